@@ -1,0 +1,78 @@
+# The front door. Meson does the work (see meson.build); this file names what people type.
+
+MAKEFLAGS += --no-print-directory
+BUILD     ?= build
+TESTBUILD ?= build-test
+PREFIX    ?= /usr/local
+PYTHON    ?= /usr/bin/python3
+SCALE     ?= 1
+
+.PHONY: all help demo test test-unit test-integration bench fuzz matrix format format-check install clean setup
+
+all: setup $(BUILD)/build.ninja
+	@ninja -C $(BUILD)
+
+help:
+	@echo "make                build pgmend (into $(BUILD)/); installs missing Debian packages first"
+	@echo "make demo           build it and run the main job on five example applications (SCALE=1)"
+	@echo "make test           every test, under AddressSanitizer and UndefinedBehaviorSanitizer"
+	@echo "make test-unit      the unit tests alone"
+	@echo "make test-integration [T=tests/integration/test_x.py]"
+	@echo "make bench          measure against other ways, side by side (see bench/README.md)"
+	@echo "make fuzz           fuzz the parsers for a while (SECONDS=60 each)"
+	@echo "make matrix         the integration tests on PostgreSQL 13 to 18"
+	@echo "make format         format the C code; make format-check only looks"
+	@echo "make install        into PREFIX=$(PREFIX), with man pages and completion"
+	@echo "make clean          remove what was built"
+
+setup:
+	@tools/setup build
+
+$(BUILD)/build.ninja:
+	@meson setup $(BUILD) --prefix=$(PREFIX)
+
+$(TESTBUILD)/build.ninja:
+	@meson setup $(TESTBUILD) -Db_sanitize=address,undefined -Db_lundef=false
+
+demo:
+	@tools/setup demo
+	@$(MAKE) all
+	@$(BUILD)/pgmend demo --scale=$(SCALE)
+
+testbuild:
+	@tools/setup test
+	@$(MAKE) $(TESTBUILD)/build.ninja
+	@ninja -C $(TESTBUILD)
+
+test-unit: testbuild
+	@meson test -C $(TESTBUILD) --print-errorlogs
+
+test-integration: testbuild
+	@PGMEND_BINARY=$(abspath $(TESTBUILD)/pgmend) $(PYTHON) -m pytest -q $(or $(T),tests/integration)
+
+test: testbuild format-check
+	@meson test -C $(TESTBUILD) --print-errorlogs
+	@PGMEND_BINARY=$(abspath $(TESTBUILD)/pgmend) $(PYTHON) -m pytest -q tests
+
+bench: all
+	@tools/setup test
+	@bench/run
+
+fuzz:
+	@tools/setup fuzz
+	@fuzz/run
+
+matrix: testbuild
+	@PGMEND_BINARY=$(abspath $(TESTBUILD)/pgmend) tools/matrix
+
+format:
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+format-check:
+	@git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror
+
+install: all
+	@meson install -C $(BUILD)
+
+clean:
+	rm -rf $(BUILD) $(TESTBUILD) build-fuzz

@@ -1,0 +1,40 @@
+/*
+ * A Change: one step that mends something, with its way back. Plain data; everything it points to lives in
+ * the arena of whoever made it. Made by check, advise, partition and purge; carried out by engine.h alone.
+ */
+#ifndef PGM_CHANGE_CHANGE_H
+#define PGM_CHANGE_CHANGE_H
+
+#include "util/arena.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum pgm_change_kind {
+	PGM_CHANGE_CREATE_INDEX, /* CREATE INDEX, or on a partitioned table ON ONLY, the children, ATTACH */
+	PGM_CHANGE_DROP_INDEX,
+	PGM_CHANGE_SQL, /* anything else that can run in a transaction */
+};
+
+struct pgm_change {
+	enum pgm_change_kind kind;
+	int step;	       /* 1, 2, ... in its Plan */
+	const char *title;     /* one line, for people */
+	const char *schema;    /* of the relation */
+	const char *relation;  /* the table it is about; "" for SQL about none */
+	const char *index;     /* the index it creates or drops (in the same schema); NULL for SQL */
+	const char *sql_up;    /* statements, each ended by ";\n" */
+	const char *sql_down;  /* the way back, likewise; "" where there is none */
+	bool transactional;    /* may run in a transaction block */
+	const char *lock;      /* the strongest lock it takes on the relation: "SHARE UPDATE EXCLUSIVE" */
+	int64_t size_bytes;    /* estimate of what it adds; -1: not known */
+	double build_ms;       /* estimate; -1: not known */
+	double write_overhead; /* estimate: share that each row written to the relation costs more; -1 */
+	const char **evidence; /* lines of plain text: why, and what proves it */
+	size_t evidence_count;
+};
+
+const char *pgm_change_kind_name(enum pgm_change_kind kind); /* "create_index" */
+bool pgm_change_kind_parse(const char *name, enum pgm_change_kind *kind);
+
+#endif

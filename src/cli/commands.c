@@ -1,0 +1,17 @@
+#include "cli/commands.h"
+
+#include <string.h>
+
+/* In the order in which --help lists them. */
+const struct pgm_cmd *const pgm_commands[] = {
+	&pgm_cmd_completion,
+	NULL,
+};
+
+const struct pgm_cmd *pgm_cmd_find(const char *name)
+{
+	for (const struct pgm_cmd *const *cmd = pgm_commands; *cmd; cmd++)
+		if (strcmp((*cmd)->name, name) == 0)
+			return *cmd;
+	return NULL;
+}

@@ -1,0 +1,11 @@
+/*
+ * Every subcommand, each defined in cmd_<name>.c.
+ */
+#ifndef PGM_CLI_COMMANDS_H
+#define PGM_CLI_COMMANDS_H
+
+#include "cli/cmd.h"
+
+extern const struct pgm_cmd pgm_cmd_completion;
+
+#endif

@@ -1,0 +1,374 @@
+#include "pg/conn.h"
+
+#include "pg/result.h"
+#include "util/clock.h"
+#include "util/interrupt.h"
+
+#include <libpq-fe.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct pgm_conn {
+	PGconn *pq;
+	PGcancel *cancel;
+	char *search_path;
+	bool standby;
+	bool hooked;
+};
+
+static const char *const setup_sql = PGM_CONN_MARKER
+	"SET search_path = pg_catalog; SET lock_timeout = 200; SET statement_timeout = 60000; "
+	"SET idle_in_transaction_session_timeout = 0; SET DateStyle = ISO; "
+	"SET IntervalStyle = postgres; SET standard_conforming_strings = on; "
+	"SET bytea_output = hex; SET client_min_messages = warning";
+
+/* libpq quotes a URI that it cannot read in full, password and all: keep what it says before the quote. */
+static bool conninfo_error(const char *conninfo, char *message, struct pgm_error *err)
+{
+	char *quoted = message ? strstr(message, conninfo) : NULL;
+	if (quoted) {
+		while (quoted > message && strchr("\": ", quoted[-1]))
+			quoted--;
+		*quoted = '\0';
+	}
+	size_t length = message ? strlen(message) : 0;
+	while (length && message[length - 1] == '\n')
+		message[--length] = '\0';
+	pgm_error_set(err, PGM_ERR_USAGE, "the connection string cannot be read: %s",
+		      message ? message : "out of memory");
+	return pgm_error_hint(err, "Write it as psql takes it: a database name, \"host=... dbname=...\" or "
+				   "postgresql://user@host:port/database.");
+}
+
+static bool conninfo_is_string(const char *text)
+{
+	return strchr(text, '=') || strncmp(text, "postgresql://", 13) == 0 ||
+	       strncmp(text, "postgres://", 11) == 0;
+}
+
+static bool check_conninfo(const char *conninfo, struct pgm_error *err)
+{
+	if (!conninfo || !conninfo_is_string(conninfo))
+		return true;
+	char *message = NULL;
+	PQconninfoOption *parsed = PQconninfoParse(conninfo, &message);
+	if (!parsed) {
+		conninfo_error(conninfo, message, err);
+		PQfreemem(message);
+		return false;
+	}
+	PQconninfoFree(parsed);
+	return true;
+}
+
+static bool setup(struct pgm_conn *conn, struct pgm_error *err)
+{
+	int version = PQserverVersion(conn->pq);
+	if (version < PGM_CONN_OLDEST) {
+		pgm_error_set(err, PGM_ERR_RIGHTS, "the server runs PostgreSQL %s, which is older than 13",
+			      PQparameterStatus(conn->pq, "server_version"));
+		return pgm_error_hint(err, "pgmend works with PostgreSQL 13 and later.");
+	}
+	PGM_AUTO_ARENA arena = pgm_arena_new(0);
+	struct pgm_rows rows;
+	if (!pgm_conn_query(
+		    conn, arena,
+		    "SELECT pg_catalog.current_setting('search_path'), pg_catalog.pg_is_in_recovery()", 0,
+		    NULL, &rows, err))
+		return false;
+	conn->search_path = strdup(pgm_rows_text(&rows, 0, 0));
+	conn->standby = pgm_rows_bool(&rows, 0, 1);
+	return pgm_conn_exec(conn, setup_sql, err);
+}
+
+static struct pgm_conn *finish_open(PGconn *pq, struct pgm_error *err)
+{
+	if (!pq || PQstatus(pq) != CONNECTION_OK) {
+		const char *text = pq ? PQerrorMessage(pq) : "out of memory";
+		size_t length = strlen(text);
+		while (length && text[length - 1] == '\n')
+			length--;
+		pgm_error_set(err, PGM_ERR_CONNECT, "%.*s", (int)length, text);
+		if (pq && PQconnectionNeedsPassword(pq))
+			pgm_error_hint(err, "Give the password in ~/.pgpass or PGPASSWORD.");
+		else
+			pgm_error_hint(err, "Check that the server runs there, and the host, port, user and "
+					    "database.");
+		PQfinish(pq);
+		return NULL;
+	}
+	struct pgm_conn *conn = calloc(1, sizeof(*conn));
+	if (!conn)
+		abort();
+	conn->pq = pq;
+	PQsetNoticeProcessor(pq, pgm_result_ignore_notice, NULL);
+	conn->cancel = PQgetCancel(pq);
+	if (!setup(conn, err)) {
+		pgm_conn_close(conn);
+		return NULL;
+	}
+	return conn;
+}
+
+struct pgm_conn *pgm_conn_open(const struct pgm_conn_options *options, struct pgm_error *err)
+{
+	if (!check_conninfo(options->conninfo, err))
+		return NULL;
+	/* As psql does: dbname comes first and is expanded, what follows overrides it. */
+	const char *keys[10], *values[10];
+	size_t n = 0;
+	const char *database = options->conninfo ? options->conninfo : options->dbname;
+#define SET(key, value)              \
+	if (value) {                 \
+		keys[n] = key;       \
+		values[n++] = value; \
+	}
+	SET("host", options->host)
+	SET("port", options->port)
+	SET("user", options->user)
+	SET("dbname", database)
+	if (options->conninfo && options->dbname)
+		SET("dbname", options->dbname)
+	SET("fallback_application_name", "pgmend")
+	SET("client_encoding", "UTF8")
+	if (!getenv("PGCONNECT_TIMEOUT") &&
+	    !(options->conninfo && strstr(options->conninfo, "connect_timeout")))
+		SET("connect_timeout", "15")
+#undef SET
+	keys[n] = NULL;
+	values[n] = NULL;
+	return finish_open(PQconnectdbParams(keys, values, 1), err);
+}
+
+struct pgm_conn *pgm_conn_clone(const struct pgm_conn *conn, struct pgm_error *err)
+{
+	PQconninfoOption *options = PQconninfo(conn->pq);
+	const char *keys[128], *values[128];
+	size_t n = 0;
+	for (PQconninfoOption *option = options; option && option->keyword && n < 126; option++) {
+		if (!option->val || !*option->val)
+			continue;
+		keys[n] = option->keyword;
+		values[n++] = option->val;
+	}
+	keys[n] = NULL;
+	values[n] = NULL;
+	struct pgm_conn *clone = finish_open(PQconnectdbParams(keys, values, 0), err);
+	PQconninfoFree(options);
+	return clone;
+}
+
+void pgm_conn_close(struct pgm_conn *conn)
+{
+	if (!conn)
+		return;
+	if (conn->hooked)
+		pgm_interrupt_unhook(conn);
+	PQfreeCancel(conn->cancel);
+	PQfinish(conn->pq);
+	free(conn->search_path);
+	free(conn);
+}
+
+int pgm_conn_version(const struct pgm_conn *conn)
+{
+	return PQserverVersion(conn->pq);
+}
+
+int pgm_conn_pid(const struct pgm_conn *conn)
+{
+	return PQbackendPID(conn->pq);
+}
+
+const char *pgm_conn_database(const struct pgm_conn *conn)
+{
+	return PQdb(conn->pq);
+}
+
+const char *pgm_conn_user(const struct pgm_conn *conn)
+{
+	return PQuser(conn->pq);
+}
+
+const char *pgm_conn_host(const struct pgm_conn *conn)
+{
+	return PQhost(conn->pq);
+}
+
+const char *pgm_conn_port(const struct pgm_conn *conn)
+{
+	return PQport(conn->pq);
+}
+
+const char *pgm_conn_search_path(const struct pgm_conn *conn)
+{
+	return conn->search_path;
+}
+
+bool pgm_conn_is_standby(const struct pgm_conn *conn)
+{
+	return conn->standby;
+}
+
+bool pgm_conn_in_failed_transaction(const struct pgm_conn *conn)
+{
+	return PQtransactionStatus(conn->pq) == PQTRANS_INERROR;
+}
+
+bool pgm_conn_alive(const struct pgm_conn *conn)
+{
+	return PQstatus(conn->pq) == CONNECTION_OK;
+}
+
+static bool refused_by_interrupt(struct pgm_error *err)
+{
+	if (!pgm_interrupted())
+		return false;
+	pgm_error_set(err, PGM_ERR_CANCELED, "stopped by the user");
+	return true;
+}
+
+bool pgm_conn_exec(struct pgm_conn *conn, const char *sql, struct pgm_error *err)
+{
+	if (refused_by_interrupt(err))
+		return false;
+	PGresult *result = PQexec(conn->pq, sql);
+	bool ok = pgm_result_check(conn->pq, result, err);
+	PQclear(result);
+	return ok;
+}
+
+void pgm_conn_exec_quietly(struct pgm_conn *conn, const char *sql)
+{
+	PQclear(PQexec(conn->pq, sql));
+}
+
+bool pgm_conn_query(struct pgm_conn *conn, struct pgm_arena *arena, const char *sql, size_t param_count,
+		    const char *const *params, struct pgm_rows *rows, struct pgm_error *err)
+{
+	if (refused_by_interrupt(err))
+		return false;
+	size_t length = strlen(PGM_CONN_MARKER) + strlen(sql);
+	char *marked = malloc(length + 1);
+	if (!marked)
+		abort();
+	memcpy(marked, PGM_CONN_MARKER, strlen(PGM_CONN_MARKER));
+	strcpy(marked + strlen(PGM_CONN_MARKER), sql);
+	PGresult *result = PQexecParams(conn->pq, marked, (int)param_count, NULL, params, NULL, NULL, 0);
+	free(marked);
+	bool ok = pgm_result_check(conn->pq, result, err);
+	if (ok)
+		pgm_result_copy(result, arena, rows);
+	PQclear(result);
+	return ok;
+}
+
+bool pgm_conn_value(struct pgm_conn *conn, struct pgm_arena *arena, const char *sql, size_t param_count,
+		    const char *const *params, char **value, struct pgm_error *err)
+{
+	struct pgm_rows rows;
+	*value = NULL;
+	if (!pgm_conn_query(conn, arena, sql, param_count, params, &rows, err))
+		return false;
+	if (rows.count && rows.columns)
+		*value = pgm_rows_get(&rows, 0, 0);
+	return true;
+}
+
+static bool pipeline_receive(struct pgm_conn *conn, struct pgm_arena *arena, size_t count,
+			     struct pgm_rows *rows, size_t *failed, struct pgm_error *err)
+{
+	bool ok = true;
+	for (size_t i = 0; i < count; i++) {
+		PGresult *result = PQgetResult(conn->pq);
+		if (ok && !pgm_result_check(conn->pq, result, err)) {
+			ok = false;
+			if (failed)
+				*failed = i;
+		} else if (ok) {
+			pgm_result_copy(result, arena, &rows[i]);
+		}
+		bool gone = !result && PQstatus(conn->pq) != CONNECTION_OK;
+		PQclear(result);
+		if (gone)
+			return false;
+		while ((result = PQgetResult(conn->pq)) != NULL) /* the NULL that ends this statement */
+			PQclear(result);
+	}
+	PGresult *sync = PQgetResult(conn->pq);
+	PQclear(sync);
+	return ok;
+}
+
+bool pgm_conn_pipeline(struct pgm_conn *conn, struct pgm_arena *arena, size_t count, const char *const *sqls,
+		       struct pgm_rows *rows, size_t *failed, struct pgm_error *err)
+{
+	if (refused_by_interrupt(err))
+		return false;
+	if (!PQenterPipelineMode(conn->pq))
+		return pgm_result_connection_error(conn->pq, err);
+	bool sent = true;
+	for (size_t i = 0; sent && i < count; i++)
+		sent = PQsendQueryParams(conn->pq, sqls[i], 0, NULL, NULL, NULL, NULL, 0);
+	if (!sent || !PQpipelineSync(conn->pq))
+		return pgm_result_connection_error(conn->pq, err);
+	bool ok = pipeline_receive(conn, arena, count, rows, failed, err);
+	PQexitPipelineMode(conn->pq);
+	return ok;
+}
+
+bool pgm_conn_start(struct pgm_conn *conn, const char *sql, struct pgm_error *err)
+{
+	if (refused_by_interrupt(err))
+		return false;
+	if (!PQsendQuery(conn->pq, sql))
+		return pgm_result_connection_error(conn->pq, err);
+	return true;
+}
+
+bool pgm_conn_poll(struct pgm_conn *conn, double timeout_ms, bool *done, struct pgm_error *err)
+{
+	double deadline = pgm_clock_ms() + timeout_ms;
+	*done = false;
+	for (;;) {
+		if (!PQconsumeInput(conn->pq)) {
+			*done = true;
+			return pgm_result_connection_error(conn->pq, err);
+		}
+		if (!PQisBusy(conn->pq))
+			break;
+		double left = deadline - pgm_clock_ms();
+		if (left <= 0)
+			return true;
+		struct pollfd wait = {.fd = PQsocket(conn->pq), .events = POLLIN};
+		poll(&wait, 1, (int)left + 1);
+	}
+	*done = true;
+	bool ok = true;
+	PGresult *result;
+	while ((result = PQgetResult(conn->pq)) != NULL) {
+		if (ok)
+			ok = pgm_result_check(conn->pq, result, err);
+		PQclear(result);
+	}
+	return ok;
+}
+
+void pgm_conn_cancel(struct pgm_conn *conn)
+{
+	char ignored[256];
+	if (conn->cancel)
+		PQcancel(conn->cancel, ignored, sizeof(ignored));
+}
+
+static void cancel_hook(void *conn)
+{
+	pgm_conn_cancel(conn);
+}
+
+void pgm_conn_cancel_on_interrupt(struct pgm_conn *conn)
+{
+	if (!conn->hooked)
+		conn->hooked = pgm_interrupt_hook(cancel_hook, conn);
+}

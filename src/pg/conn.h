@@ -1,0 +1,121 @@
+/*
+ * A session with a PostgreSQL server. With explain.c, this is the only place that calls libpq.
+ *
+ * A session belongs to one thread at a time. Rows that a query returns are copied into the caller's arena,
+ * so they outlive the session. Our own statements start with PGM_CONN_MARKER, so that what we report of a
+ * workload leaves them out, and run with search_path = pg_catalog alone: qualify every name.
+ */
+#ifndef PGM_PG_CONN_H
+#define PGM_PG_CONN_H
+
+#include "util/arena.h"
+#include "util/error.h"
+
+#include <stdint.h>
+
+#define PGM_CONN_MARKER		      "/* pgmend */ "
+#define PGM_CONN_OLDEST		      130000 /* the oldest server that we work with */
+#define PGM_CONN_LOCK_TIMEOUT_MS      200    /* unless a caller sets another */
+#define PGM_CONN_STATEMENT_TIMEOUT_MS 60000
+
+struct pgm_conn;
+
+/* As psql: every field may be NULL. conninfo is a database name, a key=value string or a URI. */
+struct pgm_conn_options {
+	const char *conninfo;
+	const char *host;
+	const char *port;
+	const char *user;
+	const char *dbname;
+};
+
+struct pgm_rows {
+	size_t count;
+	size_t columns;
+	char **cells;	      /* row by row; NULL is SQL NULL */
+	char *command_status; /* "CREATE INDEX", "DELETE 3" */
+};
+
+/*
+ * Open a session: refuses servers older than 13, sets bounded timeouts and a fixed search_path. Never asks
+ * for a password (.pgpass, PGPASSWORD and the conninfo give it). NULL on failure; no message ever holds a
+ * password.
+ */
+struct pgm_conn *pgm_conn_open(const struct pgm_conn_options *options, struct pgm_error *err) PGM_MUST_CHECK;
+
+/* Another session with the same server, database, user and password. */
+struct pgm_conn *pgm_conn_clone(const struct pgm_conn *conn, struct pgm_error *err) PGM_MUST_CHECK;
+void pgm_conn_close(struct pgm_conn *conn); /* NULL is fine */
+
+int pgm_conn_version(const struct pgm_conn *conn); /* server_version_num: 150004 */
+int pgm_conn_pid(const struct pgm_conn *conn);	   /* the backend's process id */
+const char *pgm_conn_database(const struct pgm_conn *conn);
+const char *pgm_conn_user(const struct pgm_conn *conn);
+const char *pgm_conn_host(const struct pgm_conn *conn); /* a directory for a Unix socket */
+const char *pgm_conn_port(const struct pgm_conn *conn);
+const char *pgm_conn_search_path(const struct pgm_conn *conn); /* the user's own, as it was before ours */
+bool pgm_conn_is_standby(const struct pgm_conn *conn);	       /* in recovery when the session began */
+bool pgm_conn_in_failed_transaction(const struct pgm_conn *conn);
+bool pgm_conn_alive(const struct pgm_conn *conn);
+
+/* Run statements for their effect; several, separated by semicolons, are one implicit transaction. */
+bool pgm_conn_exec(struct pgm_conn *conn, const char *sql, struct pgm_error *err) PGM_MUST_CHECK;
+
+/* The same for a clean-up whose failure changes nothing. */
+void pgm_conn_exec_quietly(struct pgm_conn *conn, const char *sql);
+
+/*
+ * Run one statement with text parameters (NULL is SQL NULL) and fetch all of its rows. The marker is put
+ * before the text.
+ */
+bool pgm_conn_query(struct pgm_conn *conn, struct pgm_arena *arena, const char *sql, size_t param_count,
+		    const char *const *params, struct pgm_rows *rows, struct pgm_error *err) PGM_MUST_CHECK;
+
+/* The same for one value: NULL in *value where it is NULL or where no row came. */
+bool pgm_conn_value(struct pgm_conn *conn, struct pgm_arena *arena, const char *sql, size_t param_count,
+		    const char *const *params, char **value, struct pgm_error *err) PGM_MUST_CHECK;
+
+/*
+ * Send count statements in one round trip (libpq's pipeline mode, one Sync at the end) and fetch the rows
+ * of each. The first failure ends it: *failed (may be NULL) is its index.
+ */
+bool pgm_conn_pipeline(struct pgm_conn *conn, struct pgm_arena *arena, size_t count, const char *const *sqls,
+		       struct pgm_rows *rows, size_t *failed, struct pgm_error *err) PGM_MUST_CHECK;
+
+/*
+ * A long statement, watched from outside: start it, then poll until *done. While it runs the session can do
+ * nothing else. pgm_conn_poll() waits at most timeout_ms and returns false only when the statement failed
+ * (then it is done too).
+ */
+bool pgm_conn_start(struct pgm_conn *conn, const char *sql, struct pgm_error *err) PGM_MUST_CHECK;
+bool pgm_conn_poll(struct pgm_conn *conn, double timeout_ms, bool *done,
+		   struct pgm_error *err) PGM_MUST_CHECK;
+
+/* Ask the server to cancel what the session runs. Any thread; the answer comes where it is waited for. */
+void pgm_conn_cancel(struct pgm_conn *conn);
+
+/* From now on Ctrl-C also cancels what this session runs, until it is closed. */
+void pgm_conn_cancel_on_interrupt(struct pgm_conn *conn);
+
+/* The cell in row r, column c; NULL for SQL NULL. */
+static inline char *pgm_rows_get(const struct pgm_rows *rows, size_t r, size_t c)
+{
+	return rows->cells[r * rows->columns + c];
+}
+
+/* Typed reads; SQL NULL reads as 0, false and "" (pgm_rows_get tells). */
+int64_t pgm_rows_int(const struct pgm_rows *rows, size_t r, size_t c);
+double pgm_rows_double(const struct pgm_rows *rows, size_t r, size_t c);
+bool pgm_rows_bool(const struct pgm_rows *rows, size_t r, size_t c);
+const char *pgm_rows_text(const struct pgm_rows *rows, size_t r, size_t c);
+
+/* The elements of a one-dimensional array as the server prints it, "{a,\"b c\",NULL}"; NULL gives 0. */
+size_t pgm_rows_array(struct pgm_arena *arena, const char *text, char ***elements);
+
+static inline void pgm_conn_cleanup(struct pgm_conn **conn)
+{
+	pgm_conn_close(*conn);
+}
+#define PGM_AUTO_CONN __attribute__((cleanup(pgm_conn_cleanup))) struct pgm_conn *
+
+#endif

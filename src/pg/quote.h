@@ -1,0 +1,25 @@
+/*
+ * The one place that quotes identifiers and literals for SQL that we build here. Results live in the arena.
+ */
+#ifndef PGM_PG_QUOTE_H
+#define PGM_PG_QUOTE_H
+
+#include "util/arena.h"
+
+#include <stdbool.h>
+
+#define PGM_NAME_MAX 63 /* bytes of an identifier: NAMEDATALEN - 1 */
+
+/* As quote_ident(): plain lower-case names stay as they are, others and keywords are quoted. */
+char *pgm_quote_ident(struct pgm_arena *arena, const char *name);
+
+/* schema.name, each quoted where needed. */
+char *pgm_quote_qualified(struct pgm_arena *arena, const char *schema, const char *name);
+
+/* 'it''s', or E'...' where there is a backslash, so that it holds under either setting. */
+char *pgm_quote_literal(struct pgm_arena *arena, const char *value);
+
+/* Cut a name to at most max_bytes without breaking a UTF-8 character. */
+char *pgm_quote_truncate(struct pgm_arena *arena, const char *name, size_t max_bytes);
+
+#endif

@@ -1,0 +1,29 @@
+#include "util/clock.h"
+
+#include <math.h>
+#include <sys/random.h>
+#include <time.h>
+
+double pgm_clock_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+void pgm_clock_sleep_ms(double ms)
+{
+	if (ms <= 0)
+		return;
+	struct timespec wait = {.tv_sec = (time_t)(ms / 1e3), .tv_nsec = (long)(fmod(ms, 1e3) * 1e6)};
+	nanosleep(&wait, NULL);
+}
+
+double pgm_clock_backoff_ms(int attempt, double base_ms, double cap_ms)
+{
+	uint32_t bits = 0;
+	if (getrandom(&bits, sizeof(bits), 0) != sizeof(bits))
+		bits = (uint32_t)pgm_clock_ms();
+	double full = fmin(base_ms * exp2(fmin(attempt, 30)), cap_ms);
+	return full / 2 + full / 2 * bits / UINT32_MAX;
+}

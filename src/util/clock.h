@@ -1,0 +1,15 @@
+/*
+ * Time: a monotonic clock for durations, and a random delay for retries.
+ */
+#ifndef PGM_UTIL_CLOCK_H
+#define PGM_UTIL_CLOCK_H
+
+#include <stdint.h>
+
+double pgm_clock_ms(void);	    /* monotonic, in milliseconds; only differences mean anything */
+void pgm_clock_sleep_ms(double ms); /* returns early when a signal arrives */
+
+/* A random wait between half of base_ms * 2^attempt and all of it, at most cap_ms ("equal jitter"). */
+double pgm_clock_backoff_ms(int attempt, double base_ms, double cap_ms);
+
+#endif
