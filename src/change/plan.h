@@ -34,6 +34,7 @@ struct pgm_plan {
 	const char *database;	/* that it was made for; "" where the file does not say */
 	const char *created_at; /* ISO 8601, UTC */
 	const char *path;	/* the file it was read from, or NULL */
+	const char *text;	/* the whole file as it was read, or NULL */
 	struct pgm_change *changes;
 	size_t change_count;
 	struct pgm_plan_statement *statements;

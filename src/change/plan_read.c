@@ -277,7 +277,10 @@ bool pgm_plan_parse(struct pgm_arena *arena, const char *name, const char *text,
 					 .objects = json_array(),
 					 .plan = plan,
 					 .err = err ? err : &ignored};
-	*plan = (struct pgm_plan){.database = "", .created_at = "", .path = pgm_strdup(arena, name)};
+	*plan = (struct pgm_plan){.database = "",
+				  .created_at = "",
+				  .path = pgm_strdup(arena, name),
+				  .text = pgm_strdup(arena, text)};
 	bool ok = check_text(&reader, text) && pgm_plan_read_blocks(&reader, text) && build(&reader);
 	json_decref(reader.objects);
 	return ok;

@@ -1,0 +1,14 @@
+-- Plans in the Ledger, the latest first. $1: one id, or NULL for all. $2: only those not undone.
+SELECT p.seq, p.id, p.title, coalesce(p.path, ''), p.source, p.state, p.applied_by,
+       pg_catalog.to_char(p.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+       pg_catalog.to_char(p.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+       EXTRACT(epoch FROM p.finished_at - p.started_at) * 1000,
+       p.error,
+       count(c.step),
+       count(c.step) FILTER (WHERE c.state = 'done')
+  FROM pgmend.plan AS p
+  LEFT JOIN pgmend.change AS c ON c.plan_seq = p.seq
+ WHERE ($1::text IS NULL OR p.id = $1)
+   AND (NOT $2::boolean OR p.state <> 'undone')
+ GROUP BY p.seq
+ ORDER BY p.seq DESC
