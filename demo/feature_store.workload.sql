@@ -5,6 +5,7 @@
 -- times: 0
 -- sample: DELETE FROM feature_store.features WHERE training_job_id = 1 AND feature_index < 3
 -- units: SELECT count(*) FROM feature_store.features WHERE training_job_id = 1
+-- trigger: DELETE FROM ONLY feature_store.feature_activations WHERE feature_id = 1
 DELETE FROM feature_store.training_jobs WHERE id = 1;
 
 -- name: prune_feature
