@@ -7,5 +7,6 @@
 #include "cli/cmd.h"
 
 extern const struct pgm_cmd pgm_cmd_completion;
+extern const struct pgm_cmd pgm_cmd_demo;
 
 #endif
