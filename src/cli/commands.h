@@ -8,5 +8,6 @@
 
 extern const struct pgm_cmd pgm_cmd_completion;
 extern const struct pgm_cmd pgm_cmd_demo;
+extern const struct pgm_cmd pgm_cmd_verify;
 
 #endif
