@@ -249,12 +249,12 @@ bool pgm_conn_query(struct pgm_conn *conn, struct pgm_arena *arena, const char *
 {
 	if (refused_by_interrupt(err))
 		return false;
-	size_t length = strlen(PGM_CONN_MARKER) + strlen(sql);
-	char *marked = malloc(length + 1);
+	/* After the first word: PostgreSQL 18 no longer counts a comment before it to the statement. */
+	size_t word = strspn(sql, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+	char *marked = malloc(strlen(sql) + strlen(PGM_CONN_MARKER) + 2);
 	if (!marked)
 		abort();
-	memcpy(marked, PGM_CONN_MARKER, strlen(PGM_CONN_MARKER));
-	strcpy(marked + strlen(PGM_CONN_MARKER), sql);
+	sprintf(marked, "%.*s%s" PGM_CONN_MARKER "%s", (int)word, sql, word ? " " : "", sql + word);
 	PGresult *result = PQexecParams(conn->pq, marked, (int)param_count, NULL, params, NULL, NULL, 0);
 	free(marked);
 	bool ok = pgm_result_check(conn->pq, result, err);

@@ -2,8 +2,8 @@
  * A session with a PostgreSQL server. With explain.c, this is the only place that calls libpq.
  *
  * A session belongs to one thread at a time. Rows that a query returns are copied into the caller's arena,
- * so they outlive the session. Our own statements start with PGM_CONN_MARKER, so that what we report of a
- * workload leaves them out, and run with search_path = pg_catalog alone: qualify every name.
+ * so they outlive the session. Our own statements hold PGM_CONN_MARKER, so that what we report of a workload
+ * leaves them out, and run with search_path = pg_catalog alone: qualify every name.
  */
 #ifndef PGM_PG_CONN_H
 #define PGM_PG_CONN_H
@@ -66,7 +66,7 @@ void pgm_conn_exec_quietly(struct pgm_conn *conn, const char *sql);
 
 /*
  * Run one statement with text parameters (NULL is SQL NULL) and fetch all of its rows. The marker is put
- * before the text.
+ * after its first word: pg_stat_statements of PostgreSQL 18 cuts comments before it.
  */
 bool pgm_conn_query(struct pgm_conn *conn, struct pgm_arena *arena, const char *sql, size_t param_count,
 		    const char *const *params, struct pgm_rows *rows, struct pgm_error *err) PGM_MUST_CHECK;
