@@ -1,0 +1,179 @@
+-- id: overlapping_index
+-- title: Index that another one contains
+-- family: indexes
+-- severity: warning
+-- versions: 13-
+-- threshold: small_bytes 10485760 | a smaller index is only worth an info
+-- threshold: wide_ratio 4 | so many times larger, the other index is slower to read, and the finding an info
+-- probe: nulls_not_distinct pg_index.indnullsnotdistinct ? i.indnullsnotdistinct : false
+--
+-- A B-tree on (a) does nothing that one on (a, b) cannot do: it is written, vacuumed and cached for little.
+-- It is still the faster of the two to read where the other is much wider.
+--
+-- One index contains another when both are B-trees of the same table with the same predicate, the keys of the
+-- shorter are the first keys of the longer with the same operator classes and collations and the same
+-- directions (or all of them reversed), and the INCLUDE columns of the shorter are columns of the longer. What
+-- is to be dropped never backs a constraint, is no replica identity, is the target of no foreign key, and is
+-- unique only where the other enforces the same on the same keys. Indexes that are wholly the same are those
+-- of duplicate_index.
+WITH
+idx AS MATERIALIZED (
+	SELECT i.indexrelid, i.indrelid, n.nspname, t.relname, ic.relname AS index_name, ic.relkind,
+	       i.indnkeyatts AS nkeys,
+	       (i.indkey::pg_catalog.int2[])[0:i.indnkeyatts - 1] AS keys,
+	       ARRAY(
+			SELECT DISTINCT included
+			FROM pg_catalog.unnest((i.indkey::pg_catalog.int2[])[i.indnkeyatts:]) AS included
+			ORDER BY included) AS includes,
+	       (i.indclass::pg_catalog.oid[])[0:i.indnkeyatts - 1] AS classes,
+	       (i.indcollation::pg_catalog.oid[])[0:i.indnkeyatts - 1] AS collations,
+	       o.options,
+	       -- a B-tree is read in both directions: of the two ways to write one, take the smaller
+	       LEAST(o.options, ARRAY(
+			-- bits 1 and 2: DESC and NULLS FIRST
+			SELECT (u.bits # 3)::pg_catalog.int2
+			FROM pg_catalog.unnest(o.options) WITH ORDINALITY AS u (bits, position)
+			ORDER BY u.position)) AS directions,
+	       -- as stored, without the places in the source text; pg_get_expr() would take a lock
+	       COALESCE(pg_catalog.regexp_replace(i.indexprs::pg_catalog.text, ' :location -?\d+', '', 'g'), '')
+			AS expressions,
+	       COALESCE(pg_catalog.regexp_replace(i.indpred::pg_catalog.text, ' :location -?\d+', '', 'g'), '')
+			AS predicate,
+	       i.indisunique, i.indisprimary, i.indimmediate, :nulls_not_distinct AS nulls_not_distinct,
+	       i.indisprimary OR i.indisexclusion OR i.indisreplident OR ic.relispartition
+	       OR EXISTS (SELECT FROM pg_catalog.pg_constraint AS c WHERE c.conindid = i.indexrelid) AS needed,
+	       i.indisclustered, ic.relpages, i.indkey[0] AS first_key
+	FROM pg_catalog.pg_index AS i
+	JOIN pg_catalog.pg_class AS ic ON ic.oid = i.indexrelid
+	JOIN pg_catalog.pg_am AS am ON am.oid = ic.relam
+	JOIN pg_catalog.pg_class AS t ON t.oid = i.indrelid
+	JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace
+	CROSS JOIN LATERAL (
+		SELECT (i.indoption::pg_catalog.int2[])[0:i.indnkeyatts - 1] AS options
+	) AS o
+	WHERE am.amname = 'btree'
+	AND i.indisvalid AND i.indisready AND i.indislive
+	AND t.relpersistence <> 't'
+	AND n.nspname !~ '^pg_'
+	AND n.nspname NOT IN ('information_schema', 'pgmend')
+	AND NOT EXISTS (
+		SELECT
+		FROM pg_catalog.pg_depend AS d
+		WHERE d.classid = 1259 AND d.objid = i.indexrelid AND d.deptype = 'e')
+),
+pair AS (
+	SELECT DISTINCT ON (a.indexrelid) a.*, b.index_name AS kept_name, b.indexrelid AS kept_oid,
+	       b.options[1:a.nkeys] <> a.options AS reversed
+	FROM idx AS a
+	JOIN idx AS b ON b.indrelid = a.indrelid AND b.first_key = a.first_key AND b.predicate = a.predicate
+	WHERE b.indexrelid <> a.indexrelid
+	AND NOT a.needed
+	AND b.nkeys >= a.nkeys
+	AND NOT (b.nkeys = a.nkeys AND b.includes = a.includes)
+	AND b.keys[1:a.nkeys] = a.keys
+	AND b.classes[1:a.nkeys] = a.classes
+	AND b.collations[1:a.nkeys] = a.collations
+	AND b.directions[1:a.nkeys] = a.directions
+	AND (b.keys || b.includes) @> a.includes
+	-- the expressions of a are the first of b's: a list of {...} in (...)
+	AND (
+		a.expressions = ''
+		OR b.expressions = a.expressions
+		OR pg_catalog.starts_with(b.expressions,
+			pg_catalog.left(a.expressions, pg_catalog.length(a.expressions) - 1) || ' '))
+	AND (
+		NOT a.indisunique
+		OR (b.nkeys = a.nkeys AND b.indisunique AND b.indimmediate
+		    AND b.nulls_not_distinct = a.nulls_not_distinct))
+	ORDER BY a.indexrelid, b.nkeys DESC, pg_catalog.cardinality(b.includes) DESC, b.indexrelid
+),
+-- not those that duplicate_index wants dropped
+single AS (
+	SELECT p.*
+	FROM pair AS p
+	WHERE NOT EXISTS (
+		SELECT
+		FROM idx AS q
+		WHERE q.indexrelid <> p.indexrelid
+		AND q.indrelid = p.indrelid
+		AND q.keys = p.keys
+		AND q.includes = p.includes
+		AND q.classes = p.classes
+		AND q.collations = p.collations
+		AND q.directions = p.directions
+		AND q.expressions = p.expressions
+		AND q.predicate = p.predicate
+		AND (
+			NOT p.indisunique
+			OR (q.indisunique AND q.indimmediate AND q.nulls_not_distinct = p.nulls_not_distinct))
+		AND (q.needed, q.indisunique, q.indisclustered, -q.indexrelid::pg_catalog.int8)
+		    > (p.needed, p.indisunique, p.indisclustered, -p.indexrelid::pg_catalog.int8))
+),
+size AS (
+	SELECT p.indexrelid, own.pages * b.bytes AS bytes, kept.pages * b.bytes AS kept_bytes
+	FROM single AS p
+	CROSS JOIN (SELECT pg_catalog.current_setting('block_size')::pg_catalog.float8 AS bytes) AS b
+	CROSS JOIN LATERAL (
+		WITH RECURSIVE below AS (
+			SELECT p.indexrelid
+			UNION ALL
+			SELECT h.inhrelid
+			FROM below AS b
+			JOIN pg_catalog.pg_inherits AS h ON h.inhparent = b.indexrelid
+		)
+		SELECT pg_catalog.sum(c.relpages) AS pages
+		FROM below AS b
+		JOIN pg_catalog.pg_class AS c ON c.oid = b.indexrelid
+	) AS own
+	CROSS JOIN LATERAL (
+		WITH RECURSIVE below AS (
+			SELECT p.kept_oid AS indexrelid
+			UNION ALL
+			SELECT h.inhrelid
+			FROM below AS b
+			JOIN pg_catalog.pg_inherits AS h ON h.inhparent = b.indexrelid
+		)
+		SELECT pg_catalog.sum(c.relpages) AS pages
+		FROM below AS b
+		JOIN pg_catalog.pg_class AS c ON c.oid = b.indexrelid
+	) AS kept
+)
+SELECT p.nspname AS schema,
+       pg_catalog.format('%I.%I', p.nspname, p.index_name) AS object,
+       CASE
+	WHEN s.bytes < :small_bytes::pg_catalog.float8
+	     OR s.kept_bytes > :wide_ratio::pg_catalog.float8 * GREATEST(s.bytes, 1) THEN 'info'
+	ELSE 'warning'
+       END AS severity,
+       pg_catalog.format('%I on %I.%I begins with the same keys%s and serves what this one serves: %s that every write'
+		' to the table also writes.',
+		p.kept_name, p.nspname, p.relname,
+		CASE WHEN p.reversed THEN ', read backwards,' ELSE '' END,
+		CASE WHEN s.bytes > 0 THEN pg_catalog.pg_size_pretty(s.bytes::pg_catalog.int8) ELSE 'an index' END)
+       || CASE WHEN s.kept_bytes > :wide_ratio::pg_catalog.float8 * GREATEST(s.bytes, 1)
+		THEN pg_catalog.format(' The other is much larger (%s): keep this one where it is read often.',
+			pg_catalog.pg_size_pretty(s.kept_bytes::pg_catalog.int8)) ELSE '' END AS detail,
+       drop.up AS remedy,
+       pg_catalog.format('overlapping_index:%I.%I', p.nspname, p.index_name) AS ignore_key,
+       s.bytes AS impact,
+       pg_catalog.jsonb_build_object(
+		'table', pg_catalog.format('%I.%I', p.nspname, p.relname),
+		'contained_in', pg_catalog.format('%I.%I', p.nspname, p.kept_name),
+		'reversed', p.reversed,
+		'scans', pg_catalog.pg_stat_get_numscans(p.indexrelid),
+		'scans_of_the_other', pg_catalog.pg_stat_get_numscans(p.kept_oid),
+		'size_bytes', s.bytes::pg_catalog.int8,
+		'size_bytes_of_the_other', s.kept_bytes::pg_catalog.int8,
+		'size_from', 'relpages, of the last VACUUM or ANALYZE'
+       ) AS evidence,
+       -- the index of a partitioned table cannot be dropped concurrently
+       CASE WHEN p.relkind = 'i' THEN 'drop_index' END AS change_kind,
+       p.relname AS change_relation,
+       p.index_name AS change_index,
+       drop.up AS sql_up
+FROM single AS p
+JOIN size AS s ON s.indexrelid = p.indexrelid
+CROSS JOIN LATERAL (
+	SELECT pg_catalog.format(E'DROP INDEX%s %I.%I;\n', CASE WHEN p.relkind = 'i' THEN ' CONCURRENTLY' ELSE '' END,
+		p.nspname, p.index_name) AS up
+) AS drop

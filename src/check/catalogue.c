@@ -1,0 +1,106 @@
+#include "check/check.h"
+#include "check/run.h"
+
+#include "util/buf.h"
+#include "util/embedded.h"
+#include "util/vec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool pgm_check_catalogue(struct pgm_arena *arena, const struct pgm_check **checks, size_t *count,
+			 struct pgm_error *err)
+{
+	PGM_VEC(struct pgm_check) found = {0};
+	for (size_t i = 0; i < pgm_embedded_count; i++) {
+		const struct pgm_embedded *file = &pgm_embedded_files[i];
+		if (strncmp(file->path, "checks/", 7) != 0)
+			continue;
+		struct pgm_check check;
+		if (!pgm_check_describe(arena, file->path, file->text, &check, err))
+			return false;
+		*pgm_vec_add(arena, &found) = check;
+	}
+	*checks = found.items;
+	*count = found.count;
+	return true;
+}
+
+/* Levenshtein's distance, for names up to 63 bytes. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[64];
+	size_t width = strnlen(b, 63);
+	for (size_t j = 0; j <= width; j++)
+		row[j] = j;
+	for (size_t i = 0; a[i] && i < 63; i++) {
+		size_t diagonal = row[0];
+		row[0] = i + 1;
+		for (size_t j = 0; j < width; j++) {
+			size_t best = diagonal + (a[i] != b[j]);
+			diagonal = row[j + 1];
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j + 1] + 1 < best)
+				best = row[j + 1] + 1;
+			row[j + 1] = best;
+		}
+	}
+	return row[width];
+}
+
+const char *pgm_check_nearest(const char *typed, const char *const *names, size_t count)
+{
+	const char *nearest = NULL;
+	size_t least = strlen(typed) / 2 + 2;
+	for (size_t i = 0; i < count; i++) {
+		/* Someone who types a part of a name ("fk") means that name. */
+		size_t far = *typed && strstr(names[i], typed) ? 1 : distance(typed, names[i]);
+		if (far < least) {
+			least = far;
+			nearest = names[i];
+		}
+	}
+	return nearest;
+}
+
+const struct pgm_check *pgm_check_find(const struct pgm_check *checks, size_t count, const char *id,
+				       struct pgm_error *err)
+{
+	PGM_AUTO_ARENA arena = pgm_arena_new(0);
+	const char **names = PGM_NEW_ARRAY(arena, const char *, count + 1);
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(checks[i].id, id) == 0)
+			return &checks[i];
+		names[i] = checks[i].id;
+	}
+	const char *nearest = pgm_check_nearest(id, names, count);
+	pgm_error_set(err, PGM_ERR_USAGE, "there is no check \"%s\"", id);
+	if (nearest)
+		pgm_error_hint(err, "Perhaps you mean %s; --list shows them all.", nearest);
+	else
+		pgm_error_hint(err, "--list shows them all.");
+	return NULL;
+}
+
+const char *pgm_check_explain_sql(struct pgm_arena *arena, const struct pgm_check *check)
+{
+	struct pgm_buf out;
+	pgm_buf_init(&out, arena);
+	if (check->extension)
+		pgm_buf_printf(&out, "\\set %s_schema public\n", check->extension);
+	for (size_t i = 0; i < check->threshold_count; i++)
+		pgm_buf_printf(&out, "\\set %s %s\n", check->thresholds[i].name, check->thresholds[i].value);
+	for (size_t i = 0; i < check->probe_count; i++) {
+		const struct pgm_check_probe *probe = &check->probes[i];
+		/* psql takes blanks and quotes away from what \set is given unless it is quoted. */
+		pgm_buf_printf(&out, "-- %s where pg_catalog.%s has no column %s\n\\set %s '", probe->absent,
+			       probe->relation, probe->column, probe->name);
+		for (const char *c = probe->present; *c; c++)
+			pgm_buf_printf(&out, *c == '\'' || *c == '\\' ? "\\%c" : "%c", *c);
+		pgm_buf_add(&out, "'\n");
+	}
+	pgm_buf_add(&out, check->sql);
+	pgm_buf_add(&out, ";\n");
+	return out.text;
+}

@@ -1,0 +1,117 @@
+#include "check/check.h"
+
+#include "pg/quote.h"
+#include "util/buf.h"
+#include "util/hash.h"
+#include "util/vec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* pg_get_indexdef() waits for a lock on the table: only here, bounded, and one index at a time. */
+static const char definition_sql[] = "SELECT pg_catalog.pg_get_indexdef(c.oid) "
+				     "FROM pg_catalog.pg_class AS c "
+				     "JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace "
+				     "WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind = 'i'";
+
+/*
+ * "CREATE UNIQUE INDEX i ON ..." -> "CREATE UNIQUE INDEX CONCURRENTLY i ON ...;\n". Nothing can stand before
+ * the first INDEX but UNIQUE.
+ */
+static const char *concurrently(struct pgm_arena *arena, const char *definition)
+{
+	const char *index = strstr(definition, " INDEX ");
+	if (!index)
+		return NULL;
+	index += strlen(" INDEX ");
+	return pgm_sprintf(arena, "%.*sCONCURRENTLY %s;\n", (int)(index - definition), definition, index);
+}
+
+/* How to create the index again; NULL where it is gone or its table is locked. False: the session is lost. */
+static bool read_definition(struct pgm_conn *conn, struct pgm_arena *arena, const struct pgm_change *change,
+			    const char **sql_down, struct pgm_error *err)
+{
+	const char *params[] = {change->schema, change->index};
+	struct pgm_error failed = {0};
+	char *definition;
+	*sql_down = NULL;
+	if (pgm_conn_value(conn, arena, definition_sql, 2, params, &definition, &failed)) {
+		*sql_down = definition ? concurrently(arena, definition) : NULL;
+		return true;
+	}
+	if (failed.kind != PGM_ERR_CANCELED && pgm_conn_alive(conn))
+		return true;
+	if (err)
+		*err = failed;
+	return false;
+}
+
+static const char *utc_now(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_error *err)
+{
+	char *now;
+	if (!pgm_conn_value(conn, arena,
+			    "SELECT pg_catalog.to_char(pg_catalog.now() AT TIME ZONE 'UTC', "
+			    "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')",
+			    0, NULL, &now, err))
+		return NULL;
+	return now;
+}
+
+struct mends {
+	struct pgm_arena *arena;
+	struct pgm_map seen; /* by SQL */
+	PGM_VEC(struct pgm_change) changes;
+	size_t left_out;
+};
+
+static bool add_change(struct mends *mends, struct pgm_conn *conn, const struct pgm_finding *finding,
+		       const struct pgm_change *change, struct pgm_error *err)
+{
+	/* Two foreign keys over the same columns want the same index. */
+	if (pgm_map_get(&mends->seen, change->sql_up))
+		return true;
+	struct pgm_change mend = *change;
+	if (!mend.sql_down && mend.kind == PGM_CHANGE_DROP_INDEX) {
+		if (!read_definition(conn, mends->arena, change, &mend.sql_down, err))
+			return false;
+		if (!mend.sql_down) {
+			mends->left_out++;
+			return true;
+		}
+	}
+	if (!mend.sql_down)
+		mend.sql_down = "";
+	const char **evidence = PGM_NEW_ARRAY(mends->arena, const char *, 2);
+	evidence[0] = finding->detail;
+	evidence[1] = pgm_sprintf(mends->arena, "Found by pgmend check: %s", finding->ignore_key);
+	mend.evidence = evidence;
+	mend.evidence_count = 2;
+	mend.step = (int)mends->changes.count + 1;
+	*pgm_vec_add(mends->arena, &mends->changes) = mend;
+	pgm_map_set(&mends->seen, change->sql_up, mends);
+	return true;
+}
+
+bool pgm_check_plan(struct pgm_conn *conn, struct pgm_arena *arena, const struct pgm_check_report *report,
+		    bool allow_drops, struct pgm_plan *plan, size_t *left_out, struct pgm_error *err)
+{
+	struct mends mends = {.arena = arena};
+	pgm_map_init(&mends.seen, arena);
+	memset(plan, 0, sizeof(*plan));
+	for (size_t i = 0; i < report->finding_count; i++)
+		for (size_t c = 0; c < report->findings[i]->change_count; c++) {
+			const struct pgm_change *change = &report->findings[i]->changes[c];
+			if (change->kind == PGM_CHANGE_DROP_INDEX && !allow_drops)
+				continue;
+			if (!add_change(&mends, conn, report->findings[i], change, err))
+				return false;
+		}
+	plan->changes = mends.changes.items;
+	plan->change_count = mends.changes.count;
+	plan->title = pgm_sprintf(arena, "What pgmend check found in %s", report->database);
+	plan->database = report->database;
+	plan->created_at = utc_now(conn, arena, err);
+	plan->id = pgm_plan_id(arena, plan->changes, plan->change_count);
+	*left_out = mends.left_out;
+	return plan->created_at != NULL;
+}

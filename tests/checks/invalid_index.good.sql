@@ -1,0 +1,5 @@
+-- Valid ones, under names that could mislead.
+CREATE TABLE v01 (x int); CREATE INDEX v01_ccnew ON v01 (x); CREATE INDEX v01_ccold2 ON v01 (x);
+CREATE TABLE v02 (x int) PARTITION BY RANGE (x);
+CREATE TABLE v02_1 PARTITION OF v02 FOR VALUES FROM (0) TO (10);
+CREATE INDEX v02_root ON ONLY v02 (x); CREATE INDEX v02_1_x ON v02_1 (x); ALTER INDEX v02_root ATTACH PARTITION v02_1_x;

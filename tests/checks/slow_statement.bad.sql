@@ -1,0 +1,4 @@
+-- A statement that takes 30 ms each time.
+-- expect: slow_statement:*
+CREATE EXTENSION pg_stat_statements;
+SELECT format('SELECT pg_sleep(0.03), %L', 'secret' || n) FROM generate_series(1, 22) AS n \gexec
