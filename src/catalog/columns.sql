@@ -1,0 +1,36 @@
+SELECT a.attrelid,
+	a.attnum,
+	a.attname,
+	a.atttypid,
+	CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END,
+	COALESCE(base.typname, t.typname),
+	COALESCE(base.typcategory, t.typcategory),
+	a.attlen,
+	a.attalign,
+	a.attnotnull,
+	a.attcollation,
+	EXISTS (
+		SELECT 1
+		FROM pg_catalog.pg_opclass o
+		JOIN pg_catalog.pg_am am ON am.oid = o.opcmethod
+		WHERE am.amname = 'btree' AND o.opcdefault
+			AND (o.opcintype = COALESCE(base.oid, t.oid)
+				OR (o.opcintype = 'pg_catalog.text'::pg_catalog.regtype
+					AND COALESCE(base.typname, t.typname) = 'varchar')
+				OR (o.opcintype = 'pg_catalog.anyenum'::pg_catalog.regtype AND t.typtype = 'e')
+				OR (o.opcintype = 'pg_catalog.inet'::pg_catalog.regtype AND t.typname = 'cidr')
+				OR (o.opcintype = 'pg_catalog.anyarray'::pg_catalog.regtype AND t.typcategory = 'A')
+				OR (o.opcintype = 'pg_catalog.anyrange'::pg_catalog.regtype AND t.typtype = 'r'))
+	)
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_catalog.pg_type base ON base.oid = t.typbasetype AND t.typtype = 'd'
+WHERE c.relkind IN ('r', 'p', 'm', 'f', 'v')
+	AND c.relpersistence <> 't'
+	AND n.nspname !~ '^pg_'
+	AND n.nspname NOT IN ('information_schema', 'pgmend')
+	AND a.attnum > 0
+	AND NOT a.attisdropped
+ORDER BY a.attrelid, a.attnum
