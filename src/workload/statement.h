@@ -1,0 +1,31 @@
+/*
+ * The gathering of Statements into a Workload, for its sources. Inside workload/ only.
+ */
+#ifndef PGM_WORKLOAD_STATEMENT_H
+#define PGM_WORKLOAD_STATEMENT_H
+
+#include "util/hash.h"
+#include "util/vec.h"
+#include "workload/workload.h"
+
+struct pgm_workload_builder {
+	struct pgm_arena *arena;
+	struct pgm_workload *workload;
+	PGM_VEC(struct pgm_statement *) statements;
+	struct pgm_map by_fingerprint;
+};
+
+void pgm_workload_builder_init(struct pgm_workload_builder *builder, struct pgm_arena *arena,
+			       struct pgm_workload *workload);
+
+/*
+ * Count one text: with_values says that it holds values rather than $1. Utility statements are passed over;
+ * what cannot be understood is counted in the workload.
+ */
+void pgm_workload_add(struct pgm_workload_builder *builder, const char *sql, bool with_values, double calls,
+		      double total_ms, double rows);
+
+/* Sort and hand over. */
+void pgm_workload_finish(struct pgm_workload_builder *builder);
+
+#endif
