@@ -5,6 +5,7 @@
 /* In the order in which --help lists them. */
 const struct pgm_cmd *const pgm_commands[] = {
 	&pgm_cmd_check,
+	&pgm_cmd_advise,
 	&pgm_cmd_demo,
 	&pgm_cmd_verify,
 	&pgm_cmd_completion,

@@ -6,6 +6,7 @@
 
 #include "cli/cmd.h"
 
+extern const struct pgm_cmd pgm_cmd_advise;
 extern const struct pgm_cmd pgm_cmd_check;
 extern const struct pgm_cmd pgm_cmd_completion;
 extern const struct pgm_cmd pgm_cmd_demo;

@@ -1,0 +1,181 @@
+#include "advise/advise.h"
+
+#include "advise/advice.h"
+#include "advise/cost.h"
+#include "advise/gin.h"
+#include "advise/run.h"
+#include "advise/select.h"
+#include "advise/size.h"
+#include "advise/whatif.h"
+#include "pg/quote.h"
+#include "util/clock.h"
+
+#include <string.h>
+
+void pgm_advise_defaults(struct pgm_advise_options *options)
+{
+	*options = (struct pgm_advise_options){
+		.max_width = 5,
+		.max_include_bytes = 400,
+		.top = PGM_WORKLOAD_DEFAULT_TOP,
+		.min_gain = 0.2,
+	};
+}
+
+void pgm_advise_note(struct pgm_advise_run *run, const char *object, const char *reason)
+{
+	if (pgm_map_get(&run->notes_by_object, object))
+		return;
+	object = pgm_strdup(run->arena, object);
+	pgm_map_set(&run->notes_by_object, object, run);
+	*pgm_vec_add(run->arena, &run->notes) =
+		(struct pgm_advise_note){object, pgm_strdup(run->arena, reason)};
+}
+
+static void progress(const struct pgm_advise_run *run, const char *what, double fraction)
+{
+	if (run->options->progress)
+		run->options->progress(run->options->progress_arg, what, fraction);
+}
+
+static bool resolve_all(struct pgm_advise_run *run, struct pgm_error *err)
+{
+	for (size_t i = 0; i < run->workload->statement_count; i++) {
+		struct pgm_query *query = PGM_NEW(run->arena, struct pgm_query);
+		if (pgm_query_resolve(run->arena, run->catalog, &run->workload->statements[i], query) &&
+		    query->indexable)
+			*pgm_vec_add(run->arena, &run->queries) = query;
+	}
+	pgm_foreign_key_queries(run);
+	PGM_VEC(struct pgm_table *) tables = {0};
+	for (size_t i = 0; i < run->queries.count; i++)
+		for (size_t o = 0; o < run->queries.items[i]->occurrence_count; o++)
+			*pgm_vec_add(run->arena, &tables) = run->queries.items[i]->occurrences[o].table;
+	if (!pgm_catalog_load_statistics(run->catalog, run->conn, tables.items, tables.count, err))
+		return false;
+	for (size_t i = 0; i < run->queries.count; i++)
+		pgm_query_fill_values(run->arena, run->conn, run->queries.items[i]);
+	return true;
+}
+
+/* Sizes; and what the server would refuse (an expression that is not immutable) is taken out. */
+static bool measure_candidates(struct pgm_advise_run *run, struct pgm_error *err)
+{
+	for (size_t i = 0; i < run->candidates.count; i++) {
+		struct pgm_candidate *candidate = run->candidates.items[i];
+		bool expression = false;
+		double hypopg_bytes;
+		struct pgm_error problem;
+		for (size_t k = 0; k < candidate->def.key_count; k++)
+			expression |= candidate->def.keys[k].expression != NULL;
+		if (candidate->estimated)
+			continue;
+		candidate->size_bytes = candidate->budget_bytes = pgm_size_estimate(&candidate->def);
+		if (!expression && !candidate->def.predicate && !run->options->hypopg_sizes)
+			continue;
+		if (run->whatif->ops->accept(run->whatif->self, candidate, &hypopg_bytes, &problem)) {
+			if (run->options->hypopg_sizes)
+				candidate->budget_bytes = hypopg_bytes;
+			continue;
+		}
+		if (problem.kind == PGM_ERR_CONNECT || problem.kind == PGM_ERR_CANCELED) {
+			*err = problem;
+			return false;
+		}
+		candidate->impossible = true;
+		pgm_advise_note(run,
+				pgm_sprintf(run->arena, "%s %s",
+					    pgm_quote_qualified(run->arena, candidate->def.table->schema,
+								candidate->def.table->name),
+					    candidate->body),
+				problem.message);
+	}
+	return pgm_gin_sample(run, err);
+}
+
+static bool cost_all(struct pgm_advise_run *run, struct pgm_costing ***costings, size_t *count,
+		     struct pgm_error *err)
+{
+	*costings = PGM_NEW_ARRAY(run->arena, struct pgm_costing *, run->queries.count + 1);
+	*count = 0;
+	for (size_t i = 0; i < run->queries.count; i++) {
+		struct pgm_costing *costing;
+		progress(run, "asking the planner", (double)i / (double)run->queries.count / 4);
+		if (!pgm_costing_new(run, run->queries.items[i], &costing, err))
+			return false;
+		if (!costing)
+			continue;
+		(*costings)[(*count)++] = costing;
+		run->workload_cost += costing->base_cost * costing->query->weight;
+	}
+	for (size_t i = 0; i < *count; i++) {
+		progress(run, "asking the planner", 0.25 + 0.75 * (double)i / (double)*count);
+		if (!pgm_costing_peel(run, (*costings)[i], err))
+			return false;
+	}
+	return true;
+}
+
+/* What alone would break the budget need not be looked at. */
+static void leave_out_too_large(struct pgm_advise_run *run)
+{
+	for (size_t i = 0; run->options->budget_bytes > 0 && i < run->candidates.count; i++)
+		if (run->candidates.items[i]->budget_bytes > (double)run->options->budget_bytes)
+			run->candidates.items[i]->impossible = true;
+}
+
+static bool with_whatif(struct pgm_advise_run *run, struct pgm_advice *advice, struct pgm_error *err)
+{
+	struct pgm_costing **costings;
+	size_t count;
+	struct pgm_selection selection;
+	if (!measure_candidates(run, err))
+		return false;
+	leave_out_too_large(run);
+	pgm_write_costs(run);
+	if (!cost_all(run, &costings, &count, err))
+		return false;
+	progress(run, "choosing the best set", -1);
+	if (!pgm_select(run, costings, count, &selection, err))
+		return false;
+	progress(run, "proving it", -1);
+	return pgm_advice_make(run, costings, count, &selection, advice, err);
+}
+
+static bool run_advise(struct pgm_advise_run *run, struct pgm_advice *advice, struct pgm_error *err)
+{
+	progress(run, "reading the catalog", -1);
+	run->catalog = pgm_catalog_read(run->arena, run->conn, err);
+	if (!run->catalog || !resolve_all(run, err))
+		return false;
+	for (size_t i = 0; i < run->queries.count; i++)
+		pgm_candidates_of(run, run->queries.items[i]);
+	run->whatif = pgm_whatif_hypopg_open(run->arena, run->conn, err);
+	if (!run->whatif)
+		return false;
+	bool ok = with_whatif(run, advice, err);
+	advice->backend = run->whatif->name;
+	advice->explain_count = run->whatif->explain_count;
+	pgm_whatif_close(run->whatif);
+	return ok;
+}
+
+bool pgm_advise(struct pgm_arena *arena, struct pgm_conn *conn, const struct pgm_workload *workload,
+		const struct pgm_advise_options *options, struct pgm_advice *advice, struct pgm_error *err)
+{
+	struct pgm_advise_run run = {.arena = arena, .conn = conn, .options = options, .workload = workload};
+	double started = pgm_clock_ms();
+	pgm_map_init(&run.candidates_by_text, arena);
+	pgm_map_init(&run.notes_by_object, arena);
+	*advice = (struct pgm_advice){0};
+	if (!run_advise(&run, advice, err))
+		return false;
+	advice->notes = run.notes.items;
+	advice->note_count = run.notes.count;
+	advice->statement_count = workload->statement_count;
+	advice->candidate_count = run.candidates.count;
+	advice->unplanned_count = run.unplanned_count;
+	advice->unplanned_example = run.unplanned_example;
+	advice->elapsed_ms = pgm_clock_ms() - started;
+	return true;
+}

@@ -1,0 +1,44 @@
+/*
+ * What the steps of one run share. Inside advise/ only.
+ */
+#ifndef PGM_ADVISE_RUN_H
+#define PGM_ADVISE_RUN_H
+
+#include "advise/advise.h"
+#include "util/vec.h"
+
+struct pgm_whatif;
+
+struct pgm_advise_run {
+	struct pgm_arena *arena;
+	struct pgm_conn *conn;
+	const struct pgm_advise_options *options;
+	struct pgm_catalog *catalog;
+	const struct pgm_workload *workload;
+	struct pgm_whatif *whatif;
+	PGM_VEC(struct pgm_query *) queries;
+	PGM_VEC(struct pgm_candidate *) candidates;
+	struct pgm_map candidates_by_text; /* CREATE INDEX text -> candidate */
+	PGM_VEC(struct pgm_advise_note) notes;
+	struct pgm_map notes_by_object;
+	double workload_cost; /* of all calls, as things are */
+	size_t unplanned_count;
+	const char *unplanned_example;
+};
+
+void pgm_advise_note(struct pgm_advise_run *run, const char *object, const char *reason);
+
+/* candidates.c: the candidates that one statement asks for. */
+void pgm_candidates_of(struct pgm_advise_run *run, struct pgm_query *query);
+
+/* Whether the planner could use the candidate for the statement at all. */
+bool pgm_candidate_relevant(const struct pgm_candidate *candidate, const struct pgm_query *query);
+
+/* foreign_keys.c: adds a statement for each foreign key whose child has no index. */
+void pgm_foreign_key_queries(struct pgm_advise_run *run);
+
+/* writes.c: fills write_cost of every candidate; and the share that one written row costs more. */
+void pgm_write_costs(struct pgm_advise_run *run);
+double pgm_write_overhead(const struct pgm_advise_run *run, const struct pgm_candidate *candidate);
+
+#endif

@@ -1,0 +1,285 @@
+/*
+ * Values for the parameters of statements whose source (pg_stat_statements) keeps none: drawn from column
+ * statistics, so that the planner sees what the application probably asks for.
+ */
+#include "advise/query.h"
+
+#include "pg/quote.h"
+#include "util/buf.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+double pgm_column_equal_share(const struct pgm_column *column, const struct pgm_table *table)
+{
+	if (!column->has_statistics)
+		return 1 / fmax(fmin(200, table->tuples), 1); /* DEFAULT_NUM_DISTINCT of selfuncs.c */
+	const char *value = pgm_column_typical_value(column, 0);
+	if (value && column->common_count && !column->histogram_count)
+		return pgm_column_value_share(column, table, value);
+	double rest = 1 - column->null_fraction, distinct = column->distinct;
+	for (size_t i = 0; i < column->common_count; i++) {
+		rest -= column->common_fractions[i];
+		distinct -= 1;
+	}
+	return distinct >= 1 && rest > 0 ? rest / distinct : 1 / fmax(column->distinct, 1);
+}
+
+double pgm_column_value_share(const struct pgm_column *column, const struct pgm_table *table,
+			      const char *value)
+{
+	for (size_t i = 0; i < column->common_count; i++)
+		if (column->common_values[i] && strcmp(column->common_values[i], value) == 0)
+			return column->common_fractions[i];
+	double rest = 1 - column->null_fraction;
+	for (size_t i = 0; i < column->common_count; i++)
+		rest -= column->common_fractions[i];
+	double distinct = fmax(column->distinct - (double)column->common_count, 1);
+	return column->has_statistics ? fmax(rest, 0) / distinct : 1 / fmax(fmin(200, table->tuples), 1);
+}
+
+const char *pgm_column_typical_value(const struct pgm_column *column, size_t nth)
+{
+	/* With a histogram most values are rare: one of its bounds is typical. Else the middle common one. */
+	size_t count = column->histogram_count;
+	if (count > 2)
+		return column->histogram[(count / 2 + nth * (count / 7 + 1)) % count];
+	if (column->common_count)
+		return column->common_values[(column->common_count / 2 + nth) % column->common_count];
+	return count ? column->histogram[nth % count] : NULL;
+}
+
+static const char *quantile(const struct pgm_column *column, double share)
+{
+	size_t count = column->histogram_count;
+	if (count > 1)
+		return column->histogram[(size_t)lround(share * (double)(count - 1))];
+	return pgm_column_typical_value(column, 0);
+}
+
+struct filler {
+	struct pgm_arena *arena;
+	struct pgm_conn *conn;
+	struct pgm_query *query;
+	size_t variant; /* 0, 1, ...: draws other values */
+};
+
+static const struct pgm_query_atom *atom_of(const struct filler *filler, const struct pgm_param *param)
+{
+	const struct pgm_query *query = filler->query;
+	if (param->atom < 0)
+		return NULL;
+	for (size_t i = 0; i < query->atom_count; i++)
+		if (query->atoms[i].atom == &query->statement->shape.atoms[param->atom])
+			return &query->atoms[i];
+	return NULL;
+}
+
+/* How many atoms bound the same column's range: with both ends, the values lie close together. */
+static bool has_other_end(const struct filler *filler, const struct pgm_query_atom *atom)
+{
+	const struct pgm_query *query = filler->query;
+	for (size_t i = 0; i < query->atom_count; i++) {
+		const struct pgm_query_atom *other = &query->atoms[i];
+		if (other != atom && other->column == atom->column && other->occurrence == atom->occurrence &&
+		    other->atom->kind == PGM_ATOM_RANGE && other->atom->op[0] != atom->atom->op[0])
+			return true;
+	}
+	return false;
+}
+
+static const char *range_value(const struct filler *filler, const struct pgm_query_atom *atom)
+{
+	bool above = atom->atom->op[0] == '>';
+	if (has_other_end(filler, atom))
+		return quantile(atom->column, above ? 0.5 : 0.6);
+	return quantile(atom->column, above ? 0.9 : 0.1);
+}
+
+/* "{a,b,c}" of typical values, for = ANY ($1). */
+static const char *array_value(const struct filler *filler, const struct pgm_column *column)
+{
+	struct pgm_buf buf;
+	pgm_buf_init(&buf, filler->arena);
+	pgm_buf_char(&buf, '{');
+	for (size_t i = 0; i < 5; i++) {
+		const char *value = pgm_column_typical_value(column, i + filler->variant);
+		if (!value)
+			return NULL;
+		pgm_buf_add(&buf, i ? ",\"" : "\"");
+		for (; *value; value++) {
+			if (*value == '"' || *value == '\\')
+				pgm_buf_char(&buf, '\\');
+			pgm_buf_char(&buf, *value);
+		}
+		pgm_buf_char(&buf, '"');
+	}
+	pgm_buf_char(&buf, '}');
+	return pgm_quote_literal(filler->arena, buf.text);
+}
+
+static const char *contained_value(const struct filler *filler, const struct pgm_query_atom *atom)
+{
+	const struct pgm_column *column = atom->column;
+	struct pgm_arena *arena = filler->arena;
+	const char *element =
+		column->element_count
+			? column->common_elements[(column->element_count / 2 + filler->variant) %
+						  column->element_count]
+			: NULL;
+	if (strcmp(column->type_name, "tsvector") == 0)
+		return pgm_quote_literal(arena, element ? element : "word");
+	if (column->type_category == 'A' && element)
+		return pgm_quote_literal(arena, pgm_sprintf(arena, "{%s}", element));
+	if (atom->atom->op[0] == '?') /* a key of a jsonb; ?| and ?& take arrays */
+		return atom->atom->op[1] ? "'{key}'" : "'key'";
+	if (strcmp(atom->atom->op, "@@") == 0)
+		return "'word'";
+	const char *value = pgm_column_typical_value(column, filler->variant);
+	return value ? pgm_quote_literal(arena, value) : NULL;
+}
+
+static const char *pattern_value(const struct filler *filler, const struct pgm_column *column)
+{
+	const char *value = pgm_column_typical_value(column, filler->variant);
+	if (!value || strlen(value) < 3)
+		return NULL;
+	size_t start = strlen(value) > 8 ? 2 : 0;
+	char *piece = pgm_strndup(filler->arena, value + start, strnlen(value + start, 5));
+	for (char *p = piece; *p; p++)
+		if (strchr("%_\\", *p) || (unsigned char)*p >= 0x80)
+			*p = '_';
+	return pgm_quote_literal(filler->arena, pgm_sprintf(filler->arena, "%%%s%%", piece));
+}
+
+/* The age of the column's 90th percentile, so that "> now() - interval $1" lets a tenth of the rows in. */
+static const char *interval_value(const struct filler *filler, const struct pgm_query_atom *atom)
+{
+	const char *bound = atom ? quantile(atom->column, 0.9) : NULL;
+	struct pgm_error ignored;
+	char *age = NULL;
+	if (bound && strncmp(atom->column->type_name, "timestamp", 9) == 0) {
+		const char *params[] = {bound};
+		if (!pgm_conn_value(
+			    filler->conn, filler->arena,
+			    "SELECT GREATEST(1, pg_catalog.round(EXTRACT(epoch FROM pg_catalog.now() - "
+			    "$1::pg_catalog.timestamptz)))::pg_catalog.text || ' s'",
+			    1, params, &age, &ignored))
+			age = NULL;
+	}
+	return age ? pgm_quote_literal(filler->arena, age) : "'7 days'";
+}
+
+static const char *compared_value(const struct filler *filler, const struct pgm_param *param)
+{
+	const struct pgm_query_atom *atom = atom_of(filler, param);
+	if (!atom || (atom->expression && atom->atom->kind != PGM_ATOM_CONTAIN))
+		return NULL;
+	const struct pgm_column *column = atom->column;
+	const char *value = NULL;
+	switch (atom->atom->kind) {
+	case PGM_ATOM_EQ:
+		value = pgm_column_typical_value(column, filler->variant);
+		break;
+	case PGM_ATOM_IN:
+		if (atom->atom->in_count == 0)
+			return array_value(filler, column);
+		value = pgm_column_typical_value(column, filler->variant + (size_t)param->number);
+		break;
+	case PGM_ATOM_RANGE:
+		value = range_value(filler, atom);
+		break;
+	case PGM_ATOM_CONTAIN:
+		return contained_value(filler, atom);
+	case PGM_ATOM_PREFIX:
+	case PGM_ATOM_PATTERN:
+		return pattern_value(filler, column);
+	default:
+		return NULL;
+	}
+	return value ? pgm_quote_literal(filler->arena, value) : NULL;
+}
+
+/* Rows that a call returned on average say what its LIMIT was, or at most was. */
+static const char *limit_value(const struct filler *filler)
+{
+	const struct pgm_statement *statement = filler->query->statement;
+	double rows = statement->calls > 0 ? ceil(statement->rows / statement->calls) : 0;
+	return pgm_sprintf(filler->arena, "%.0f", rows >= 1 ? rows : 20);
+}
+
+static bool ends_with(const char *text, size_t length, const char *word)
+{
+	while (length && strchr(" (", text[length - 1]))
+		length--;
+	size_t size = strlen(word);
+	return length >= size && strncmp(text + length - size, word, size) == 0;
+}
+
+static const char *other_value(const char *text, size_t offset)
+{
+	/* The field of date_trunc and extract, the key of -> and ->>: any will do, none would not parse. */
+	if (ends_with(text, offset, "extract") || ends_with(text, offset, "date_trunc") ||
+	    ends_with(text, offset, "date_part"))
+		return "'day'";
+	if (ends_with(text, offset, "->") || ends_with(text, offset, "->>"))
+		return "'key'";
+	return NULL;
+}
+
+static const char *value_of(const struct filler *filler, const struct pgm_param *param, bool *unknown)
+{
+	const char *value = NULL;
+	switch (param->role) {
+	case PGM_PARAM_COMPARED:
+		value = compared_value(filler, param);
+		break;
+	case PGM_PARAM_INTERVAL:
+		return interval_value(filler, atom_of(filler, param));
+	case PGM_PARAM_LIMIT:
+		return limit_value(filler);
+	case PGM_PARAM_OFFSET:
+		return "0";
+	case PGM_PARAM_STORED:
+		return "NULL";
+	case PGM_PARAM_OTHER:
+		value = other_value(filler->query->statement->text, param->offset);
+		break;
+	}
+	*unknown |= !value;
+	return value ? value : "NULL";
+}
+
+static const char *fill(const struct filler *filler, bool *unknown)
+{
+	const struct pgm_statement *statement = filler->query->statement;
+	struct pgm_buf buf;
+	size_t at = 0;
+	pgm_buf_init(&buf, filler->arena);
+	for (size_t i = 0; i < statement->shape.param_count; i++) {
+		const struct pgm_param *param = &statement->shape.params[i];
+		pgm_buf_add_n(&buf, statement->text + at, param->offset - at);
+		pgm_buf_add(&buf, value_of(filler, param, unknown));
+		at = param->offset + param->length;
+	}
+	pgm_buf_add(&buf, statement->text + at);
+	return buf.text;
+}
+
+void pgm_query_fill_values(struct pgm_arena *arena, struct pgm_conn *conn, struct pgm_query *query)
+{
+	const struct pgm_statement *statement = query->statement;
+	if (statement->sample_count) {
+		for (size_t i = 0; i < statement->sample_count && i < PGM_QUERY_VARIANTS_MAX; i++)
+			query->variants[query->variant_count++] = statement->samples[i];
+		query->values_note = "values from the workload";
+		return;
+	}
+	struct filler filler = {.arena = arena, .conn = conn, .query = query};
+	query->variants[query->variant_count++] = fill(&filler, &query->values_unknown);
+	query->values_drawn = statement->shape.param_count > 0;
+	query->values_note = !query->values_drawn    ? "no parameters"
+			     : query->values_unknown ? "values drawn from statistics; some are not known"
+						     : "values drawn from statistics";
+}
