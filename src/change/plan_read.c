@@ -198,8 +198,9 @@ static void append_undo(struct pgm_arena *arena, struct pgm_change *change, stru
 
 /*
  * Files that people wrote say nothing about which statement undoes which. Those about the same index belong
- * together; the others are the way back in reverse order: one for one where there are as many, else all of
- * them with the first change that has none (which is undone last).
+ * together (and the engine knows anyway how to undo an index); the others are the way back in reverse order:
+ * one for one where there are as many, else all of them with the first change that has none (which is undone
+ * last).
  */
 static bool match_loose(struct builder *builder)
 {
@@ -214,7 +215,7 @@ static bool match_loose(struct builder *builder)
 	}
 	PGM_VEC(struct pgm_change *) without = {0};
 	for (size_t i = builder->changes.count; i-- > 0;)
-		if (!*builder->changes.items[i].sql_down)
+		if (builder->changes.items[i].kind == PGM_CHANGE_SQL && !*builder->changes.items[i].sql_down)
 			*pgm_vec_add(arena, &without) = &builder->changes.items[i];
 	for (size_t u = 0; u < builder->loose.count; u++) {
 		struct loose_undo *undo = &builder->loose.items[u];

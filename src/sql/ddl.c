@@ -74,6 +74,7 @@ static void read_alter(struct pgm_arena *arena, const json_t *body, struct pgm_d
 	const char *subtype = json_string_value(json_object_get(command, "subtype"));
 	const json_t *partition = json_object_get(json_object_get(command, "def"), "PartitionCmd");
 	const json_t *relation = json_object_get(body, "relation");
+	ddl->if_exists = flag_of(body, "missing_ok");
 	if (type && strcmp(type, "OBJECT_INDEX") == 0) {
 		take_relation(arena, relation, &ddl->index_schema, &ddl->index);
 		if (subtype && strcmp(subtype, "AT_AttachPartition") == 0) {

@@ -1,6 +1,7 @@
 #include "../cmocka_all.h"
 
 #include "sql/ddl.h"
+#include "sql/index_sql.h"
 #include "sql/lex.h"
 #include "sql/split.h"
 
@@ -166,6 +167,32 @@ static void the_normal_form_forgets_layout_alone(void **state)
 				pgm_sql_normal_form(arena, "SELECT 'a  b'"));
 }
 
+static void an_index_can_be_rewritten(void **state)
+{
+	(void)state;
+	PGM_AUTO_ARENA arena = pgm_arena_new(0);
+	struct pgm_index_rewrite how = {.index = "n", .relation = "pg_temp.x"};
+	assert_string_equal(pgm_index_sql_rewrite(arena,
+						  "create /* c */ unique index concurrently if not exists "
+						  "\"on\" on only \"S\" . \"t on\" (a) WHERE b",
+						  &how),
+			    "CREATE UNIQUE INDEX n ON pg_temp.x (a) WHERE b");
+	how = (struct pgm_index_rewrite){.concurrently = true, .tablespace = "fast"};
+	assert_string_equal(
+		pgm_index_sql_rewrite(arena,
+				      "CREATE INDEX \"i\"\"1\" ON s.t USING btree (f('where (')) "
+				      "INCLUDE (w) WHERE ((a > 1) AND b)",
+				      &how),
+		"CREATE INDEX CONCURRENTLY \"i\"\"1\" ON s.t USING btree (f('where (')) INCLUDE (w)  "
+		"TABLESPACE fast WHERE ((a > 1) AND b)");
+	how = (struct pgm_index_rewrite){.only = true};
+	assert_string_equal(pgm_index_sql_rewrite(arena, "CREATE INDEX i ON t(a)", &how),
+			    "CREATE INDEX i ON ONLY t(a)");
+	assert_null(pgm_index_sql_rewrite(arena, "DROP INDEX i", &how));
+	assert_null(pgm_index_sql_rewrite(arena, "CREATE INDEX i", &how));
+	assert_null(pgm_index_sql_rewrite(arena, "", &how));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +201,7 @@ int main(void)
 		cmocka_unit_test(index_statements_are_read),
 		cmocka_unit_test(what_needs_no_transaction_is_known),
 		cmocka_unit_test(control_characters_in_quotes_are_escaped),
+		cmocka_unit_test(an_index_can_be_rewritten),
 		cmocka_unit_test(the_normal_form_forgets_layout_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

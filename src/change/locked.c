@@ -1,0 +1,96 @@
+#include "change/run.h"
+
+#include "util/buf.h"
+#include "util/clock.h"
+#include "util/interrupt.h"
+
+#include <string.h>
+
+#define PAUSE_MS     50
+#define PAUSE_MAX_MS 2000
+
+static bool worth_another_try(const struct pgm_error *err)
+{
+	return strcmp(err->sqlstate, "55P03") == 0 || /* lock_not_available */
+	       strcmp(err->sqlstate, "40P01") == 0;   /* deadlock_detected */
+}
+
+static const char *who_holds(struct pgm_run *run, const char *relation_oid)
+{
+	const char **lines;
+	size_t count;
+	struct pgm_error ignored;
+	struct pgm_buf text;
+	pgm_buf_init(&text, run->arena);
+	if (!relation_oid || !pgm_run_holders(run, relation_oid, true, &lines, &count, &ignored))
+		return "a lock";
+	for (size_t i = 0; i < count && i < 3; i++)
+		pgm_buf_printf(&text, "%s%s", i ? "; " : "", lines[i]);
+	return count ? text.text : "a lock";
+}
+
+struct attempt {
+	const char *sql;
+	int64_t try_ms;
+	const struct pgm_ledger_update *update; /* NULL: the statement alone */
+};
+
+typedef bool attempt_fn(struct pgm_run *run, const struct attempt *attempt, struct pgm_error *err);
+
+/* Full pauses between tries: those who queue behind our lock request wait for try_ms at most. */
+static bool try_until_deadline(struct pgm_run *run, attempt_fn *try, const struct attempt *attempt,
+			       const char *relation_oid, struct pgm_error *err)
+{
+	struct pgm_error own;
+	double until = pgm_clock_ms() + (double)run->options->lock_deadline_ms;
+	err = err ? err : &own;
+	for (int tries = 0;; tries++) {
+		if (try(run, attempt, err))
+			return true;
+		if (!worth_another_try(err) || pgm_interrupted())
+			return false;
+		double now = pgm_clock_ms();
+		const char *holders = who_holds(run, relation_oid);
+		if (now > until || (run->deadline_ms > 0 && now > run->deadline_ms)) {
+			pgm_error_set(err, PGM_ERR_TIMEOUT, "no lock in %d tries: %s", tries + 1, holders);
+			return pgm_error_hint(err, "End that session, or give --lock-deadline more; then run "
+						   "the same command again.");
+		}
+		pgm_run_tell(run, PGM_EVENT_WAIT, pgm_sprintf(run->arena, "waiting for a gap: %s", holders));
+		pgm_clock_sleep_ms(pgm_clock_backoff_ms(tries, PAUSE_MS, PAUSE_MAX_MS));
+	}
+}
+
+static bool attempt_statement(struct pgm_run *run, const struct attempt *attempt, struct pgm_error *err)
+{
+	const char *limit = pgm_sprintf(run->arena, "SET lock_timeout = %lld", (long long)attempt->try_ms);
+	bool ok = pgm_conn_exec(run->work, limit, err) && pgm_run_watched(run, attempt->sql, err);
+	pgm_conn_exec_quietly(run->work, "SET lock_timeout = 0");
+	return ok;
+}
+
+bool pgm_run_locked(struct pgm_run *run, const char *sql, const char *relation_oid, int64_t try_ms,
+		    struct pgm_error *err)
+{
+	struct attempt attempt = {.sql = sql, .try_ms = try_ms};
+	return try_until_deadline(run, attempt_statement, &attempt, relation_oid, err);
+}
+
+static bool attempt_transaction(struct pgm_run *run, const struct attempt *attempt, struct pgm_error *err)
+{
+	const char *begin = pgm_sprintf(run->arena, PGM_CONN_MARKER "BEGIN; SET LOCAL lock_timeout = %lld",
+					(long long)attempt->try_ms);
+	bool ok = pgm_conn_exec(run->work, begin, err) && pgm_run_watched(run, attempt->sql, err) &&
+		  pgm_ledger_set_step(run->work, run->arena, run->seq, run->step, attempt->update, err) &&
+		  pgm_conn_exec(run->work, PGM_CONN_MARKER "COMMIT", err);
+	if (!ok)
+		pgm_conn_exec_quietly(run->work, "ROLLBACK");
+	return ok;
+}
+
+bool pgm_run_transaction(struct pgm_run *run, const char *sql, const char *relation_oid,
+			 const struct pgm_ledger_update *update, struct pgm_error *err)
+{
+	struct attempt attempt = {.sql = sql, .try_ms = run->options->lock_timeout_ms, .update = update};
+	return try_until_deadline(run, attempt_transaction, &attempt, relation_oid, err);
+}

@@ -1,0 +1,125 @@
+#include "change/steps.h"
+
+#include <string.h>
+
+static bool drop_made(struct pgm_run *run, const struct pgm_ledger_made *made, bool last_pass,
+		      struct pgm_error *err)
+{
+	struct pgm_target_index index;
+	if (!pgm_target_made(run, made, &index, err))
+		return false;
+	/* A part of a partitioned index goes when the whole goes, which is dropped first. */
+	if (index.there && strcmp(index.parent_oid, "0") != 0 && !last_pass)
+		return true;
+	if (index.there && !pgm_drop_index(run, &index, true, err))
+		return false;
+	return pgm_ledger_dropped(run->control, run->arena, made->id, err);
+}
+
+static bool undo_create(struct pgm_run *run, struct pgm_error *err)
+{
+	for (int pass = 0; pass < 2; pass++) {
+		struct pgm_ledger_made *made;
+		size_t count;
+		if (!pgm_ledger_made_by_step(run->control, run->arena, run->seq, run->step, &made, &count,
+					     err))
+			return false;
+		for (size_t i = 0; i < count; i++)
+			if (!drop_made(run, &made[i], pass == 1, err))
+				return false;
+	}
+	return true;
+}
+
+/* What we rebuilt is the user's again: from now on nothing says that it is ours to drop. */
+static bool disown(struct pgm_run *run, struct pgm_error *err)
+{
+	struct pgm_ledger_made *made;
+	size_t count;
+	if (!pgm_ledger_made_by_step(run->control, run->arena, run->seq, run->step, &made, &count, err))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (!pgm_ledger_dropped(run->control, run->arena, made[i].id, err))
+			return false;
+	return true;
+}
+
+static bool undo_drop(struct pgm_run *run, const struct pgm_change *change,
+		      const struct pgm_ledger_step *ledger, struct pgm_error *err)
+{
+	struct pgm_plan_sql *sqls, *undo;
+	size_t count, undo_count, made_count;
+	struct pgm_target_index index;
+	struct pgm_ledger_made *made;
+	if (!ledger->undo_sql)
+		return true; /* it never came to dropping */
+	if (!pgm_steps_parse(run->arena, change->sql_up, &sqls, &count, err) ||
+	    !pgm_steps_parse(run->arena, ledger->undo_sql, &undo, &undo_count, err) ||
+	    !pgm_target_index(run, undo[0].ddl.schema, undo[0].ddl.index, &index, err) ||
+	    !pgm_ledger_made_by_step(run->control, run->arena, run->seq, run->step, &made, &made_count, err))
+		return false;
+	bool original = index.there && made_count == 0;
+	if (original && index.valid)
+		return true;
+	/* A concurrent drop that was stopped half way leaves it invalid. */
+	if (original && !pgm_drop_index(run, &index, true, err))
+		return false;
+	return pgm_build(run, undo, undo_count, err) && disown(run, err);
+}
+
+bool pgm_steps_run_alone(struct pgm_run *run, const char *sql, struct pgm_error *err)
+{
+	struct pgm_plan_sql *sqls;
+	size_t count;
+	if (!pgm_steps_parse(run->arena, sql, &sqls, &count, err))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		const struct pgm_ddl *ddl = &sqls[i].ddl;
+		bool ok = ddl->transactional ? pgm_run_locked(run, sqls[i].text, NULL,
+							      run->options->lock_timeout_ms, err)
+					     : pgm_run_watched(run, sqls[i].text, err);
+		if (!ok)
+			return false;
+	}
+	return true;
+}
+
+static bool undo_sql(struct pgm_run *run, const struct pgm_change *change,
+		     const struct pgm_ledger_step *ledger, bool *kept, struct pgm_error *err)
+{
+	struct pgm_plan_sql *sqls;
+	struct pgm_target target = {.oid = NULL};
+	size_t count;
+	bool together = true;
+	bool committed = strcmp(ledger->state, "done") == 0 || strcmp(ledger->state, "undoing") == 0;
+	if (change->transactional && !committed)
+		return true; /* its transaction never committed */
+	*kept = !*change->sql_down;
+	if (*kept)
+		return true;
+	if (!pgm_steps_parse(run->arena, change->sql_down, &sqls, &count, err))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		together &= sqls[i].ddl.transactional;
+	if (!together)
+		return pgm_steps_run_alone(run, change->sql_down, err);
+	if (count && *sqls[0].ddl.relation &&
+	    !pgm_target_relation(run, sqls[0].ddl.schema, sqls[0].ddl.relation, &target, err))
+		return false;
+	struct pgm_ledger_update update = {.state = "undone", .size_bytes = -1};
+	return pgm_run_transaction(run, change->sql_down, target.oid, &update, err);
+}
+
+bool pgm_undo(struct pgm_run *run, const struct pgm_change *change, const struct pgm_ledger_step *ledger,
+	      bool *kept, struct pgm_error *err)
+{
+	*kept = false;
+	switch (change->kind) {
+	case PGM_CHANGE_CREATE_INDEX:
+		return undo_create(run, err);
+	case PGM_CHANGE_DROP_INDEX:
+		return undo_drop(run, change, ledger, err);
+	default:
+		return undo_sql(run, change, ledger, kept, err);
+	}
+}
