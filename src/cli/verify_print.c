@@ -213,6 +213,15 @@ static void print_writes(const struct printer *to, const struct pgm_measures *me
 			 "and after.");
 }
 
+static void print_made(const struct printer *to, const struct pgm_measures *baseline)
+{
+	if (baseline->made)
+		line(to,
+		     "Note: %d of the Plan's indexes had been made or dropped already when the baseline was "
+		     "taken.",
+		     baseline->made);
+}
+
 void pgm_verify_print_baseline(struct pgm_arena *arena, const struct pgm_plan *plan,
 			       const struct pgm_measures *measures, bool markdown, FILE *stream)
 {
@@ -223,6 +232,7 @@ void pgm_verify_print_baseline(struct pgm_arena *arena, const struct pgm_plan *p
 	if (markdown)
 		fprintf(stream, "# Baseline of Plan %s\n\n", plan->id);
 	line(&to, "Plan %s in database %s, measured %s.", plan->id, measures->database, measures->taken_at);
+	print_made(&to, measures);
 	heading(&to, "Statements");
 	for (size_t i = 0; i < measures->count; i++) {
 		const struct pgm_measure *measure = &measures->items[i];
@@ -362,6 +372,8 @@ void pgm_verify_print_report(struct pgm_arena *arena, const struct pgm_verify_re
 	else
 		line(&to, "Plan %s in database %s: baseline of %s beside %s.", report->plan->id,
 		     report->after->database, report->before->taken_at, report->after->taken_at);
+	if (report->before)
+		print_made(&to, report->before);
 	if (report->pair_count && !health) {
 		heading(&to, "Statements");
 		print_pairs(&to, report);

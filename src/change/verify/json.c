@@ -83,11 +83,11 @@ json_t *pgm_measures_json(const struct pgm_measures *measures)
 	json_t *statements = json_array();
 	for (size_t i = 0; i < measures->count; i++)
 		json_array_append_new(statements, measure_json(&measures->items[i]));
-	return json_pack("{s:s, s:o, s:o, s:o, s:i, s:b, s:o, s:o}", "schema", "pgmend.baseline/1", "plan",
-			 text_json(measures->plan_id), "database", text_json(measures->database), "taken_at",
-			 text_json(measures->taken_at), "server_version", measures->server_version,
-			 "budget_spent", measures->budget_spent, "statements", statements, "writes",
-			 writes_list_json(measures));
+	return json_pack("{s:s, s:o, s:o, s:o, s:i, s:b, s:i, s:o, s:o}", "schema", "pgmend.baseline/1",
+			 "plan", text_json(measures->plan_id), "database", text_json(measures->database),
+			 "taken_at", text_json(measures->taken_at), "server_version",
+			 measures->server_version, "budget_spent", measures->budget_spent, "changes_made",
+			 measures->made, "statements", statements, "writes", writes_list_json(measures));
 }
 
 static json_t *pair_json(const struct pgm_verify_report *report, size_t at)

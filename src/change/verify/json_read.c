@@ -115,6 +115,7 @@ bool pgm_measures_parse(struct pgm_arena *arena, const json_t *json, struct pgm_
 		.taken_at = text_of(arena, json, "taken_at"),
 		.server_version = (int)fmin(number_of(json, "server_version"), 1e9),
 		.budget_spent = json_is_true(json_object_get(json, "budget_spent")),
+		.made = (int)fmin(number_of(json, "changes_made"), 1e6),
 		.items = PGM_NEW_ARRAY(arena, struct pgm_measure, json_array_size(statements)),
 		.count = json_array_size(statements),
 		.writes = PGM_NEW_ARRAY(arena, struct pgm_writes, json_array_size(writes)),

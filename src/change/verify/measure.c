@@ -4,6 +4,7 @@
 #include "change/verify/safety.h"
 #include "change/verify/writes.h"
 #include "pg/explain.h"
+#include "util/buf.h"
 #include "util/clock.h"
 #include "util/hash.h"
 
@@ -19,25 +20,36 @@ struct pgm_verify_options pgm_verify_defaults(void)
 	};
 }
 
+/* What the server says of a statement with $1 in it: it was given no values. */
+static bool lacks_values(const struct pgm_error *err)
+{
+	return strcmp(err->sqlstate, "08P01") == 0 || strcmp(err->sqlstate, "42P02") == 0;
+}
+
 /* Errors after which nothing more can be measured: all others are told with their statement. */
 static bool fatal(const struct pgm_conn *conn, const struct pgm_error *err)
 {
+	if (lacks_values(err))
+		return false;
 	return err->kind == PGM_ERR_CANCELED || err->kind == PGM_ERR_CONNECT || !pgm_conn_alive(conn);
 }
 
-/* One EXPLAIN as the user's application would run the statement, and nothing of it stays. */
-static bool explain(struct pgm_conn *conn, struct pgm_arena *arena, const char *options, const char *sql,
-		    double limit_ms, struct pgm_explain *plan, struct pgm_error *err)
+/* A read-only transaction in which names are looked up as the user's application does. */
+static bool enter(struct pgm_conn *conn, struct pgm_arena *arena, double limit_ms, struct pgm_error *err)
 {
 	const char *params[] = {pgm_conn_search_path(conn), pgm_sprintf(arena, "%.0f", limit_ms)};
 	struct pgm_rows rows;
-	if (!pgm_conn_exec(conn, PGM_CONN_MARKER "BEGIN READ ONLY", err))
-		return false;
-	bool ok = pgm_conn_query(conn, arena,
-				 "SELECT pg_catalog.set_config('search_path', $1, true), "
-				 "pg_catalog.set_config('statement_timeout', $2, true)",
-				 2, params, &rows, err) &&
-		  pgm_explain_run(conn, arena, options, sql, plan, err);
+	return pgm_conn_exec(conn, PGM_CONN_MARKER "BEGIN READ ONLY", err) &&
+	       pgm_conn_query(conn, arena,
+			      "SELECT pg_catalog.set_config('search_path', $1, true), "
+			      "pg_catalog.set_config('statement_timeout', $2, true)",
+			      2, params, &rows, err);
+}
+
+static bool explain(struct pgm_conn *conn, struct pgm_arena *arena, const char *options, const char *sql,
+		    double limit_ms, struct pgm_explain *plan, struct pgm_error *err)
+{
+	bool ok = enter(conn, arena, limit_ms, err) && pgm_explain_run(conn, arena, options, sql, plan, err);
 	pgm_conn_exec_quietly(conn, "ROLLBACK");
 	return ok;
 }
@@ -113,7 +125,35 @@ static bool execute(struct pgm_conn *conn, struct pgm_arena *arena, const char *
 	return true;
 }
 
-/* A statement with $1 left in it can be planned from PostgreSQL 16 on, but never executed. */
+/* The plan that PostgreSQL makes without looking at values. */
+static bool explain_generic(struct pgm_conn *conn, struct pgm_arena *arena, const char *sql,
+			    struct pgm_explain *plan, struct pgm_error *err)
+{
+	struct pgm_rows rows;
+	const char *prepare = pgm_sprintf(arena, "PREPARE pgmend_generic AS %s", sql);
+	if (!enter(conn, arena, PGM_CONN_STATEMENT_TIMEOUT_MS, err) ||
+	    !pgm_conn_query(conn, arena, prepare, 0, NULL, &rows, err)) {
+		pgm_conn_exec_quietly(conn, "ROLLBACK");
+		return false;
+	}
+	bool ok = pgm_conn_query(conn, arena,
+				 "SELECT pg_catalog.cardinality(parameter_types), "
+				 "pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true) "
+				 "FROM pg_catalog.pg_prepared_statements WHERE name = 'pgmend_generic'",
+				 0, NULL, &rows, err);
+	if (ok) {
+		struct pgm_buf execute;
+		pgm_buf_init(&execute, arena);
+		for (int64_t i = 0; i < pgm_rows_int(&rows, 0, 0); i++)
+			pgm_buf_add(&execute, i ? ", NULL" : "EXECUTE pgmend_generic (NULL");
+		pgm_buf_char(&execute, ')');
+		ok = pgm_explain_run(conn, arena, "VERBOSE", execute.text, plan, err);
+	}
+	pgm_conn_exec_quietly(conn, "ROLLBACK");
+	pgm_conn_exec_quietly(conn, "DEALLOCATE pgmend_generic"); /* it outlives the transaction */
+	return ok;
+}
+
 static bool plan_it(struct pgm_conn *conn, struct pgm_arena *arena, const char *sql,
 		    struct pgm_measure *measure, struct pgm_explain *plan, bool *generic,
 		    struct pgm_error *err)
@@ -122,14 +162,11 @@ static bool plan_it(struct pgm_conn *conn, struct pgm_arena *arena, const char *
 	*generic = false;
 	if (explain(conn, arena, "VERBOSE", sql, PGM_CONN_STATEMENT_TIMEOUT_MS, plan, &failed))
 		return true;
-	if (!fatal(conn, &failed) && strcmp(failed.sqlstate, "42P02") == 0 &&
-	    pgm_conn_version(conn) >= 160000) {
-		struct pgm_error again = {0};
-		*generic = explain(conn, arena, "VERBOSE, GENERIC_PLAN", sql, PGM_CONN_STATEMENT_TIMEOUT_MS,
-				   plan, &again);
-		if (*generic)
+	if (lacks_values(&failed)) {
+		*generic = true;
+		failed = (struct pgm_error){0};
+		if (explain_generic(conn, arena, sql, plan, &failed))
 			return true;
-		failed = again;
 	}
 	*err = failed;
 	measure->state = PGM_MEASURE_FAILED;
@@ -172,7 +209,7 @@ bool pgm_measure_statement(struct pgm_conn *conn, struct pgm_arena *arena,
 	measure->headline = pgm_explain_headline(arena, &plan);
 	pgm_indexes_used(arena, &plan, measure);
 	if (generic)
-		measure->reason = "it has parameters without values";
+		measure->reason = "it has parameters without values (this is its generic plan)";
 	if (generic || safety != PGM_SAFETY_EXECUTE || !may_execute)
 		return true;
 	return execute(conn, arena, statement->sql, options->runs, deadline_ms, measure, budget_spent, err);
@@ -251,6 +288,19 @@ static bool refuse_if_all_failed(const struct pgm_measures *measures, struct pgm
 					  : "Was the Plan made for another database?");
 }
 
+/* A picture of the time before is none when the Plan's indexes are there already. */
+static bool count_made(struct pgm_conn *conn, struct pgm_arena *arena, const struct pgm_plan *plan,
+		       struct pgm_measures *measures, struct pgm_error *err)
+{
+	struct pgm_verify_index *indexes;
+	size_t count;
+	if (!pgm_indexes_read(conn, arena, plan, &indexes, &count, err))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		measures->made += indexes[i].exists == (indexes[i].change->kind == PGM_CHANGE_CREATE_INDEX);
+	return true;
+}
+
 bool pgm_verify_measure(struct pgm_conn *conn, struct pgm_arena *arena, const struct pgm_plan *plan,
 			const struct pgm_verify_options *options, struct pgm_measures *measures,
 			struct pgm_error *err)
@@ -258,6 +308,6 @@ bool pgm_verify_measure(struct pgm_conn *conn, struct pgm_arena *arena, const st
 	const char *schemas;
 	return pgm_measure_prepare(conn, arena, &plan, &schemas, err) &&
 	       pgm_measure_all(conn, arena, plan, schemas, options, true, measures, err) &&
-	       refuse_if_all_failed(measures, err) &&
+	       refuse_if_all_failed(measures, err) && count_made(conn, arena, plan, measures, err) &&
 	       pgm_writes_measure(conn, arena, plan, options, measures, err);
 }

@@ -73,7 +73,8 @@ bool pgm_safety_of(struct pgm_conn *conn, struct pgm_arena *arena, const struct 
 		return true;
 	}
 	if (!effects.select_only || !statement->reads) {
-		*reason = effects.select_only ? "the Plan says that it writes" : "it writes or locks rows";
+		*reason = effects.select_only ? "the Plan does not say that it only reads"
+					      : "it writes or locks rows";
 		return true;
 	}
 	struct pgm_rows rows;

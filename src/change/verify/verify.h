@@ -102,6 +102,7 @@ struct pgm_measures {
 	const char *taken_at; /* ISO 8601, UTC, by the server's clock */
 	int server_version;
 	bool budget_spent; /* some statements ran fewer times than asked */
+	int made;	   /* of a baseline: how many of the Plan's indexes were made or dropped already */
 	struct pgm_measure *items;
 	size_t count;
 	struct pgm_writes *writes;

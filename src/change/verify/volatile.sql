@@ -92,7 +92,7 @@ LEFT JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_catalog.pg_proc'::pg_cata
 LEFT JOIN pg_catalog.pg_extension AS x ON x.oid = d.refobjid
 WHERE p.provolatile = 'v'
   AND NOT (n.nspname = 'pg_catalog' AND p.proname = ANY ('{random,random_normal,clock_timestamp,timeofday,
-	gen_random_uuid,uuidv4,uuidv7,currval,lastval,pg_sleep,pg_sleep_for,pg_sleep_until,pg_relation_size,
+	gen_random_uuid,uuidv4,uuidv7,bernoulli,system,current_query,currval,lastval,pg_sleep,pg_sleep_for,pg_sleep_until,pg_relation_size,
 	pg_table_size,pg_indexes_size,pg_total_relation_size,pg_database_size,pg_tablespace_size,
 	pg_is_in_recovery,pg_current_wal_lsn,pg_current_wal_insert_lsn,pg_current_wal_flush_lsn,
 	pg_last_wal_receive_lsn,pg_last_wal_replay_lsn,pg_last_xact_replay_timestamp}'::pg_catalog.name[]))
