@@ -226,6 +226,20 @@ static bool in_keys(const struct keys *keys, const struct pgm_column *column)
 	return false;
 }
 
+/* A column that nothing but the predicate names is not read: the planner knows that the index implies it. */
+static bool only_in_predicate(const struct parts *parts, const struct pgm_predicate *predicate,
+			      const struct pgm_column *column)
+{
+	const struct pgm_occurrence *occurrence = &parts->query->occurrences[parts->occurrence];
+	int named = 0, in_terms = 0;
+	for (size_t i = 0; i < occurrence->read_count; i++)
+		if (occurrence->read[i] == column)
+			named = occurrence->read_times[i];
+	for (size_t t = 0; predicate && t < predicate->count; t++)
+		in_terms += predicate->columns[t] == column;
+	return in_terms > 0 && named <= in_terms;
+}
+
 static void emit_one(struct parts *parts, const struct keys *keys, const struct pgm_predicate *predicate,
 		     bool cover)
 {
@@ -246,7 +260,8 @@ static void emit_one(struct parts *parts, const struct keys *keys, const struct 
 	struct keys kept = {.count = def.key_count};
 	memcpy(kept.items, def.keys, sizeof(kept.items));
 	for (size_t i = 0; cover && i < parts->include_count; i++)
-		if (!in_keys(&kept, parts->include[i]))
+		if (!in_keys(&kept, parts->include[i]) &&
+		    !only_in_predicate(parts, predicate, parts->include[i]))
 			def.include[def.include_count++] = parts->include[i];
 	if (cover && def.include_count == 0)
 		return; /* the keys cover it already */

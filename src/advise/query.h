@@ -19,6 +19,7 @@ struct pgm_occurrence {
 	bool target;
 	bool whole_row;			/* all columns are read */
 	const struct pgm_column **read; /* columns that are read, each once */
+	int *read_times;		/* how often the statement names each */
 	size_t read_count;
 };
 

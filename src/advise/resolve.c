@@ -75,11 +75,16 @@ static void note_read(struct resolver *resolver, struct place place)
 {
 	struct pgm_occurrence *occurrence = &resolver->occurrences.items[place.occurrence];
 	for (size_t i = 0; i < occurrence->read_count; i++)
-		if (occurrence->read[i] == place.column)
+		if (occurrence->read[i] == place.column) {
+			occurrence->read_times[i]++;
 			return;
-	if (!occurrence->read)
+		}
+	if (!occurrence->read) {
 		occurrence->read = PGM_NEW_ARRAY(resolver->arena, const struct pgm_column *,
 						 occurrence->table->column_count);
+		occurrence->read_times = PGM_NEW_ARRAY(resolver->arena, int, occurrence->table->column_count);
+	}
+	occurrence->read_times[occurrence->read_count] = 1;
 	occurrence->read[occurrence->read_count++] = place.column;
 }
 

@@ -9,6 +9,8 @@
 #define MOVE_ADDS_MAX	  8
 #define NEGLIGIBLE_SHARE  5e-4 /* of the workload: a statement that can gain less is not asked about */
 #define ALL_SHARE_DIVISOR 50   /* min_gain of one statement weighs like a fiftieth of it of them all */
+#define NOTICEABLE_COST	  40.0 /* planner units: ten random pages */
+#define NOTICEABLE_RATIO  4.0
 #define ROUNDS_MAX	  3
 
 struct place {
@@ -29,7 +31,7 @@ struct move {
 	double size_bytes;	       /* that it adds to what is chosen */
 	double benefit;		       /* an upper bound until it is exact */
 	double last_exact;	       /* of an earlier round; INFINITY: never evaluated */
-	double best_ratio;	       /* largest share that it saves of one statement */
+	double best_ratio;	       /* its largest worth() to one statement */
 	bool exact;
 };
 
@@ -162,6 +164,19 @@ static int compare_share(const void *a, const void *b)
 }
 
 /*
+ * What a step down in cost is worth to those who wait for the statement: the share that it saves of what
+ * the statement costs today. A step that is small by that measure still counts where the statement is not
+ * trivial and becomes several times cheaper: that is what covering indexes are for.
+ */
+static double worth(const struct search *search, size_t costing, double before, double after)
+{
+	double share = (before - after) / fmax(search->costings[costing]->base_cost, 1e-9);
+	if (before >= NOTICEABLE_COST && after * NOTICEABLE_RATIO <= before)
+		share = fmax(share, 1 - after / before);
+	return share;
+}
+
+/*
  * The exact benefit, statement by statement, those that can gain most first. It stops early where what is
  * left cannot make the move better than best_score: then the benefit is a tighter bound.
  */
@@ -194,7 +209,8 @@ static bool evaluate(struct search *search, struct move *move, double best_score
 		if (!pgm_costing_cost(search->run, search->costings[costing], &set, &cost, err))
 			return false;
 		gained += weight_of(search, costing) * (search->current[costing] - cost);
-		move->best_ratio = fmax(move->best_ratio, 1 - cost / fmax(search->current[costing], 1e-9));
+		move->best_ratio =
+			fmax(move->best_ratio, worth(search, costing, search->current[costing], cost));
 	}
 	move->benefit = move->last_exact = gained;
 	move->exact = true;
@@ -368,7 +384,7 @@ static bool loss_without(struct search *search, struct pgm_candidate *candidate,
 		if (!pgm_costing_cost(search->run, search->costings[costing], &set, &cost, err))
 			return false;
 		*loss += weight_of(search, costing) * (cost - search->current[costing]);
-		*ratio = fmax(*ratio, 1 - search->current[costing] / fmax(cost, 1e-9));
+		*ratio = fmax(*ratio, worth(search, costing, cost, search->current[costing]));
 	}
 	return true;
 }

@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SAMPLE_PAGES	50.0
+#define USUAL_PAGE_ROWS 20.0
+
 double pgm_column_equal_share(const struct pgm_column *column, const struct pgm_table *table)
 {
 	if (!column->has_statistics)
@@ -119,6 +122,28 @@ static const char *array_value(const struct filler *filler, const struct pgm_col
 	return pgm_quote_literal(filler->arena, buf.text);
 }
 
+/*
+ * A document of the table for @>. One of the histogram would not do: the planner estimates by trying the
+ * value on that same histogram, where it would match itself and look a hundred times more common than it is.
+ */
+static const char *document_value(const struct filler *filler, const struct pgm_query_atom *atom)
+{
+	const struct pgm_table *table = filler->query->occurrences[atom->occurrence].table;
+	struct pgm_arena *arena = filler->arena;
+	struct pgm_error ignored;
+	char *value = NULL, *column = pgm_quote_ident(arena, atom->column->name);
+	double percent = fmin(100 * SAMPLE_PAGES / fmax(table->pages, 1), 100);
+	char *sql = pgm_sprintf(
+		arena,
+		"SELECT %s FROM %s TABLESAMPLE SYSTEM (%g) REPEATABLE (%zu) WHERE %s IS NOT NULL AND "
+		"%s NOT IN ('{}', '[]') LIMIT 1",
+		column, pgm_quote_qualified(arena, table->schema, table->name), percent, filler->variant + 1,
+		column, column);
+	if (!pgm_conn_value(filler->conn, arena, sql, 0, NULL, &value, &ignored))
+		return NULL;
+	return value ? pgm_quote_literal(arena, value) : NULL;
+}
+
 static const char *contained_value(const struct filler *filler, const struct pgm_query_atom *atom)
 {
 	const struct pgm_column *column = atom->column;
@@ -136,6 +161,8 @@ static const char *contained_value(const struct filler *filler, const struct pgm
 		return atom->atom->op[1] ? "'{key}'" : "'key'";
 	if (strcmp(atom->atom->op, "@@") == 0)
 		return "'word'";
+	if (strcmp(column->type_name, "jsonb") == 0)
+		return document_value(filler, atom);
 	const char *value = pgm_column_typical_value(column, filler->variant);
 	return value ? pgm_quote_literal(arena, value) : NULL;
 }
@@ -201,12 +228,12 @@ static const char *compared_value(const struct filler *filler, const struct pgm_
 	return value ? pgm_quote_literal(filler->arena, value) : NULL;
 }
 
-/* Rows that a call returned on average say what its LIMIT was, or at most was. */
+/* Each call returned that many rows on average: its LIMIT was no less. Few rows say little of it. */
 static const char *limit_value(const struct filler *filler)
 {
 	const struct pgm_statement *statement = filler->query->statement;
 	double rows = statement->calls > 0 ? ceil(statement->rows / statement->calls) : 0;
-	return pgm_sprintf(filler->arena, "%.0f", rows >= 1 ? rows : 20);
+	return pgm_sprintf(filler->arena, "%.0f", fmax(rows, USUAL_PAGE_ROWS));
 }
 
 static bool ends_with(const char *text, size_t length, const char *word)

@@ -20,6 +20,10 @@ static bool read_options(const struct pgm_cli *cli, struct pgm_advise_options *o
 	    !pgm_cli_int(cli, "top", 1, 100000, &top, err) ||
 	    !pgm_cli_int(cli, "min-gain", 0, 100, &gain, err))
 		return false;
+	int64_t include = (int64_t)options->max_include_bytes;
+	if (!pgm_cli_bytes(cli, "max-include", &include, err))
+		return false;
+	options->max_include_bytes = (size_t)include;
 	options->max_width = (size_t)width;
 	options->top = (size_t)top;
 	options->min_gain = (double)gain / 100;
@@ -101,6 +105,7 @@ static const struct pgm_option options_rows[] = {
 	{'o', "out", "PLAN.sql", "write the Plan there (- for standard output)"},
 	{'b', "budget", "SIZE", "disk space for all new indexes together, as 500MB"},
 	{'W', "max-width", "N", "key columns of an index at most (5)"},
+	{0, "max-include", "BYTES", "average width of the INCLUDE columns at most; 0 for none (400)"},
 	{'t', "table", "NAME", "only this table; may be repeated"},
 	{'n', "top", "N", "statements of pg_stat_statements, by total time (500)"},
 	{0, "min-gain", "PERCENT", "what an index must save of some statement to be proposed (20)"},
