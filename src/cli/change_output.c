@@ -213,7 +213,7 @@ static const char *const kind_words[] = {
 	[PGM_ERR_SYSTEM] = "system",
 };
 
-static void print_result_json(const struct pgm_engine_result *result, const struct pgm_error *err)
+json_t *pgm_change_result_json(const struct pgm_engine_result *result, const struct pgm_error *err)
 {
 	json_t *steps = json_array();
 	for (size_t i = 0; i < result->step_count; i++) {
@@ -228,9 +228,9 @@ static void print_result_json(const struct pgm_engine_result *result, const stru
 			     : json_pack("{s:s, s:o, s:o, s:o}", "kind", kind_words[err->kind], "message",
 					 text_or_null(err->message), "hint", text_or_null(err->hint),
 					 "sqlstate", text_or_null(err->sqlstate));
-	print_json(json_pack("{s:i, s:s, s:o, s:b, s:b, s:b, s:o, s:o}", "version", 1, "plan",
-			     result->plan_id, "title", text_or_null(result->title), "dry_run", false,
-			     "already", result->already, "ok", err == NULL, "steps", steps, "error", error));
+	return json_pack("{s:i, s:s, s:o, s:b, s:b, s:b, s:o, s:o}", "version", 1, "plan", result->plan_id,
+			 "title", text_or_null(result->title), "dry_run", false, "already", result->already,
+			 "ok", err == NULL, "steps", steps, "error", error);
 }
 
 int pgm_change_print_result(const struct pgm_change_output *output, const struct pgm_engine_result *result,
@@ -238,7 +238,7 @@ int pgm_change_print_result(const struct pgm_change_output *output, const struct
 {
 	pgm_progress_clear();
 	if (output->json)
-		print_result_json(result, err);
+		print_json(pgm_change_result_json(result, err));
 	if (err) {
 		int code = pgm_cli_fail(output->cli, err);
 		return result->started ? PGM_EXIT_FAILED : code;

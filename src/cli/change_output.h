@@ -8,6 +8,8 @@
 #include "change/engine.h"
 #include "cli/cmd.h"
 
+#include <jansson.h>
+
 /* Option rows of every command that runs the engine, for its option table. */
 #define PGM_ENGINE_OPTION_ROWS                                                                               \
 	{'n', "dry-run", NULL, "show what would run, its locks and who would block it; change nothing"},     \
@@ -35,6 +37,9 @@ bool pgm_change_options(const struct pgm_cli *cli, struct pgm_engine_options *op
 
 void pgm_change_print_preview(const struct pgm_change_output *output,
 			      const struct pgm_engine_preview *preview);
+
+/* The end of a run; err NULL where it went well. The caller owns the reference. */
+json_t *pgm_change_result_json(const struct pgm_engine_result *result, const struct pgm_error *err);
 
 /*
  * Print the end of a run: err NULL where it went well. Returns the exit code: a run that began and failed is

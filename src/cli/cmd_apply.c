@@ -1,6 +1,8 @@
 #include "change/plan.h"
+#include "cli/apply_verified.h"
 #include "cli/change_output.h"
 #include "cli/commands.h"
+#include "cli/verify_run.h"
 
 static int dry_run(const struct pgm_change_output *output, struct pgm_conn *conn, const struct pgm_plan *plan,
 		   const struct pgm_engine_options *options)
@@ -26,6 +28,8 @@ static int apply(const struct pgm_change_output *output, struct pgm_conn *conn, 
 		pgm_error_set(&err, PGM_ERR_USAGE, "nothing was changed");
 		return pgm_cli_fail(cli, &err);
 	}
+	if (pgm_cli_flag(cli, "verify") || pgm_cli_flag(cli, "rollback-on-regression"))
+		return pgm_apply_verified(output, conn, plan, options);
 	bool ok = pgm_engine_apply(conn, cli->arena, plan, options, &result, &err);
 	return pgm_change_print_result(output, &result, ok ? NULL : &err, "done",
 				       "This Plan is done already: nothing to do.");
@@ -52,6 +56,9 @@ static int run(struct pgm_cli *cli)
 static const struct pgm_option options[] = {
 	PGM_ENGINE_OPTION_ROWS,
 	{0, "force-database", NULL, "apply a Plan that was made for another database"},
+	{0, "verify", NULL, "measure before and after, and compare; exit code 1 when that falls short"},
+	{0, "rollback-on-regression", NULL, "the same, and take the Plan back when it falls short"},
+	PGM_VERIFY_OPTION_ROWS,
 	{0, NULL, NULL, NULL},
 };
 

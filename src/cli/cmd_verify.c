@@ -1,7 +1,6 @@
 #include "change/verify/verify.h"
 #include "cli/commands.h"
 #include "cli/verify_run.h"
-#include "util/term.h"
 
 #include <string.h>
 
@@ -33,38 +32,36 @@ static bool read_mode(const struct pgm_cli *cli, const char **mode, struct pgm_e
 }
 
 static bool take_baseline(struct pgm_cli *cli, struct pgm_conn *conn, const struct pgm_plan *plan,
-			  const struct pgm_verify_options *options, const char *file, struct pgm_error *err)
+			  const struct pgm_verify_options *options, enum pgm_format format,
+			  struct pgm_error *err)
 {
 	struct pgm_measures measures;
-	enum pgm_format format;
+	const char *file = pgm_cli_value(cli, "file");
 	if (!pgm_verify_prepare(conn, file, err) ||
 	    !pgm_verify_measure(conn, cli->arena, plan, options, &measures, err) ||
-	    !pgm_verify_save(cli, conn, file, &measures, err) ||
-	    !pgm_verify_show(cli, plan, &measures, NULL, err) || !pgm_cli_format(cli, &format, err))
+	    !pgm_verify_save(cli, conn, file, &measures, err))
 		return false;
+	pgm_verify_show(cli, plan, &measures, NULL, format);
 	if (format == PGM_FORMAT_TEXT)
 		printf("\nThe baseline is kept in %s. Next: pgmend apply, then pgmend verify --compare.\n",
 		       file ? file : "the database's ledger");
-	return true;
+	return pgm_verify_write_report(cli, plan, &measures, NULL, err);
 }
 
-static bool look(struct pgm_cli *cli, struct pgm_conn *conn, const struct pgm_plan *plan, const char *mode,
-		 const struct pgm_verify_options *options, const char *file, bool *passed,
+static bool look(struct pgm_cli *cli, struct pgm_conn *conn, const struct pgm_plan *plan, bool health,
+		 const struct pgm_verify_options *options, enum pgm_format format, bool *passed,
 		 struct pgm_error *err)
 {
 	struct pgm_verify_report report;
 	struct pgm_measures before;
-	*passed = true;
-	if (strcmp(mode, "baseline") == 0)
-		return take_baseline(cli, conn, plan, options, file, err);
-	bool ok = strcmp(mode, "health") == 0 ? pgm_verify_health(conn, cli->arena, plan, &report, err)
-					      : pgm_verify_load(cli, conn, file, plan, &before, err) &&
-							pgm_verify_compare(conn, cli->arena, plan, options,
-									   &before, &report, err);
-	if (!ok || !pgm_verify_show(cli, plan, NULL, &report, err))
+	bool ok = health ? pgm_verify_health(conn, cli->arena, plan, &report, err)
+			 : pgm_verify_load(cli, conn, pgm_cli_value(cli, "file"), plan, &before, err) &&
+				   pgm_verify_compare(conn, cli->arena, plan, options, &before, &report, err);
+	if (!ok)
 		return false;
+	pgm_verify_show(cli, plan, NULL, &report, format);
 	*passed = report.problem_count == 0;
-	return true;
+	return pgm_verify_write_report(cli, plan, NULL, &report, err);
 }
 
 static int run(struct pgm_cli *cli)
@@ -74,12 +71,17 @@ static int run(struct pgm_cli *cli)
 	struct pgm_plan plan;
 	enum pgm_format format;
 	const char *mode = NULL;
-	bool passed;
+	bool passed = true;
 	if (!read_mode(cli, &mode, &err) || !pgm_verify_read_options(cli, &options, &err) ||
 	    !pgm_cli_format(cli, &format, &err) || !pgm_plan_read(cli->arena, cli->operands[0], &plan, &err))
 		return pgm_cli_fail(cli, &err);
 	PGM_AUTO_CONN conn = pgm_cli_connect(cli, &err);
-	if (!conn || !look(cli, conn, &plan, mode, &options, pgm_cli_value(cli, "file"), &passed, &err))
+	if (!conn)
+		return pgm_cli_fail(cli, &err);
+	bool ok = strcmp(mode, "baseline") == 0 ? take_baseline(cli, conn, &plan, &options, format, &err)
+						: look(cli, conn, &plan, strcmp(mode, "health") == 0,
+						       &options, format, &passed, &err);
+	if (!ok)
 		return pgm_cli_fail(cli, &err);
 	return passed ? PGM_EXIT_OK : PGM_EXIT_FOUND;
 }

@@ -159,22 +159,25 @@ static void print(const struct pgm_cli *cli, const struct pgm_plan *plan, const 
 		pgm_verify_print_baseline(cli->arena, plan, measures, markdown, stream);
 }
 
-bool pgm_verify_show(const struct pgm_cli *cli, const struct pgm_plan *plan,
+void pgm_verify_show(const struct pgm_cli *cli, const struct pgm_plan *plan,
 		     const struct pgm_measures *measures, const struct pgm_verify_report *report,
-		     struct pgm_error *err)
+		     enum pgm_format format)
 {
-	enum pgm_format format;
-	if (!pgm_cli_format(cli, &format, err))
-		return false;
 	pgm_progress_clear();
-	if (format == PGM_FORMAT_JSON) {
-		json_t *json = report ? pgm_verify_report_json(report) : pgm_measures_json(measures);
-		json_dumpf(json, stdout, JSON_INDENT(2));
-		fputc('\n', stdout);
-		json_decref(json);
-	} else {
+	if (format != PGM_FORMAT_JSON) {
 		print(cli, plan, measures, report, format == PGM_FORMAT_MARKDOWN, stdout);
+		return;
 	}
+	json_t *json = report ? pgm_verify_report_json(report) : pgm_measures_json(measures);
+	json_dumpf(json, stdout, JSON_INDENT(2));
+	fputc('\n', stdout);
+	json_decref(json);
+}
+
+bool pgm_verify_write_report(const struct pgm_cli *cli, const struct pgm_plan *plan,
+			     const struct pgm_measures *measures, const struct pgm_verify_report *report,
+			     struct pgm_error *err)
+{
 	const char *path = pgm_cli_value(cli, "report");
 	if (!path)
 		return true;

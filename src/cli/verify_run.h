@@ -34,9 +34,14 @@ bool pgm_verify_load(const struct pgm_cli *cli, struct pgm_conn *conn, const cha
 		     const struct pgm_plan *plan, struct pgm_measures *measures,
 		     struct pgm_error *err) PGM_MUST_CHECK;
 
-/* Print as --format says, and write --report. Exactly one of measures and report is given. */
-bool pgm_verify_show(const struct pgm_cli *cli, const struct pgm_plan *plan,
+/* Print; exactly one of measures and report is given. */
+void pgm_verify_show(const struct pgm_cli *cli, const struct pgm_plan *plan,
 		     const struct pgm_measures *measures, const struct pgm_verify_report *report,
-		     struct pgm_error *err) PGM_MUST_CHECK;
+		     enum pgm_format format);
+
+/* Write the file of --report, where it was given. */
+bool pgm_verify_write_report(const struct pgm_cli *cli, const struct pgm_plan *plan,
+			     const struct pgm_measures *measures, const struct pgm_verify_report *report,
+			     struct pgm_error *err) PGM_MUST_CHECK;
 
 #endif

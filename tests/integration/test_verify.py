@@ -616,3 +616,99 @@ def test_two_databases_and_sessions_left(db, pgmend, plan, kept):
                             "AND application_name = 'pgmend'").fetchone()[0]
         temporary = conn.execute("SELECT count(*) FROM pg_class WHERE relpersistence = 't'").fetchone()[0]
     assert (left, temporary) == (0, 0)
+
+
+def index_names(db):
+    return {name for name, in db.query("SELECT indexname FROM pg_indexes WHERE schemaname = 'public'")}
+
+
+def test_apply_and_verify_in_one_go(db, pgmend, plan, tmp_path):
+    db.psql(ORDERS)
+    path = plan([USER_INDEX], [BY_USER])
+    report = tmp_path / "report.md"
+    done = pgmend("apply", "--verify", "--yes", "--runs", "3", "--report", report, path, db.conninfo)
+    assert done.rc == 0, done
+    assert re.search(r"Baseline of 1 statement taken.*is done.*faster.*Passed\.", done.out, re.S), done
+    assert report.read_text().startswith("# Verification of Plan")
+    assert "orders_user_id_idx" in index_names(db)
+    # Again: nothing to do, and the baseline from before still tells the truth.
+    done = pgmend("apply", "--rollback-on-regression", "--yes", *quick("--format=json"), path, db.conninfo)
+    assert done.rc == 0, done
+    document = done.json()
+    assert document["schema"] == "pgmend.apply_verify/1" and document["rollback"] is None
+    assert document["apply"]["already"] and document["verify"]["passed"]
+    assert document["verify"]["statements"][0]["verdict"] == "faster"
+
+
+DROP_USER_INDEX = {"kind": "drop_index", "schema": "public", "relation": "orders", "index": "orders_user_id_idx",
+                   "up": USER_INDEX["down"], "down": USER_INDEX["up"]}
+
+
+def test_rollback_on_regression(db, pgmend, plan):
+    db.psql(ORDERS)
+    carry_out(db, USER_INDEX)
+    before = index_names(db)
+    path = plan([DROP_USER_INDEX], [{"sql": BY_USER["sql"]}])
+    done = pgmend("apply", "--verify", "--yes", *quick(), path, db.conninfo)
+    assert done.rc == 1 and "got slower" in done.out and "Rolling" not in done.out, done
+    assert "orders_user_id_idx" not in index_names(db)
+    assert pgmend("rollback", "--yes", db.conninfo).rc == 0
+    for form in ("text", "json"):
+        done = pgmend("apply", "--rollback-on-regression", "--yes", *quick("--format", form), path, db.conninfo)
+        assert done.rc == 1, done
+        assert index_names(db) == before
+        if form == "text":
+            assert re.search(r"got slower.*Rolling the Plan back.*is rolled back", done.out, re.S), done
+        else:
+            assert not done.json()["verify"]["passed"] and done.json()["rollback"]["ok"]
+    assert db.scalar("SELECT state FROM pgmend.plan ORDER BY seq DESC LIMIT 1") == "undone"
+
+
+def test_rollback_of_an_index_that_nobody_uses(db, pgmend, plan):
+    db.psql(ORDERS)
+    before = index_names(db)
+    useless = {**USER_INDEX, "up": "CREATE INDEX CONCURRENTLY orders_user_id_idx ON public.orders (note)"}
+    path = plan([useless], [BY_USER])
+    done = pgmend("apply", "--rollback-on-regression", "--yes", *quick(), path, db.conninfo)
+    assert done.rc == 1 and "is used by none of the statements" in done.out, done
+    assert index_names(db) == before
+
+
+def test_a_failed_apply_is_not_compared(db, pgmend, plan):
+    db.psql(ORDERS)
+    unique = {**USER_INDEX, "up": "CREATE UNIQUE INDEX CONCURRENTLY orders_user_id_idx ON public.orders (user_id)"}
+    path = plan([unique], [BY_USER])
+    for form in ("text", "json"):
+        done = pgmend("apply", "--rollback-on-regression", "--yes", *quick("--format", form), path, db.conninfo)
+        assert done.rc == 4 and "the unique index cannot be" in done.err, done
+        assert "Verdict" not in done.out
+    assert done.json()["verify"] is None and not done.json()["apply"]["ok"]
+
+
+def test_a_plan_for_another_database_is_not_measured(db, pgmend, plan):
+    db.psql(ORDERS)
+    path = plan([USER_INDEX], [BY_USER])
+    path.write_text(path.read_text().replace('"database":""', '"database":"elsewhere"'))
+    done = pgmend("apply", "--verify", "--yes", *quick(), path, db.conninfo)
+    assert done.rc != 0 and "elsewhere" in done.err, done
+    assert db.query("SELECT 1 FROM pg_namespace WHERE nspname = 'pgmend'") == []
+
+
+def test_a_baseline_from_before_a_crash_is_used(db, pgmend, plan):
+    """apply --verify, killed while the index is built and started again, compares with the first baseline."""
+    db.psql(ORDERS)
+    path = plan([USER_INDEX], [BY_USER])
+    with db.connect(autocommit=False) as writer:
+        # CREATE INDEX CONCURRENTLY waits for this transaction.
+        writer.execute("UPDATE orders SET note = 'x' WHERE id = 1")
+        child = pgmend.popen("apply", "--verify", "--yes", *quick(), path, db.conninfo)
+        wait_for(lambda: db.query("SELECT 1 FROM pg_stat_progress_create_index"))
+        child.kill()
+        child.communicate(timeout=20)
+        first = db.scalar("SELECT data ->> 'taken_at' FROM pgmend.measurement")
+        writer.rollback()
+    done = pgmend("apply", "--verify", "--yes", "--wait", "20s", *quick("--format=json"), path, db.conninfo)
+    assert done.rc == 0, done
+    verified = done.json()["verify"]
+    assert verified["baseline_taken_at"] == first and verified["statements"][0]["verdict"] == "faster"
+    assert db.scalar("SELECT count(*) FROM pgmend.measurement") == 1

@@ -288,17 +288,25 @@ static bool refuse_if_all_failed(const struct pgm_measures *measures, struct pgm
 					  : "Was the Plan made for another database?");
 }
 
-/* A picture of the time before is none when the Plan's indexes are there already. */
-static bool count_made(struct pgm_conn *conn, struct pgm_arena *arena, const struct pgm_plan *plan,
-		       struct pgm_measures *measures, struct pgm_error *err)
+static bool count_made(struct pgm_conn *conn, struct pgm_arena *arena, const struct pgm_plan *plan, int *made,
+		       struct pgm_error *err)
 {
 	struct pgm_verify_index *indexes;
 	size_t count;
+	*made = 0;
 	if (!pgm_indexes_read(conn, arena, plan, &indexes, &count, err))
 		return false;
 	for (size_t i = 0; i < count; i++)
-		measures->made += indexes[i].exists == (indexes[i].change->kind == PGM_CHANGE_CREATE_INDEX);
+		*made += indexes[i].exists == (indexes[i].change->kind == PGM_CHANGE_CREATE_INDEX);
 	return true;
+}
+
+bool pgm_verify_made(struct pgm_conn *conn, struct pgm_arena *arena, const struct pgm_plan *plan, int *made,
+		     struct pgm_error *err)
+{
+	const char *schemas;
+	return pgm_measure_prepare(conn, arena, &plan, &schemas, err) &&
+	       count_made(conn, arena, plan, made, err);
 }
 
 bool pgm_verify_measure(struct pgm_conn *conn, struct pgm_arena *arena, const struct pgm_plan *plan,
@@ -308,6 +316,6 @@ bool pgm_verify_measure(struct pgm_conn *conn, struct pgm_arena *arena, const st
 	const char *schemas;
 	return pgm_measure_prepare(conn, arena, &plan, &schemas, err) &&
 	       pgm_measure_all(conn, arena, plan, schemas, options, true, measures, err) &&
-	       refuse_if_all_failed(measures, err) && count_made(conn, arena, plan, measures, err) &&
+	       refuse_if_all_failed(measures, err) && count_made(conn, arena, plan, &measures->made, err) &&
 	       pgm_writes_measure(conn, arena, plan, options, measures, err);
 }

@@ -117,6 +117,10 @@ bool pgm_verify_measure(struct pgm_conn *conn, struct pgm_arena *arena, const st
 			const struct pgm_verify_options *options, struct pgm_measures *measures,
 			struct pgm_error *err) PGM_MUST_CHECK;
 
+/* How many of the Plan's indexes are made or dropped already, by their names. */
+bool pgm_verify_made(struct pgm_conn *conn, struct pgm_arena *arena, const struct pgm_plan *plan, int *made,
+		     struct pgm_error *err) PGM_MUST_CHECK;
+
 struct pgm_verify_pair {
 	const struct pgm_measure *before; /* NULL in health, and where the baseline lacks it */
 	const struct pgm_measure *after;
