@@ -10,7 +10,8 @@
 --
 -- The share of block accesses that shared_buffers answered. What misses comes from the operating system's
 -- cache or from disk. It is a hint, not a fault: a report that reads a large table once misses every block.
--- Tables whose misses are many are worth a look: a sequential scan where an index would do is the usual cause.
+-- Tables whose misses are many are worth a look: a sequential scan where an index would do is the usual
+-- cause.
 --
 -- Ratios are of all accesses since statistics began on this server, and only where these are enough to tell.
 WITH
@@ -22,7 +23,8 @@ setting AS MATERIALIZED (
 	WHERE d.datname = pg_catalog.current_database()
 ),
 access AS (
-	SELECT 'database' AS kind, NULL::pg_catalog.text AS schema, pg_catalog.current_database()::pg_catalog.text AS name,
+	SELECT 'database' AS kind, NULL::pg_catalog.text AS schema,
+		pg_catalog.current_database()::pg_catalog.text AS name,
 	       NULL::pg_catalog.text AS on_table,
 	       pg_catalog.pg_stat_get_db_blocks_fetched(s.database_oid)::pg_catalog.float8 AS fetched,
 	       pg_catalog.pg_stat_get_db_blocks_hit(s.database_oid)::pg_catalog.float8 AS hit
@@ -41,7 +43,8 @@ access AS (
 ),
 ranked AS (
 	SELECT a.*, a.hit / a.fetched AS ratio, a.fetched - a.hit AS misses,
-	       pg_catalog.row_number() OVER (PARTITION BY a.kind ORDER BY a.fetched - a.hit DESC, a.schema, a.name) AS place
+	       pg_catalog.row_number() OVER (PARTITION BY a.kind ORDER BY a.fetched - a.hit DESC, a.schema,
+		a.name) AS place
 	FROM access AS a
 	WHERE a.fetched >= GREATEST(:min_blocks::pg_catalog.float8, 1)
 	AND a.hit / a.fetched < CASE a.kind WHEN 'database' THEN :min_database::pg_catalog.float8
@@ -51,7 +54,8 @@ SELECT r.schema,
        CASE WHEN r.kind = 'database' THEN pg_catalog.format('database %I', r.name)
        ELSE pg_catalog.format('%I.%I', r.schema, r.name) END AS object,
        'info' AS severity,
-       pg_catalog.format('%s %% of %s block accesses to this %s were found in shared_buffers (%s); %s were read from'
+       pg_catalog.format('%s %% of %s block accesses to this %s were found in shared_buffers (%s); %s were'
+	' read from'
 		' outside.',
 		pg_catalog.round((r.ratio * 100)::pg_catalog.numeric, 1),
 		pg_catalog.to_char(r.fetched, 'FM999,999,999,999,990'), r.kind, s.shared_buffers,

@@ -11,9 +11,9 @@
 -- Indexes are the same when table, access method, key columns or expressions, operator classes, collations,
 -- predicate and the set of INCLUDE columns are; a B-tree whose directions are all reversed is the same too,
 -- because it is read backwards. Indexes that differ in collation, in one direction or in one operator class
--- are not. What is to be dropped never backs a constraint, is no replica identity, is the target of no foreign
--- key, and is unique only where the other enforces the same. Indexes of partitions that belong to the index of
--- their partitioned table are judged there.
+-- are not. What is to be dropped never backs a constraint, is no replica identity, is the target of no
+-- foreign key, and is unique only where the other enforces the same. Indexes of partitions that belong to
+-- the index of their partitioned table are judged there.
 WITH
 idx AS MATERIALIZED (
 	SELECT i.indexrelid, i.indrelid, n.nspname, t.relname, ic.relname AS index_name, ic.relkind, ic.relam,
@@ -33,12 +33,14 @@ idx AS MATERIALIZED (
 			FROM pg_catalog.unnest(o.options) WITH ORDINALITY AS u (bits, position)
 			ORDER BY u.position)) AS directions,
 	       -- as stored, without the places in the source text; pg_get_expr() would take a lock
-	       COALESCE(pg_catalog.regexp_replace(i.indexprs::pg_catalog.text, ' :location -?\d+', '', 'g'), '')
+	       COALESCE(pg_catalog.regexp_replace(i.indexprs::pg_catalog.text, ' :location -?\d+', '', 'g'),
+		'')
 			AS expressions,
-	       COALESCE(pg_catalog.regexp_replace(i.indpred::pg_catalog.text, ' :location -?\d+', '', 'g'), '')
+	       COALESCE(pg_catalog.regexp_replace(i.indpred::pg_catalog.text, ' :location -?\d+', '', 'g'),
+		'')
 			AS predicate,
 	       i.indisunique, i.indisprimary, i.indimmediate, :nulls_not_distinct AS nulls_not_distinct,
-	       -- a different fillfactor makes no different B-tree; elsewhere storage options may change what it does
+	       -- a fillfactor makes no other B-tree; elsewhere storage options may change what an index does
 	       CASE WHEN am.amname IN ('btree', 'hash') THEN ''
 	       ELSE COALESCE(ic.reloptions::pg_catalog.text, '') || COALESCE((
 			SELECT pg_catalog.string_agg(a.attoptions::pg_catalog.text, ' ' ORDER BY a.attnum)
@@ -46,7 +48,8 @@ idx AS MATERIALIZED (
 			WHERE a.attrelid = i.indexrelid), '')
 	       END AS storage,
 	       i.indisprimary OR i.indisexclusion OR i.indisreplident OR ic.relispartition
-	       OR EXISTS (SELECT FROM pg_catalog.pg_constraint AS c WHERE c.conindid = i.indexrelid) AS needed,
+	       OR EXISTS (SELECT FROM pg_catalog.pg_constraint AS c WHERE c.conindid = i.indexrelid)
+		AS needed,
 	       i.indisclustered, ic.relpages
 	FROM pg_catalog.pg_index AS i
 	JOIN pg_catalog.pg_class AS ic ON ic.oid = i.indexrelid
@@ -88,7 +91,7 @@ pair AS (
 	ORDER BY a.indexrelid, b.needed DESC, b.indisunique DESC, b.indisclustered DESC, b.indexrelid
 ),
 size AS (
-	SELECT p.indexrelid, COALESCE(part.pages, p.relpages)
+	SELECT p.*, COALESCE(part.pages, p.relpages)
 			* pg_catalog.current_setting('block_size')::pg_catalog.float8 AS bytes
 	FROM pair AS p
 	CROSS JOIN LATERAL (
@@ -110,19 +113,21 @@ SELECT p.nspname AS schema,
        pg_catalog.format('It is the same as %I on %I.%I%s: %s that every write to the table also writes.',
 		p.kept_name, p.nspname, p.relname,
 		CASE WHEN p.reversed THEN ', read backwards' ELSE '' END,
-		CASE WHEN s.bytes > 0 THEN pg_catalog.pg_size_pretty(s.bytes::pg_catalog.int8) ELSE 'an index' END)
-       || CASE WHEN p.kept_needed THEN pg_catalog.format(' %I must stay: a constraint, the replica identity or a partitioned index needs it.',
+		CASE WHEN p.bytes > 0 THEN pg_catalog.pg_size_pretty(p.bytes::pg_catalog.int8)
+			ELSE 'an index' END)
+       || CASE WHEN p.kept_needed THEN pg_catalog.format(' %I must stay: a constraint, the replica identity'
+	' or a partitioned index needs it.',
 		p.kept_name) ELSE '' END AS detail,
        drop.up AS remedy,
        pg_catalog.format('duplicate_index:%I.%I', p.nspname, p.index_name) AS ignore_key,
-       s.bytes AS impact,
+       p.bytes AS impact,
        pg_catalog.jsonb_build_object(
 		'table', pg_catalog.format('%I.%I', p.nspname, p.relname),
 		'same_as', pg_catalog.format('%I.%I', p.nspname, p.kept_name),
 		'reversed', p.reversed,
 		'scans', pg_catalog.pg_stat_get_numscans(p.indexrelid),
 		'scans_of_the_other', pg_catalog.pg_stat_get_numscans(p.kept_oid),
-		'size_bytes', s.bytes::pg_catalog.int8,
+		'size_bytes', p.bytes::pg_catalog.int8,
 		'size_from', 'relpages, of the last VACUUM or ANALYZE'
        ) AS evidence,
        -- the index of a partitioned table cannot be dropped concurrently
@@ -130,9 +135,9 @@ SELECT p.nspname AS schema,
        p.relname AS change_relation,
        p.index_name AS change_index,
        drop.up AS sql_up
-FROM pair AS p
-JOIN size AS s ON s.indexrelid = p.indexrelid
+FROM size AS p
 CROSS JOIN LATERAL (
-	SELECT pg_catalog.format(E'DROP INDEX%s %I.%I;\n', CASE WHEN p.relkind = 'i' THEN ' CONCURRENTLY' ELSE '' END,
+	SELECT pg_catalog.format(E'DROP INDEX%s %I.%I;\n', CASE WHEN p.relkind = 'i' THEN ' CONCURRENTLY'
+		ELSE '' END,
 		p.nspname, p.index_name) AS up
 ) AS drop

@@ -17,8 +17,8 @@
 --
 -- An index serves a foreign key when it is valid and ready, a B-tree (or, for one column, a hash index), its
 -- first key columns are those of the foreign key in any order, with the collation that the foreign key
--- compares by, and it is not partial; for one column, WHERE column IS NOT NULL will do. A partitioned table is
--- one finding: each of its partitions needs such an index. Foreign keys that are NOT ENFORCED or temporal
+-- compares by, and it is not partial; for one column, WHERE column IS NOT NULL will do. A partitioned table
+-- is one finding: each of its partitions needs such an index. Foreign keys that are NOT ENFORCED or temporal
 -- (PERIOD) are not judged.
 --
 -- The cost of a delete is what the planner would reckon for a sequential scan of the referencing table. Row
@@ -78,16 +78,18 @@ lacking AS MATERIALIZED (
 		AND h.conkey @> (i.indkey::pg_catalog.int2[])[0:pg_catalog.cardinality(h.conkey) - 1]
 		AND (
 			i.indpred IS NULL
-			-- a plain "column IS NOT NULL" as the parser stores it; pg_get_expr() would take a lock
+			-- plain "column IS NOT NULL" as the parser stores it; pg_get_expr() would take a lock
 			OR (
 				pg_catalog.cardinality(h.conkey) = 1
 				AND i.indpred::pg_catalog.text ~ (
-					'^{NULLTEST :arg {VAR :varno 1 :varattno ' || h.conkey[1]::pg_catalog.text
+					'^{NULLTEST :arg {VAR :varno 1 :varattno '
+						|| h.conkey[1]::pg_catalog.text
 					|| ' [^{}]*} :nulltesttype 1 :argisrow false[^{}]*}$')))
 		AND NOT EXISTS (
 			SELECT
 			FROM pg_catalog.generate_subscripts(h.conkey, 1) AS k
-			JOIN pg_catalog.pg_attribute AS pa ON pa.attrelid = h.confrelid AND pa.attnum = h.confkey[k]
+			JOIN pg_catalog.pg_attribute AS pa ON pa.attrelid = h.confrelid
+				AND pa.attnum = h.confkey[k]
 			CROSS JOIN pg_catalog.generate_series(0, pg_catalog.cardinality(h.conkey) - 1) AS p
 			WHERE i.indkey[p] = h.conkey[k] AND i.indcollation[p] <> pa.attcollation))
 ),
@@ -119,20 +121,21 @@ tree AS (
 size AS MATERIALIZED (
 	SELECT t.root AS relid,
 	       COALESCE(pg_catalog.sum(n.rows), 0)::pg_catalog.float8 AS rows,
-	       -- the planner too scales the pages it knows; never analyzed, 100 bytes a row are as good as any
+	       -- as the planner scales the pages it knows; never analyzed, 100 bytes a row will do
 	       COALESCE(pg_catalog.sum(CASE
 			WHEN c.relpages > 0 THEN c.relpages * GREATEST(n.rows / GREATEST(c.reltuples, 1), 1)
 			ELSE pg_catalog.ceil(n.rows * 100 / b.bytes) END), 0)::pg_catalog.float8 AS pages,
 	       pg_catalog.bool_or(n.rows > c.reltuples) AS guessed,
-	       COALESCE(pg_catalog.sum(pg_catalog.pg_stat_get_tuples_deleted(c.oid)), 0)::pg_catalog.int8 AS deleted,
+	       COALESCE(pg_catalog.sum(pg_catalog.pg_stat_get_tuples_deleted(c.oid)), 0)::pg_catalog.int8
+		AS deleted,
 	       COALESCE(pg_catalog.sum(GREATEST(pg_catalog.pg_stat_get_tuples_updated(c.oid)
 				- pg_catalog.pg_stat_get_tuples_hot_updated(c.oid), 0)), 0)::pg_catalog.int8
 			AS updated
 	FROM tree AS t
 	LEFT JOIN pg_catalog.pg_class AS c ON c.oid = t.relid AND c.relkind = 'r'
 	CROSS JOIN LATERAL (
-		-- The counters tell of growth since the last ANALYZE, but may count rows twice that were loaded
-		-- and analyzed in one go: they count where they say three times as many or more.
+		-- The counters tell of growth since the last ANALYZE, but may count rows twice that were
+		-- loaded and analyzed in one go: they count where they say three times as many or more.
 		SELECT CASE WHEN live.rows >= 3 * c.reltuples THEN live.rows ELSE c.reltuples END AS rows
 		FROM (SELECT pg_catalog.pg_stat_get_live_tuples(c.oid)::pg_catalog.float8 AS rows) AS live
 	) AS n
@@ -148,7 +151,8 @@ worst AS (
 	JOIN size AS ps ON ps.relid = b.confrelid
 	JOIN size AS s ON s.relid = a.relid
 	WHERE a.relid = b.confrelid OR a.depth > 1
-	ORDER BY a.fk, CASE WHEN a.relid = b.confrelid THEN 1 ELSE GREATEST(ps.rows / GREATEST(s.rows, 1), 1) END DESC,
+	ORDER BY a.fk, CASE WHEN a.relid = b.confrelid THEN 1 ELSE GREATEST(ps.rows / GREATEST(s.rows, 1),
+		1) END DESC,
 		a.depth
 ),
 deepest AS (
@@ -162,7 +166,8 @@ setting AS (
 	       + pg_catalog.current_setting('cpu_operator_cost')::pg_catalog.float8 AS tuple,
 	       pg_catalog.current_setting('block_size')::pg_catalog.float8 AS block_bytes,
 	       pg_catalog.date_part('epoch', pg_catalog.now() - COALESCE(
-			pg_catalog.pg_stat_get_db_stat_reset_time(d.oid), pg_catalog.pg_postmaster_start_time()))
+			pg_catalog.pg_stat_get_db_stat_reset_time(d.oid),
+				pg_catalog.pg_postmaster_start_time()))
 			/ 86400 AS stats_days,
 	       pg_catalog.pg_is_in_recovery() AS standby
 	FROM pg_catalog.pg_database AS d
@@ -174,7 +179,8 @@ figure AS (
 	       cs.rows, cs.pages, cs.guessed, ps.rows AS parent_rows, ps.deleted, ps.updated, dp.depth,
 	       s.block_bytes, s.stats_days, s.standby,
 	       cs.pages * s.page + cs.rows * s.tuple AS scan_cost,
-	       NOT s.standby AND s.stats_days >= :stats_days::pg_catalog.float8 AND ps.deleted = 0 AS never_deleted,
+	       NOT s.standby AND s.stats_days >= :stats_days::pg_catalog.float8 AND ps.deleted = 0
+		AS never_deleted,
 	       key.list, key.quoted, key.joined
 	FROM bad AS b
 	JOIN pg_catalog.pg_class AS p ON p.oid = b.confrelid
@@ -188,7 +194,8 @@ figure AS (
 	CROSS JOIN setting AS s
 	CROSS JOIN LATERAL (
 		SELECT pg_catalog.jsonb_agg(a.attname ORDER BY k.position) AS list,
-		       pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY k.position) AS quoted,
+		       pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY k.position)
+			AS quoted,
 		       pg_catalog.string_agg(a.attname, '_' ORDER BY k.position) AS joined
 		FROM pg_catalog.unnest(b.conkey) WITH ORDINALITY AS k (attnum, position)
 		JOIN pg_catalog.pg_attribute AS a ON a.attrelid = b.conrelid AND a.attnum = k.attnum
@@ -206,7 +213,8 @@ target AS (
 		AND pg_catalog.min(plain.key) OVER (PARTITION BY c.relnamespace, plain.name) = plain.key
 		THEN plain.name
 		-- the cast to name cuts at 63 bytes, between characters: 13 of them are the padding
-		ELSE pg_catalog.substr((pg_catalog.repeat('-', 13) || plain.name)::pg_catalog.name::pg_catalog.text, 14)
+		ELSE pg_catalog.substr((pg_catalog.repeat('-', 13)
+			|| plain.name)::pg_catalog.name::pg_catalog.text, 14)
 		     || '_' || pg_catalog.left(pg_catalog.md5(plain.key), 8) || '_idx'
 	       END AS index_name,
 	       f.quoted
@@ -243,9 +251,11 @@ mend AS (
 	       || COALESCE(pg_catalog.string_agg(
 			pg_catalog.format(E'ALTER INDEX %I.%I ATTACH PARTITION %I.%I;\n',
 				p.nspname, p.index_name, t.nspname, t.index_name), ''
-			ORDER BY t.level DESC, t.nspname, t.relname) FILTER (WHERE p.relid IS NOT NULL), '') AS up,
+			ORDER BY t.level DESC, t.nspname, t.relname) FILTER (WHERE p.relid IS NOT NULL), '')
+				AS up,
 	       CASE WHEN pg_catalog.bool_or(t.relkind = 'p')
-	       THEN pg_catalog.string_agg(pg_catalog.format(E'DROP INDEX %I.%I;\n', t.nspname, t.index_name), '')
+	       THEN pg_catalog.string_agg(pg_catalog.format(E'DROP INDEX %I.%I;\n', t.nspname, t.index_name),
+		'')
 			FILTER (WHERE t.level = 0)
 	       ELSE pg_catalog.string_agg(
 			pg_catalog.format(E'DROP INDEX CONCURRENTLY %I.%I;\n', t.nspname, t.index_name), ''
@@ -264,22 +274,27 @@ SELECT f.nspname AS schema,
 	     AND (f.confdeltype IN ('c', 'n', 'd') OR f.deleted > 0) THEN 'critical'
 	ELSE 'warning'
        END AS severity,
-       pg_catalog.format('No index leads with (%s), which the foreign key %I (to %I.%I, ON DELETE %s) compares',
+       pg_catalog.format('No index leads with (%s), which the foreign key %I (to %I.%I, ON DELETE %s)'
+	' compares',
 		f.quoted, f.conname, f.parent_schema, f.parent_name, act.delete_action)
        || CASE WHEN f.relkind = 'p'
 		THEN pg_catalog.format('; %s of %s partitions lack one', f.missing, f.holders) ELSE '' END
        || CASE WHEN f.rows > 0
-		THEN pg_catalog.format('. Each row deleted from %I.%I reads this whole table: about %s rows, %s.',
+		THEN pg_catalog.format('. Each row deleted from %I.%I reads this whole table: about %s rows,'
+			' %s.',
 			f.parent_schema, f.parent_name, num.rows, num.bytes)
 		ELSE '. The table is empty, or was never analyzed.' END
        || CASE WHEN f.worst_depth > 1 AND f.rows > 0
-		THEN pg_catalog.format(' Deleting one row of %I.%I cascades to about %s such rows, and so reads %s rows.',
+		THEN pg_catalog.format(' Deleting one row of %I.%I cascades to about %s such rows, and so'
+			' reads %s rows.',
 			f.worst_schema, f.worst_name, num.scans, num.total)
 		ELSE '' END
        || CASE
-		WHEN f.never_deleted THEN pg_catalog.format(' No row was deleted there in the %s days of statistics.',
+		WHEN f.never_deleted THEN pg_catalog.format(' No row was deleted there in the %s days of'
+			' statistics.',
 			pg_catalog.floor(f.stats_days))
-		WHEN f.deleted > 0 THEN pg_catalog.format(' %s rows were deleted there since statistics began.', num.deleted)
+		WHEN f.deleted > 0 THEN pg_catalog.format(' %s rows were deleted there since statistics'
+			' began.', num.deleted)
 		ELSE '' END AS detail,
        mend.up AS remedy,
        pg_catalog.format('fk_without_index:%I.%I:%I', f.nspname, f.relname, f.conname) AS ignore_key,
@@ -303,7 +318,8 @@ SELECT f.nspname AS schema,
 		'scans_for_one_delete', pg_catalog.round(f.scans),
 		'cost_of_one_scan', pg_catalog.round(f.scan_cost::pg_catalog.numeric, 1),
 		'cost_of_one_delete', pg_catalog.round((f.scans * f.scan_cost)::pg_catalog.numeric, 1),
-		'cost_is', 'pages * seq_page_cost + rows * (cpu_tuple_cost + cpu_operator_cost), for each scan'
+		'cost_is', 'pages * seq_page_cost + rows * (cpu_tuple_cost + cpu_operator_cost), for each'
+			' scan'
        ) AS evidence,
        'create_index' AS change_kind,
        f.relname AS change_relation,

@@ -4,10 +4,10 @@
 -- severity: warning
 -- versions: 13-
 --
--- A CREATE INDEX CONCURRENTLY or REINDEX CONCURRENTLY that failed or was cancelled leaves an index behind that
--- no statement may use, while each write still keeps it up to date. A unique one may even refuse rows. A name
--- that ends in _ccnew is the unfinished copy of a REINDEX CONCURRENTLY: the index it was to replace still
--- serves. One that ends in _ccold is the old copy, which the new one has already replaced.
+-- A CREATE INDEX CONCURRENTLY or REINDEX CONCURRENTLY that failed or was cancelled leaves an index behind
+-- that no statement may use, while each write still keeps it up to date. A unique one may even refuse rows.
+-- A name that ends in _ccnew is the unfinished copy of a REINDEX CONCURRENTLY: the index it was to replace
+-- still serves. One that ends in _ccold is the old copy, which the new one has already replaced.
 --
 -- An index that is being built, rebuilt or dropped right now is not reported. A partitioned table's index is
 -- invalid as long as one partition lacks its part.
@@ -18,7 +18,8 @@ progress AS MATERIALIZED (
 	WHERE p.datname = pg_catalog.current_database()
 ),
 idx AS MATERIALIZED (
-	SELECT i.indexrelid, i.indisunique, i.indisready, n.nspname, t.relname, ic.relname AS index_name, ic.relkind,
+	SELECT i.indexrelid, i.indisunique, i.indisready, n.nspname, t.relname, ic.relname AS index_name,
+		ic.relkind,
 	       ic.relpages * pg_catalog.current_setting('block_size')::pg_catalog.float8 AS bytes,
 	       pg_catalog.substring(ic.relname::pg_catalog.text, '_(ccnew|ccold)\d*$') AS leftover
 	FROM pg_catalog.pg_index AS i
@@ -46,9 +47,11 @@ hidden AS (
 figure AS (
 	SELECT i.*, CASE
 		WHEN i.relkind = 'I' THEN
-			'At least one partition has no index that belongs to it, so the planner cannot rely on it.'
+			'At least one partition has no index that belongs to it, so the planner cannot rely'
+				' on it.'
 		WHEN i.leftover = 'ccnew' THEN
-			'It is what a REINDEX CONCURRENTLY that failed left behind; the index it was to replace still serves.'
+			'It is what a REINDEX CONCURRENTLY that failed left behind; the index it was to'
+				' replace still serves.'
 		WHEN i.leftover = 'ccold' THEN
 			'It is the old copy that a REINDEX CONCURRENTLY could not drop; the new one serves.'
 		ELSE 'It is what a CREATE INDEX CONCURRENTLY that failed left behind.'
@@ -67,7 +70,8 @@ SELECT f.nspname AS schema,
 		THEN ' It is unique, and may refuse rows although it is not valid.' ELSE '' END AS detail,
        CASE
 	WHEN f.relkind = 'I' THEN
-		'Create the index on each partition that lacks it (CREATE INDEX CONCURRENTLY), then ALTER INDEX ... ATTACH'
+		'Create the index on each partition that lacks it (CREATE INDEX CONCURRENTLY), then ALTER'
+			' INDEX ... ATTACH'
 		' PARTITION each.'
 	WHEN f.leftover IS NOT NULL THEN drop.up
 	ELSE pg_catalog.format(E'REINDEX INDEX CONCURRENTLY %I.%I;\n-- or, where it is not wanted: %s',

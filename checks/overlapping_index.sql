@@ -10,12 +10,12 @@
 -- A B-tree on (a) does nothing that one on (a, b) cannot do: it is written, vacuumed and cached for little.
 -- It is still the faster of the two to read where the other is much wider.
 --
--- One index contains another when both are B-trees of the same table with the same predicate, the keys of the
--- shorter are the first keys of the longer with the same operator classes and collations and the same
--- directions (or all of them reversed), and the INCLUDE columns of the shorter are columns of the longer. What
--- is to be dropped never backs a constraint, is no replica identity, is the target of no foreign key, and is
--- unique only where the other enforces the same on the same keys. Indexes that are wholly the same are those
--- of duplicate_index.
+-- One index contains another when both are B-trees of the same table with the same predicate, the keys of
+-- the shorter are the first keys of the longer with the same operator classes and collations and the same
+-- directions (or all of them reversed), and the INCLUDE columns of the shorter are columns of the longer.
+-- What is to be dropped never backs a constraint, is no replica identity, is the target of no foreign key,
+-- and is unique only where the other enforces the same on the same keys. Indexes that are wholly the same
+-- are those of duplicate_index.
 WITH
 idx AS MATERIALIZED (
 	SELECT i.indexrelid, i.indrelid, n.nspname, t.relname, ic.relname AS index_name, ic.relkind,
@@ -35,13 +35,16 @@ idx AS MATERIALIZED (
 			FROM pg_catalog.unnest(o.options) WITH ORDINALITY AS u (bits, position)
 			ORDER BY u.position)) AS directions,
 	       -- as stored, without the places in the source text; pg_get_expr() would take a lock
-	       COALESCE(pg_catalog.regexp_replace(i.indexprs::pg_catalog.text, ' :location -?\d+', '', 'g'), '')
+	       COALESCE(pg_catalog.regexp_replace(i.indexprs::pg_catalog.text, ' :location -?\d+', '', 'g'),
+		'')
 			AS expressions,
-	       COALESCE(pg_catalog.regexp_replace(i.indpred::pg_catalog.text, ' :location -?\d+', '', 'g'), '')
+	       COALESCE(pg_catalog.regexp_replace(i.indpred::pg_catalog.text, ' :location -?\d+', '', 'g'),
+		'')
 			AS predicate,
 	       i.indisunique, i.indisprimary, i.indimmediate, :nulls_not_distinct AS nulls_not_distinct,
 	       i.indisprimary OR i.indisexclusion OR i.indisreplident OR ic.relispartition
-	       OR EXISTS (SELECT FROM pg_catalog.pg_constraint AS c WHERE c.conindid = i.indexrelid) AS needed,
+	       OR EXISTS (SELECT FROM pg_catalog.pg_constraint AS c WHERE c.conindid = i.indexrelid)
+		AS needed,
 	       i.indisclustered, ic.relpages, i.indkey[0] AS first_key
 	FROM pg_catalog.pg_index AS i
 	JOIN pg_catalog.pg_class AS ic ON ic.oid = i.indexrelid
@@ -110,7 +113,7 @@ single AS (
 		    > (p.needed, p.indisunique, p.indisclustered, -p.indexrelid::pg_catalog.int8))
 ),
 size AS (
-	SELECT p.indexrelid, own.pages * b.bytes AS bytes, kept.pages * b.bytes AS kept_bytes
+	SELECT p.*, own.pages * b.bytes AS bytes, kept.pages * b.bytes AS kept_bytes
 	FROM single AS p
 	CROSS JOIN (SELECT pg_catalog.current_setting('block_size')::pg_catalog.float8 AS bytes) AS b
 	CROSS JOIN LATERAL (
@@ -141,29 +144,32 @@ size AS (
 SELECT p.nspname AS schema,
        pg_catalog.format('%I.%I', p.nspname, p.index_name) AS object,
        CASE
-	WHEN s.bytes < :small_bytes::pg_catalog.float8
-	     OR s.kept_bytes > :wide_ratio::pg_catalog.float8 * GREATEST(s.bytes, 1) THEN 'info'
+	WHEN p.bytes < :small_bytes::pg_catalog.float8
+	     OR p.kept_bytes > :wide_ratio::pg_catalog.float8 * GREATEST(p.bytes, 1) THEN 'info'
 	ELSE 'warning'
        END AS severity,
-       pg_catalog.format('%I on %I.%I begins with the same keys%s and serves what this one serves: %s that every write'
+       pg_catalog.format('%I on %I.%I begins with the same keys%s and serves what this one serves: %s that'
+	' every write'
 		' to the table also writes.',
 		p.kept_name, p.nspname, p.relname,
 		CASE WHEN p.reversed THEN ', read backwards,' ELSE '' END,
-		CASE WHEN s.bytes > 0 THEN pg_catalog.pg_size_pretty(s.bytes::pg_catalog.int8) ELSE 'an index' END)
-       || CASE WHEN s.kept_bytes > :wide_ratio::pg_catalog.float8 * GREATEST(s.bytes, 1)
-		THEN pg_catalog.format(' The other is much larger (%s): keep this one where it is read often.',
-			pg_catalog.pg_size_pretty(s.kept_bytes::pg_catalog.int8)) ELSE '' END AS detail,
+		CASE WHEN p.bytes > 0 THEN pg_catalog.pg_size_pretty(p.bytes::pg_catalog.int8)
+			ELSE 'an index' END)
+       || CASE WHEN p.kept_bytes > :wide_ratio::pg_catalog.float8 * GREATEST(p.bytes, 1)
+		THEN pg_catalog.format(' The other is much larger (%s): keep this one where it is read'
+			' often.',
+			pg_catalog.pg_size_pretty(p.kept_bytes::pg_catalog.int8)) ELSE '' END AS detail,
        drop.up AS remedy,
        pg_catalog.format('overlapping_index:%I.%I', p.nspname, p.index_name) AS ignore_key,
-       s.bytes AS impact,
+       p.bytes AS impact,
        pg_catalog.jsonb_build_object(
 		'table', pg_catalog.format('%I.%I', p.nspname, p.relname),
 		'contained_in', pg_catalog.format('%I.%I', p.nspname, p.kept_name),
 		'reversed', p.reversed,
 		'scans', pg_catalog.pg_stat_get_numscans(p.indexrelid),
 		'scans_of_the_other', pg_catalog.pg_stat_get_numscans(p.kept_oid),
-		'size_bytes', s.bytes::pg_catalog.int8,
-		'size_bytes_of_the_other', s.kept_bytes::pg_catalog.int8,
+		'size_bytes', p.bytes::pg_catalog.int8,
+		'size_bytes_of_the_other', p.kept_bytes::pg_catalog.int8,
 		'size_from', 'relpages, of the last VACUUM or ANALYZE'
        ) AS evidence,
        -- the index of a partitioned table cannot be dropped concurrently
@@ -171,9 +177,9 @@ SELECT p.nspname AS schema,
        p.relname AS change_relation,
        p.index_name AS change_index,
        drop.up AS sql_up
-FROM single AS p
-JOIN size AS s ON s.indexrelid = p.indexrelid
+FROM size AS p
 CROSS JOIN LATERAL (
-	SELECT pg_catalog.format(E'DROP INDEX%s %I.%I;\n', CASE WHEN p.relkind = 'i' THEN ' CONCURRENTLY' ELSE '' END,
+	SELECT pg_catalog.format(E'DROP INDEX%s %I.%I;\n', CASE WHEN p.relkind = 'i' THEN ' CONCURRENTLY'
+		ELSE '' END,
 		p.nspname, p.index_name) AS up
 ) AS drop

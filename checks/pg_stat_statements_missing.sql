@@ -4,16 +4,19 @@
 -- severity: info
 -- versions: 13-
 --
--- pg_stat_statements tells which statements take the server's time. Without it, slow statements are not found
--- and pgmend advise needs a file of statements. It takes a line in shared_preload_libraries, a restart, and
--- CREATE EXTENSION in one database; to read the texts of other users' statements takes pg_read_all_stats.
+-- pg_stat_statements tells which statements take the server's time. Without it, slow statements are not
+-- found and pgmend advise needs a file of statements. It takes a line in shared_preload_libraries, a
+-- restart, and CREATE EXTENSION in one database; to read the texts of other users' statements takes
+-- pg_read_all_stats.
 WITH
 seen AS (
-	-- the setting exists where the library is loaded; shared_preload_libraries itself is not for everyone to see
+	-- the setting exists where the library is loaded; not everyone may see shared_preload_libraries
 	SELECT EXISTS (
-			SELECT FROM pg_catalog.pg_settings AS s WHERE s.name = 'pg_stat_statements.max') AS loaded,
+			SELECT FROM pg_catalog.pg_settings AS s WHERE s.name = 'pg_stat_statements.max')
+				AS loaded,
 	       EXISTS (
-			SELECT FROM pg_catalog.pg_extension AS e WHERE e.extname = 'pg_stat_statements') AS installed,
+			SELECT FROM pg_catalog.pg_extension AS e WHERE e.extname = 'pg_stat_statements')
+				AS installed,
 	       EXISTS (
 			SELECT FROM pg_catalog.pg_available_extensions AS a
 			WHERE a.name = 'pg_stat_statements') AS available,
@@ -25,7 +28,8 @@ seen AS (
 cause AS (
 	SELECT 'not_loaded' AS cause,
 	       'The server has not loaded pg_stat_statements' || CASE WHEN s.available THEN '.'
-		ELSE ', and its files are not installed (Debian: postgresql-contrib; they come with the server package'
+		ELSE ', and its files are not installed (Debian: postgresql-contrib; they come with the'
+			' server package'
 		' since 10).' END AS detail,
 	       E'-- in postgresql.conf, beside what stands there; then restart the server:\n'
 	       '-- shared_preload_libraries = ''pg_stat_statements''' AS remedy
@@ -33,7 +37,8 @@ cause AS (
 	WHERE NOT s.loaded
 	UNION ALL
 	SELECT 'not_installed', 'The extension pg_stat_statements is not installed in this database.',
-	       CASE WHEN s.standby THEN '-- on the primary: ' ELSE '' END || 'CREATE EXTENSION pg_stat_statements;'
+	       CASE WHEN s.standby THEN '-- on the primary: ' ELSE '' END
+		|| 'CREATE EXTENSION pg_stat_statements;'
 	FROM seen AS s
 	WHERE NOT s.installed
 	UNION ALL

@@ -11,8 +11,9 @@
 -- threshold: min_total_ms 1000 | once those took as long together
 -- threshold: top 20 | at most so many are reported, those that took most time in total first
 --
--- Statements of this database on which the server spent most time, by pg_stat_statements: those that are slow
--- each time, and those that together take a large share. pgmend advise looks for the indexes that would help.
+-- Statements of this database on which the server spent most time, by pg_stat_statements: those that are
+-- slow each time, and those that together take a large share. pgmend advise looks for the indexes that would
+-- help.
 --
 -- Texts are as pg_stat_statements keeps them, with $1 in place of constants, and cut; quoted texts that it
 -- keeps are blanked. Statements that only maintain or define (VACUUM, CREATE, COPY, EXPLAIN...) and those of
@@ -25,8 +26,7 @@ entry AS MATERIALIZED (
 	       pg_catalog.sum(s.total_exec_time) AS total_ms,
 	       pg_catalog.max(s.max_exec_time) AS max_ms,
 	       pg_catalog.sum(s.rows)::pg_catalog.float8 AS rows,
-	       pg_catalog.sum(s.shared_blks_hit)::pg_catalog.float8 AS hit_blocks,
-	       pg_catalog.sum(s.shared_blks_read)::pg_catalog.float8 AS read_blocks,
+	       pg_catalog.sum(s.shared_blks_hit + s.shared_blks_read)::pg_catalog.float8 AS blocks,
 	       pg_catalog.sum(s.temp_blks_written)::pg_catalog.float8 AS temp_blocks
 	FROM :pg_stat_statements_schema.pg_stat_statements(false) AS s
 	JOIN pg_catalog.pg_database AS d ON d.oid = s.dbid
@@ -37,12 +37,15 @@ whole AS MATERIALIZED (
 	SELECT pg_catalog.sum(e.total_ms) AS total_ms FROM entry AS e
 ),
 slow AS MATERIALIZED (
-	SELECT e.*, e.total_ms / e.calls AS mean_ms, e.total_ms / w.total_ms AS share
+	SELECT e.*, e.total_ms / e.calls AS mean_ms, e.total_ms / NULLIF(w.total_ms, 0) AS share
 	FROM entry AS e
 	CROSS JOIN whole AS w
 	WHERE e.calls > 0
+	-- hidden are those of other users, where we may not see them
+	AND e.queryid IS NOT NULL
 	AND (
-		(e.total_ms / e.calls >= :min_mean_ms::pg_catalog.float8 AND e.calls >= :min_calls::pg_catalog.float8)
+		(e.total_ms / e.calls >= :min_mean_ms::pg_catalog.float8
+			AND e.calls >= :min_calls::pg_catalog.float8)
 		OR (
 			w.total_ms >= :min_total_ms::pg_catalog.float8
 			AND e.total_ms >= :min_share::pg_catalog.float8 * w.total_ms))
@@ -60,16 +63,14 @@ text AS MATERIALIZED (
 	ORDER BY s.queryid, s.query IS NULL, s.query
 ),
 figure AS (
-	SELECT s.*, t.verb IS NOT NULL AS visible,
+	SELECT s.*,
 	       pg_catalog.left(pg_catalog.regexp_replace(pg_catalog.regexp_replace(
 			t.query, E'''([^'']|'''')*''', E'''...''', 'g'), '\s+', ' ', 'g'), 300) AS text,
 	       pg_catalog.current_setting('block_size')::pg_catalog.float8 AS block_bytes
 	FROM slow AS s
-	LEFT JOIN text AS t ON t.queryid = s.queryid AND t.query <> '<insufficient privilege>'
-	WHERE t.query IS NULL
-	OR (
-		pg_catalog.strpos(t.query, '/* ' || 'pgmend */') = 0
-		AND t.verb IN ('select', 'with', 'insert', 'update', 'delete', 'merge', 'values', 'table', 'call'))
+	JOIN text AS t ON t.queryid = s.queryid
+	WHERE pg_catalog.strpos(t.query, '/* ' || 'pgmend */') = 0
+	AND t.verb IN ('select', 'with', 'insert', 'update', 'delete', 'merge', 'values', 'table', 'call')
 	ORDER BY s.total_ms DESC
 	LIMIT :top::pg_catalog.int8
 )
@@ -77,14 +78,16 @@ SELECT NULL AS schema,
        pg_catalog.format('statement %s', f.queryid) AS object,
        CASE WHEN f.mean_ms >= :min_mean_ms::pg_catalog.float8 AND f.calls >= :min_calls::pg_catalog.float8
 	THEN 'warning' ELSE 'info' END AS severity,
-       pg_catalog.format('%s ms on average, %s ms at most, in %s calls: %s %% of the time of all statements here,'
+       pg_catalog.format('%s ms on average, %s ms at most, in %s calls: %s %% of the time of all statements'
+	' here,'
 		' %s rows and %s read for each call. %s',
-		pg_catalog.round(f.mean_ms::pg_catalog.numeric, 1), pg_catalog.round(f.max_ms::pg_catalog.numeric, 1),
+		pg_catalog.round(f.mean_ms::pg_catalog.numeric, 1),
+			pg_catalog.round(f.max_ms::pg_catalog.numeric, 1),
 		pg_catalog.to_char(f.calls, 'FM999,999,999,999,990'),
 		pg_catalog.round((f.share * 100)::pg_catalog.numeric, 1),
 		pg_catalog.round((f.rows / f.calls)::pg_catalog.numeric, 1),
-		pg_catalog.pg_size_pretty(((f.hit_blocks + f.read_blocks) / f.calls * f.block_bytes)::pg_catalog.int8),
-		COALESCE(f.text, 'Its text is another user''s.')) AS detail,
+		pg_catalog.pg_size_pretty((f.blocks / f.calls * f.block_bytes)::pg_catalog.int8),
+		f.text) AS detail,
        'pgmend advise looks for the indexes that would help.' AS remedy,
        pg_catalog.format('slow_statement:%s', f.queryid) AS ignore_key,
        f.total_ms AS impact,
@@ -98,7 +101,16 @@ SELECT NULL AS schema,
 		'total_ms', pg_catalog.round(f.total_ms::pg_catalog.numeric, 3),
 		'share_of_total', pg_catalog.round(f.share::pg_catalog.numeric, 4),
 		'rows_per_call', pg_catalog.round((f.rows / f.calls)::pg_catalog.numeric, 1),
-		'blocks_per_call', pg_catalog.round(((f.hit_blocks + f.read_blocks) / f.calls)::pg_catalog.numeric, 1),
+		'blocks_per_call', pg_catalog.round((f.blocks / f.calls)::pg_catalog.numeric, 1),
 		'temp_blocks_per_call', pg_catalog.round((f.temp_blocks / f.calls)::pg_catalog.numeric, 1)
        ) AS evidence
 FROM figure AS f
+UNION ALL
+SELECT NULL, NULL, 'unknown',
+       pg_catalog.format('the statements of other users are hidden: %s calls, %s ms',
+		pg_catalog.to_char(e.calls, 'FM999,999,999,999,990'),
+		pg_catalog.round(e.total_ms::pg_catalog.numeric)),
+       pg_catalog.format('GRANT pg_read_all_stats TO %I;', CURRENT_USER),
+       NULL, 0, NULL
+FROM entry AS e
+WHERE e.queryid IS NULL

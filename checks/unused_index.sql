@@ -9,15 +9,16 @@
 --
 -- An index that is never scanned costs time with every write, room in the cache, and work for vacuum.
 --
--- Reported are indexes without one scan since statistics began, if that is long enough ago to mean something;
--- otherwise the check says that it could not judge. A yearly report may still need one: look before you drop.
--- Left out are indexes that do more than to be read: of constraints, unique ones, the replica identity, and
--- the one that serves a foreign key. The index of a partitioned table counts as used when one of its parts
--- is. Statistics are those of this server: where it has standbys, look at them too.
+-- Reported are indexes without one scan since statistics began, if that is long enough ago to mean
+-- something; otherwise the check says that it could not judge. A yearly report may still need one: look
+-- before you drop. Left out are indexes that do more than to be read: of constraints, unique ones, the
+-- replica identity, and the one that serves a foreign key. The index of a partitioned table counts as used
+-- when one of its parts is. Statistics are those of this server: where it has standbys, look at them too.
 WITH RECURSIVE
 age AS MATERIALIZED (
 	SELECT pg_catalog.date_part('epoch', pg_catalog.now() - COALESCE(
-			pg_catalog.pg_stat_get_db_stat_reset_time(d.oid), pg_catalog.pg_postmaster_start_time()))
+			pg_catalog.pg_stat_get_db_stat_reset_time(d.oid),
+				pg_catalog.pg_postmaster_start_time()))
 			/ 86400 AS days,
 	       (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_replication) AS standbys,
 	       pg_catalog.current_setting('track_counts') AS counted
@@ -25,7 +26,8 @@ age AS MATERIALIZED (
 	WHERE d.datname = pg_catalog.current_database()
 ),
 idx AS MATERIALIZED (
-	SELECT i.indexrelid, i.indrelid, i.indkey, i.indnkeyatts, i.indpred IS NOT NULL AS partial, n.nspname, t.relname,
+	SELECT i.indexrelid, i.indrelid, i.indkey, i.indnkeyatts, i.indpred IS NOT NULL AS partial, n.nspname,
+		t.relname,
 	       ic.relname AS index_name, ic.relkind, ic.relispartition AS attached, am.amname, ic.relpages,
 	       i.indisunique OR i.indisexclusion OR i.indisreplident OR i.indisprimary
 	       OR EXISTS (SELECT FROM pg_catalog.pg_constraint AS c WHERE c.conindid = i.indexrelid) AS needed
@@ -55,7 +57,8 @@ part AS (
 total AS MATERIALIZED (
 	SELECT p.root,
 	       pg_catalog.sum(pg_catalog.pg_stat_get_numscans(p.indexrelid)) AS scans,
-	       pg_catalog.sum(c.relpages) * pg_catalog.current_setting('block_size')::pg_catalog.float8 AS bytes,
+	       pg_catalog.sum(c.relpages) * pg_catalog.current_setting('block_size')::pg_catalog.float8
+		AS bytes,
 	       pg_catalog.sum(pg_catalog.pg_stat_get_tuples_inserted(x.indrelid)
 			+ pg_catalog.pg_stat_get_tuples_updated(x.indrelid)
 			- pg_catalog.pg_stat_get_tuples_hot_updated(x.indrelid))::pg_catalog.int8 AS writes
@@ -64,7 +67,7 @@ total AS MATERIALIZED (
 	JOIN pg_catalog.pg_index AS x ON x.indexrelid = p.indexrelid
 	GROUP BY p.root
 ),
--- Of the indexes that serve a foreign key, one must stay: the needed one, or else the most used and narrowest.
+-- Of the indexes that serve a foreign key, one must stay: the needed one, or the most used and narrowest.
 serves_fk AS MATERIALIZED (
 	SELECT DISTINCT ON (c.oid) i.indexrelid
 	FROM pg_catalog.pg_constraint AS c
@@ -74,17 +77,20 @@ serves_fk AS MATERIALIZED (
 	AND i.indnkeyatts >= pg_catalog.cardinality(c.conkey)
 	AND (i.indkey::pg_catalog.int2[])[0:pg_catalog.cardinality(c.conkey) - 1] @> c.conkey
 	AND c.conkey @> (i.indkey::pg_catalog.int2[])[0:pg_catalog.cardinality(c.conkey) - 1]
-	ORDER BY c.oid, i.partial, i.needed DESC, pg_catalog.pg_stat_get_numscans(i.indexrelid) DESC, i.indnkeyatts,
+	ORDER BY c.oid, i.partial, i.needed DESC, pg_catalog.pg_stat_get_numscans(i.indexrelid) DESC,
+		i.indnkeyatts,
 		i.indexrelid
 )
 SELECT i.nspname AS schema,
        pg_catalog.format('%I.%I', i.nspname, i.index_name) AS object,
        CASE WHEN t.writes > 0 AND a.standbys = 0 THEN 'warning' ELSE 'info' END AS severity,
        pg_catalog.format('Not scanned once in %s days: %s on %I.%I, which took %s row writes in that time.',
-		pg_catalog.floor(a.days), pg_catalog.pg_size_pretty(t.bytes::pg_catalog.int8), i.nspname, i.relname,
+		pg_catalog.floor(a.days), pg_catalog.pg_size_pretty(t.bytes::pg_catalog.int8), i.nspname,
+			i.relname,
 		pg_catalog.to_char(t.writes, 'FM999,999,999,999,990'))
        || CASE WHEN a.standbys > 0 THEN pg_catalog.format(
-		' %s replication client(s) are connected: check idx_scan of pg_stat_user_indexes on each standby before you'
+		' %s replication client(s) are connected: check idx_scan of pg_stat_user_indexes on each'
+			' standby before you'
 		' drop it.', a.standbys) ELSE '' END AS detail,
        drop.up AS remedy,
        pg_catalog.format('unused_index:%I.%I', i.nspname, i.index_name) AS ignore_key,
@@ -105,7 +111,8 @@ FROM idx AS i
 JOIN total AS t ON t.root = i.indexrelid
 CROSS JOIN age AS a
 CROSS JOIN LATERAL (
-	SELECT pg_catalog.format(E'DROP INDEX%s %I.%I;\n', CASE WHEN i.relkind = 'i' THEN ' CONCURRENTLY' ELSE '' END,
+	SELECT pg_catalog.format(E'DROP INDEX%s %I.%I;\n', CASE WHEN i.relkind = 'i' THEN ' CONCURRENTLY'
+		ELSE '' END,
 		i.nspname, i.index_name) AS up
 ) AS drop
 WHERE t.scans = 0

@@ -6,10 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* JIT and parallel workers would take from the server what a look should leave alone. */
+/* JIT and parallel workers would take from the server what a look should leave alone. Some lists are long:
+ * 50,000 indexes fit in that work_mem. */
 static const char begin_sql[] = PGM_CONN_MARKER
 	"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = 200; SET LOCAL jit = off; "
-	"SET LOCAL max_parallel_workers_per_gather = 0";
+	"SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL work_mem = '16MB'";
 
 struct run {
 	struct pgm_conn *conn;

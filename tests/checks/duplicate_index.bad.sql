@@ -25,14 +25,16 @@ CREATE TABLE d03 (x int PRIMARY KEY); CREATE INDEX d03_b ON d03 (x);
 CREATE TABLE d04 (x int UNIQUE); CREATE UNIQUE INDEX d04_b ON d04 (x);
 -- expressions with commas
 CREATE TABLE d05 (x text, y text);
-CREATE INDEX d05_a ON d05 (coalesce(x, y, ','), lower(y)); CREATE INDEX d05_b ON d05 (coalesce( x, y, ','), lower(y));
+CREATE INDEX d05_a ON d05 (coalesce(x, y, ','), lower(y));
+CREATE INDEX d05_b ON d05 (coalesce( x, y, ','), lower(y));
 -- predicates written at another place of the text
 CREATE TABLE d06 (x int, y int);
 CREATE INDEX d06_a ON d06 (x) WHERE y > 0; CREATE INDEX d06_b ON d06    (x)    WHERE   y > 0;
 -- a unique one stays, though it is younger
 CREATE TABLE d07 (x int); CREATE INDEX d07_a ON d07 (x); CREATE UNIQUE INDEX d07_b ON d07 (x);
 -- three of a kind
-CREATE TABLE d08 (x int); CREATE INDEX d08_a ON d08 (x); CREATE INDEX d08_b ON d08 (x); CREATE INDEX d08_c ON d08 (x);
+CREATE TABLE d08 (x int); CREATE INDEX d08_a ON d08 (x); CREATE INDEX d08_b ON d08 (x);
+CREATE INDEX d08_c ON d08 (x);
 -- INCLUDE is a set
 CREATE TABLE d09 (x int, y int, z int);
 CREATE INDEX d09_a ON d09 (x) INCLUDE (y, z); CREATE INDEX d09_b ON d09 (x) INCLUDE (z, y);
@@ -50,4 +52,5 @@ CREATE INDEX d14_a ON d14 (x); CREATE INDEX d14_b ON d14 (x);
 CREATE TABLE d15 (x int, k int) PARTITION BY RANGE (k);
 CREATE TABLE d15_1 PARTITION OF d15 FOR VALUES FROM (0) TO (10);
 CREATE INDEX d15_a ON d15_1 (x);
-CREATE INDEX d15_root ON ONLY d15 (x); CREATE INDEX d15_1_x ON d15_1 (x); ALTER INDEX d15_root ATTACH PARTITION d15_1_x;
+CREATE INDEX d15_root ON ONLY d15 (x); CREATE INDEX d15_1_x ON d15_1 (x);
+ALTER INDEX d15_root ATTACH PARTITION d15_1_x;

@@ -6,13 +6,15 @@ CREATE TABLE e02 (x int, y int); CREATE INDEX ON e02 (x, y); CREATE INDEX ON e02
 CREATE TABLE e03 (x int); CREATE INDEX ON e03 (x); CREATE INDEX ON e03 (x NULLS FIRST);
 -- operator class
 CREATE TABLE e04 (x text); CREATE INDEX ON e04 (x); CREATE INDEX ON e04 (x text_pattern_ops);
-CREATE TABLE e05 (x jsonb); CREATE INDEX ON e05 USING gin (x); CREATE INDEX ON e05 USING gin (x jsonb_path_ops);
+CREATE TABLE e05 (x jsonb); CREATE INDEX ON e05 USING gin (x);
+CREATE INDEX ON e05 USING gin (x jsonb_path_ops);
 -- predicate, expression, access method, order of columns, INCLUDE
 CREATE TABLE e06 (x int, y int); CREATE INDEX ON e06 (x) WHERE y > 0; CREATE INDEX ON e06 (x) WHERE y > 1;
 CREATE TABLE e07 (x text); CREATE INDEX ON e07 (lower(x)); CREATE INDEX ON e07 (upper(x));
 CREATE TABLE e08 (x int); CREATE INDEX ON e08 (x); CREATE INDEX ON e08 USING hash (x);
 CREATE TABLE e09 (x int, y int); CREATE INDEX ON e09 (x, y); CREATE INDEX ON e09 (y, x);
-CREATE TABLE e10 (x int, y int, z int); CREATE INDEX ON e10 (x) INCLUDE (y); CREATE INDEX ON e10 (x) INCLUDE (z);
+CREATE TABLE e10 (x int, y int, z int); CREATE INDEX ON e10 (x) INCLUDE (y);
+CREATE INDEX ON e10 (x) INCLUDE (z);
 -- two constraints; a constraint that is checked late does not stand in for one that is not
 CREATE TABLE e11 (x int PRIMARY KEY, UNIQUE (x));
 CREATE TABLE e12 (x int UNIQUE DEFERRABLE INITIALLY DEFERRED); CREATE UNIQUE INDEX ON e12 (x);
@@ -28,7 +30,8 @@ CREATE TABLE e15_1 PARTITION OF e15 FOR VALUES FROM (0) TO (10);
 CREATE TABLE e15_2 PARTITION OF e15 FOR VALUES FROM (10) TO (20);
 CREATE INDEX ON e15 (x);
 -- BRIN of another width
-CREATE TABLE e16 (x int); CREATE INDEX ON e16 USING brin (x); CREATE INDEX ON e16 USING brin (x) WITH (pages_per_range = 4);
+CREATE TABLE e16 (x int); CREATE INDEX ON e16 USING brin (x);
+CREATE INDEX ON e16 USING brin (x) WITH (pages_per_range = 4);
 -- one index with the same column twice in another order of expressions
 CREATE TABLE e17 (x int, y int); CREATE INDEX ON e17 ((x + 1), y); CREATE INDEX ON e17 (y, (x + 1));
 DO $$

@@ -61,7 +61,8 @@ CREATE INDEX ON c12 (t COLLATE "POSIX");
 CREATE TABLE c13 (p int REFERENCES p, x int);
 CREATE INDEX ON c13 (p) WHERE p IS NOT NULL AND x > 0;
 -- two foreign keys over one column are two findings
-CREATE TABLE c14 (p int REFERENCES p, CONSTRAINT c14_other_fkey FOREIGN KEY (p) REFERENCES p ON DELETE CASCADE);
+CREATE TABLE c14 (p int REFERENCES p,
+	CONSTRAINT c14_other_fkey FOREIGN KEY (p) REFERENCES p ON DELETE CASCADE);
 -- one finding for a partitioned table, though each partition has a constraint of its own
 CREATE TABLE c15 (k int, p int REFERENCES p) PARTITION BY RANGE (k);
 CREATE TABLE c15_1 PARTITION OF c15 FOR VALUES FROM (0) TO (10);

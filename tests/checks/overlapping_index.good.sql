@@ -23,7 +23,8 @@ CREATE TABLE k14 (x int, y int); CREATE INDEX ON k14 USING hash (x); CREATE INDE
 CREATE TABLE k15 (x text, y text); CREATE INDEX ON k15 (lower(x)); CREATE INDEX ON k15 (upper(x), lower(x));
 CREATE TABLE k16 (x text, y text); CREATE INDEX ON k16 (lower(x)); CREATE INDEX ON k16 (lower(y), x);
 -- replica identity, target of a foreign key
-CREATE TABLE k17 (x int NOT NULL, y int); CREATE UNIQUE INDEX k17_a ON k17 (x); CREATE UNIQUE INDEX ON k17 (x) INCLUDE (y);
+CREATE TABLE k17 (x int NOT NULL, y int); CREATE UNIQUE INDEX k17_a ON k17 (x);
+CREATE UNIQUE INDEX ON k17 (x) INCLUDE (y);
 ALTER TABLE k17 REPLICA IDENTITY USING INDEX k17_a;
 CREATE TABLE k18 (x int NOT NULL, y int); CREATE UNIQUE INDEX ON k18 (x);
 CREATE TABLE k18c (x int REFERENCES k18 (x)); CREATE INDEX ON k18c (x);
