@@ -206,15 +206,15 @@ figure AS (
 target AS (
 	SELECT f.oid AS fk, t.relid, t.parent, t.level, c.relkind, n.nspname, c.relname,
 	       CASE
-		WHEN pg_catalog.octet_length(plain.name) <= 63 AND NOT EXISTS (
+		WHEN pg_catalog.octet_length(plain.base) <= 59 AND NOT EXISTS (
 			SELECT
 			FROM pg_catalog.pg_class AS same
-			WHERE same.relnamespace = c.relnamespace AND same.relname = plain.name)
-		AND pg_catalog.min(plain.key) OVER (PARTITION BY c.relnamespace, plain.name) = plain.key
-		THEN plain.name
+			WHERE same.relnamespace = c.relnamespace AND same.relname = plain.base || '_idx')
+		AND pg_catalog.min(plain.key) OVER (PARTITION BY c.relnamespace, plain.base) = plain.key
+		THEN plain.base || '_idx'
 		-- the cast to name cuts at 63 bytes, between characters: 13 of them are the padding
 		ELSE pg_catalog.substr((pg_catalog.repeat('-', 13)
-			|| plain.name)::pg_catalog.name::pg_catalog.text, 14)
+			|| plain.base)::pg_catalog.name::pg_catalog.text, 14)
 		     || '_' || pg_catalog.left(pg_catalog.md5(plain.key), 8) || '_idx'
 	       END AS index_name,
 	       f.quoted
@@ -233,7 +233,7 @@ target AS (
 	JOIN pg_catalog.pg_class AS c ON c.oid = t.relid AND c.relkind IN ('r', 'p')
 	JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 	CROSS JOIN LATERAL (
-		SELECT c.relname || '_' || f.joined || '_idx' AS name,
+		SELECT c.relname || '_' || f.joined AS base,
 		       pg_catalog.format('%I.%I (%s)', n.nspname, c.relname, f.quoted) AS key
 	) AS plain
 	WHERE f.missing = f.holders

@@ -8,19 +8,24 @@
  * The SELECT of a check returns one row for each finding. Columns, by name, in any order:
  *
  *	schema, object	where; object is quoted and qualified, for people
- *	severity	info, warning, critical; NULL: the descriptor's; "unknown": this could not be judged,
- *			detail says why and remedy what would help
+ *	severity	info, warning, critical; NULL: the descriptor's; "unknown": this could not be
+ *			judged, detail says why and remedy what would help
  *	detail		a sentence or two with figures: what is wrong and what it costs
  *	remedy		what to type, or to do
  *	ignore_key	stable over runs: "<id>:<object>..."
  *	impact		double: orders the findings of one severity, larger is worse
  *	evidence	a JSON object: figures and how they were got
+ *
  * and, where a Change mends it:
+ *
  *	change_kind	create_index, drop_index or sql; NULL: none
  *	change_relation, change_index	names, not quoted
- *	sql_up, sql_down	statements, each ended by ";\n". A drop_index may leave sql_down NULL: it is
- *then read from the index when a Plan is asked for, because pg_get_indexdef() takes a lock size_bytes	what
- *the Change adds; NULL: not known
+ *	sql_up, sql_down	statements, each ended by ";\n"
+ *	size_bytes	what the Change adds; NULL: not known
+ *
+ * A drop_index may leave sql_down NULL: it is then read from the index when a Plan is asked for, because
+ * pg_get_indexdef() takes a lock. Where another index takes the place of one to be dropped, the evidence
+ * names it, quoted and qualified, as same_as or contained_in: a Plan never drops both.
  *
  * Looking never blocks: a check reads system catalogs and statistics only, and calls no function that opens a
  * relation (pg_table_size, pg_get_indexdef, pg_get_expr...). All checks of a run see one snapshot, in one

@@ -60,15 +60,47 @@ static const char *utc_now(struct pgm_conn *conn, struct pgm_arena *arena, struc
 struct mends {
 	struct pgm_arena *arena;
 	struct pgm_map seen; /* by SQL */
+	/* Indexes as findings name them: those that the Plan drops -> the one in its place, or ""... */
+	struct pgm_map dropped;
+	struct pgm_map kept; /* ...and those in their place */
 	PGM_VEC(struct pgm_change) changes;
 	size_t left_out;
 };
+
+/*
+ * A redundant index may go because another one serves in its place; that other one may be redundant too, or
+ * unused, but not all of them may go. What is left out is found again by the next check.
+ */
+static bool may_drop(struct mends *mends, const struct pgm_finding *finding)
+{
+	const char *other = json_string_value(json_object_get(finding->evidence, "same_as"));
+	if (!other)
+		other = json_string_value(json_object_get(finding->evidence, "contained_in"));
+	if (!other && pgm_map_get(&mends->kept, finding->object))
+		return false;
+	/* Where the other is dropped too, what takes its own place takes both. */
+	const char *next;
+	for (size_t hops = 0; other && (next = pgm_map_get(&mends->dropped, other)) != NULL; hops++) {
+		if (!*next || hops > mends->changes.count)
+			return false;
+		other = next;
+	}
+	if (other && strcmp(other, finding->object) == 0)
+		return false;
+	other = pgm_strdup(mends->arena, other ? other : "");
+	pgm_map_set(&mends->dropped, finding->object, (void *)other);
+	if (*other)
+		pgm_map_set(&mends->kept, other, mends);
+	return true;
+}
 
 static bool add_change(struct mends *mends, struct pgm_conn *conn, const struct pgm_finding *finding,
 		       const struct pgm_change *change, struct pgm_error *err)
 {
 	/* Two foreign keys over the same columns want the same index. */
 	if (pgm_map_get(&mends->seen, change->sql_up))
+		return true;
+	if (change->kind == PGM_CHANGE_DROP_INDEX && !may_drop(mends, finding))
 		return true;
 	struct pgm_change mend = *change;
 	if (!mend.sql_down && mend.kind == PGM_CHANGE_DROP_INDEX) {
@@ -97,6 +129,8 @@ bool pgm_check_plan(struct pgm_conn *conn, struct pgm_arena *arena, const struct
 {
 	struct mends mends = {.arena = arena};
 	pgm_map_init(&mends.seen, arena);
+	pgm_map_init(&mends.dropped, arena);
+	pgm_map_init(&mends.kept, arena);
 	memset(plan, 0, sizeof(*plan));
 	for (size_t i = 0; i < report->finding_count; i++)
 		for (size_t c = 0; c < report->findings[i]->change_count; c++) {

@@ -51,7 +51,9 @@ static bool read_change(struct pgm_arena *arena, const json_t *row, struct pgm_f
 	change->sql_down = text_of(arena, row, "sql_down");
 	if (!change->schema || !change->relation || !change->sql_up)
 		return bad_row(check, "whose change lacks a relation or its SQL", err);
-	change->title = pgm_sprintf(arena, "%s: %s", check->title, finding->object);
+	change->title = change->kind == PGM_CHANGE_DROP_INDEX
+				? pgm_sprintf(arena, "Drop index %s: %s", finding->object, check->title)
+				: pgm_sprintf(arena, "Mend %s: %s", finding->object, check->title);
 	change->transactional = change->kind == PGM_CHANGE_SQL;
 	change->lock = change->transactional ? "ACCESS EXCLUSIVE" : "SHARE UPDATE EXCLUSIVE";
 	const json_t *size = json_object_get(row, "size_bytes");

@@ -343,6 +343,37 @@ def test_plan_mends_what_was_found(db, pgmend, tmp_path):
                             "overlapping_index:public.c06_a_b_idx"]
 
 
+def test_plan_does_not_drop_what_takes_the_place_of_another(db, pgmend, tmp_path):
+    """The short index is read, and contained in the long one, which nothing reads."""
+    db.psql("CREATE TABLE t (x int, y int); INSERT INTO t SELECT g, g FROM generate_series(1, 100) g;"
+            "CREATE INDEX short ON t (x); SET enable_seqscan = off; SELECT * FROM t WHERE x = 1;"
+            "CREATE INDEX long ON t (x, y);")
+    args = ["--only=indexes", "--threshold=unused_index.min_days=0", "--threshold=unused_index.min_bytes=0"]
+    expected = ["overlapping_index:public.short", "unused_index:public.long"]
+    deadline = time.monotonic() + SETTLE_S
+    while (found := sorted(keys(report(pgmend, db.conninfo, *args)))) != expected:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.3)
+    plan = tmp_path / "plan.sql"
+    done = pgmend("check", "--fail-on=never", *args, "--fix-plan", plan, "--allow-drops", db.conninfo)
+    assert done.rc == 0 and plan.read_text().count("\nDROP INDEX CONCURRENTLY") == 1, done
+
+
+def test_apply_and_rollback_of_the_plan(db, pgmend, tmp_path):
+    db.psql((FIXTURES / "fk_without_index.bad.sql").read_text())
+    indexes = ("SELECT schemaname, indexname, indexdef FROM pg_indexes"
+               " WHERE schemaname <> 'pgmend' ORDER BY 1, 2")
+    were = db.query(indexes)
+    plan = tmp_path / "plan.sql"
+    assert pgmend("check", "--fail-on=never", "--fix-plan", plan, db.conninfo).rc == 0
+    done = pgmend("apply", plan, db.conninfo)
+    assert done.rc == 0, done
+    assert report(pgmend, db.conninfo, "--only=fk_without_index")["findings"] == []
+    done = pgmend("rollback", db.conninfo)
+    assert done.rc == 0, done
+    assert db.query(indexes) == were
+
+
 def test_plan_where_there_is_nothing_to_mend(db, pgmend, tmp_path):
     done = pgmend("check", "--fix-plan", tmp_path / "plan.sql", db.conninfo)
     assert done.rc == 0 and "No finding has a mend" in done.err
