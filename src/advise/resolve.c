@@ -12,6 +12,7 @@ struct resolver {
 	const struct pgm_shape *shape;
 	const struct pgm_catalog *catalog;
 	int *occurrence_of; /* of each table of the shape; -1: none that we know */
+	bool *entered;	    /* scopes that a look-up is inside of: a recursive CTE names itself */
 	PGM_VEC(struct pgm_occurrence) occurrences;
 };
 
@@ -20,9 +21,9 @@ struct place {
 	const struct pgm_column *column;
 };
 
-static struct place find(struct resolver *resolver, const struct pgm_colref *ref, int depth);
+static struct place find(struct resolver *resolver, const struct pgm_colref *ref);
 
-static struct place in_subscope(struct resolver *resolver, int subscope, const char *name, int depth)
+static struct place in_outputs(struct resolver *resolver, int subscope, const char *name)
 {
 	const struct pgm_shape *shape = resolver->shape;
 	for (size_t i = 0; i < shape->output_count; i++) {
@@ -35,11 +36,21 @@ static struct place in_subscope(struct resolver *resolver, int subscope, const c
 			ref = (struct pgm_colref){subscope, output->column.qualifier, name};
 		else if (!output->name || strcmp(output->name, name) != 0 || !output->column.name)
 			continue;
-		struct place place = find(resolver, &ref, depth + 1);
+		struct place place = find(resolver, &ref);
 		if (place.occurrence >= 0)
 			return place;
 	}
 	return (struct place){-1, NULL};
+}
+
+static struct place in_subscope(struct resolver *resolver, int subscope, const char *name)
+{
+	if (resolver->entered[subscope])
+		return (struct place){-1, NULL};
+	resolver->entered[subscope] = true;
+	struct place place = in_outputs(resolver, subscope, name);
+	resolver->entered[subscope] = false;
+	return place;
 }
 
 static bool is_called(const struct pgm_shape_table *table, const char *qualifier)
@@ -47,17 +58,17 @@ static bool is_called(const struct pgm_shape_table *table, const char *qualifier
 	return !qualifier || strcmp(table->alias, qualifier) == 0;
 }
 
-static struct place find(struct resolver *resolver, const struct pgm_colref *ref, int depth)
+static struct place find(struct resolver *resolver, const struct pgm_colref *ref)
 {
 	const struct pgm_shape *shape = resolver->shape;
-	for (int scope = ref->scope; scope >= 0 && depth < 20; scope = shape->scopes[scope].parent) {
+	for (int scope = ref->scope; scope >= 0; scope = shape->scopes[scope].parent) {
 		for (size_t i = 0; i < shape->table_count; i++) {
 			const struct pgm_shape_table *table = &shape->tables[i];
 			if (table->scope != scope || !is_called(table, ref->qualifier))
 				continue;
 			int occurrence = resolver->occurrence_of[i];
 			if (table->subscope >= 0) {
-				struct place place = in_subscope(resolver, table->subscope, ref->name, depth);
+				struct place place = in_subscope(resolver, table->subscope, ref->name);
 				if (place.occurrence >= 0)
 					return place;
 			} else if (occurrence >= 0) {
@@ -120,11 +131,11 @@ static void find_tables(struct resolver *resolver)
 
 static bool resolve_atom(struct resolver *resolver, const struct pgm_atom *atom, struct pgm_query_atom *out)
 {
-	struct place left = find(resolver, &atom->left.column, 0);
+	struct place left = find(resolver, &atom->left.column);
 	*out = (struct pgm_query_atom){.atom = atom, .join_occurrence = -1};
 	struct place right = {-1, NULL};
 	if (atom->right.column.name)
-		right = find(resolver, &atom->right.column, 0);
+		right = find(resolver, &atom->right.column);
 	if (left.occurrence < 0)
 		return false;
 	out->occurrence = left.occurrence;
@@ -156,6 +167,7 @@ bool pgm_query_resolve(struct pgm_arena *arena, const struct pgm_catalog *catalo
 {
 	const struct pgm_shape *shape = &statement->shape;
 	struct resolver resolver = {.arena = arena, .shape = shape, .catalog = catalog};
+	resolver.entered = PGM_NEW_ARRAY(arena, bool, shape->scope_count);
 	find_tables(&resolver);
 	PGM_VEC(struct pgm_query_atom) atoms = {0};
 	for (size_t i = 0; i < shape->atom_count; i++) {
@@ -172,7 +184,7 @@ bool pgm_query_resolve(struct pgm_arena *arena, const struct pgm_catalog *catalo
 			note_star(&resolver, ref);
 			continue;
 		}
-		struct place place = find(&resolver, ref, 0);
+		struct place place = find(&resolver, ref);
 		if (place.occurrence >= 0)
 			note_read(&resolver, place);
 	}

@@ -157,8 +157,8 @@ static const char *create_call(struct hypopg *hypopg, const struct pgm_candidate
 {
 	struct pgm_arena *scratch = hypopg->scratch;
 	char *ddl = pgm_index_def_create(scratch, &candidate->def, NULL, false);
-	return pgm_sprintf(scratch, PGM_CONN_MARKER "SELECT indexrelid FROM %s.hypopg_create_index(%s)",
-			   hypopg->schema, pgm_quote_literal(scratch, ddl));
+	return pgm_sprintf(scratch, "SELECT indexrelid FROM %s.hypopg_create_index(%s)", hypopg->schema,
+			   pgm_quote_literal(scratch, ddl));
 }
 
 static bool accept(void *self, const struct pgm_candidate *candidate, double *size_bytes,
@@ -214,9 +214,8 @@ static bool run(struct hypopg *hypopg, const char *statement, struct pgm_candida
 		if (wanted(have->candidate, set, count))
 			hypopg->present.items[kept++] = *have;
 		else
-			*pgm_vec_add(scratch, &sqls) =
-				pgm_sprintf(scratch, PGM_CONN_MARKER "SELECT %s.hypopg_drop_index(%u)",
-					    hypopg->schema, have->oid);
+			*pgm_vec_add(scratch, &sqls) = pgm_sprintf(scratch, "SELECT %s.hypopg_drop_index(%u)",
+								   hypopg->schema, have->oid);
 	}
 	hypopg->present.count = kept;
 	size_t drops = sqls.count;
@@ -290,7 +289,7 @@ static bool plan(void *self, const char *sql, struct pgm_candidate *const *set, 
 	struct hypopg *hypopg = self;
 	struct pgm_rows answer;
 	pgm_arena_reset(hypopg->scratch);
-	char *statement = pgm_sprintf(hypopg->scratch, PGM_CONN_MARKER "EXPLAIN (FORMAT JSON) %s", sql);
+	char *statement = pgm_sprintf(hypopg->scratch, "EXPLAIN (FORMAT JSON) %s", sql);
 	return run(hypopg, statement, set, count, &answer, err) && take_plan(hypopg, &answer, result, err);
 }
 
@@ -302,13 +301,12 @@ static bool plan_generic(void *self, const char *text, size_t param_count, struc
 	pgm_arena_reset(hypopg->scratch);
 	struct pgm_arena *scratch = hypopg->scratch;
 	if (pgm_conn_version(hypopg->conn) >= 160000) {
-		char *sql =
-			pgm_sprintf(scratch, PGM_CONN_MARKER "EXPLAIN (GENERIC_PLAN, FORMAT JSON) %s", text);
+		char *sql = pgm_sprintf(scratch, "EXPLAIN (GENERIC_PLAN, FORMAT JSON) %s", text);
 		return run(hypopg, sql, set, count, &answer, err) && take_plan(hypopg, &answer, result, err);
 	}
 	struct pgm_buf sql;
 	pgm_buf_init(&sql, scratch);
-	pgm_buf_add(&sql, PGM_CONN_MARKER "EXPLAIN (FORMAT JSON) EXECUTE pgmend_generic");
+	pgm_buf_add(&sql, "EXPLAIN (FORMAT JSON) EXECUTE pgmend_generic");
 	for (size_t i = 0; i < param_count; i++)
 		pgm_buf_add(&sql, i ? ", NULL" : "(NULL");
 	if (param_count)

@@ -244,17 +244,23 @@ void pgm_conn_exec_quietly(struct pgm_conn *conn, const char *sql)
 	PQclear(PQexec(conn->pq, sql));
 }
 
-bool pgm_conn_query(struct pgm_conn *conn, struct pgm_arena *arena, const char *sql, size_t param_count,
-		    const char *const *params, struct pgm_rows *rows, struct pgm_error *err)
+/* After the first word: PostgreSQL 18 no longer counts a comment before it to the statement. */
+static char *with_marker(const char *sql)
 {
-	if (refused_by_interrupt(err))
-		return false;
-	/* After the first word: PostgreSQL 18 no longer counts a comment before it to the statement. */
 	size_t word = strspn(sql, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
 	char *marked = malloc(strlen(sql) + strlen(PGM_CONN_MARKER) + 2);
 	if (!marked)
 		abort();
 	sprintf(marked, "%.*s%s" PGM_CONN_MARKER "%s", (int)word, sql, word ? " " : "", sql + word);
+	return marked;
+}
+
+bool pgm_conn_query(struct pgm_conn *conn, struct pgm_arena *arena, const char *sql, size_t param_count,
+		    const char *const *params, struct pgm_rows *rows, struct pgm_error *err)
+{
+	if (refused_by_interrupt(err))
+		return false;
+	char *marked = with_marker(sql);
 	PGresult *result = PQexecParams(conn->pq, marked, (int)param_count, NULL, params, NULL, NULL, 0);
 	free(marked);
 	bool ok = pgm_result_check(conn->pq, result, err);
@@ -309,8 +315,11 @@ bool pgm_conn_pipeline(struct pgm_conn *conn, struct pgm_arena *arena, size_t co
 	if (!PQenterPipelineMode(conn->pq))
 		return pgm_result_connection_error(conn->pq, err);
 	bool sent = true;
-	for (size_t i = 0; sent && i < count; i++)
-		sent = PQsendQueryParams(conn->pq, sqls[i], 0, NULL, NULL, NULL, NULL, 0);
+	for (size_t i = 0; sent && i < count; i++) {
+		char *marked = with_marker(sqls[i]);
+		sent = PQsendQueryParams(conn->pq, marked, 0, NULL, NULL, NULL, NULL, 0);
+		free(marked);
+	}
 	if (!sent || !PQpipelineSync(conn->pq))
 		return pgm_result_connection_error(conn->pq, err);
 	bool ok = pipeline_receive(conn, arena, count, rows, failed, err);
