@@ -168,6 +168,7 @@ void pgm_engine_failed(struct pgm_engine_state *state, bool builds, struct pgm_e
 {
 	struct pgm_run *run = &state->run;
 	struct pgm_error second = {0};
+	run->cleaning = true;
 	bool canceled = err->kind == PGM_ERR_CANCELED || pgm_interrupted();
 	const char *name = canceled ? "canceled" : "failed";
 	if (canceled)

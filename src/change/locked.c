@@ -4,10 +4,14 @@
 #include "util/clock.h"
 #include "util/interrupt.h"
 
+#include <math.h>
 #include <string.h>
 
 #define PAUSE_MS     50
 #define PAUSE_MAX_MS 2000
+
+/* After a failure the user waits for the error, and the next run can clean up as well. */
+#define CLEANING_MAX_MS 10000
 
 static bool worth_another_try(const struct pgm_error *err)
 {
@@ -42,7 +46,8 @@ static bool try_until_deadline(struct pgm_run *run, attempt_fn *try, const struc
 			       const char *relation_oid, struct pgm_error *err)
 {
 	struct pgm_error own;
-	double until = pgm_clock_ms() + (double)run->options->lock_deadline_ms;
+	double budget_ms = (double)run->options->lock_deadline_ms;
+	double until = pgm_clock_ms() + (run->cleaning ? fmin(budget_ms, CLEANING_MAX_MS) : budget_ms);
 	err = err ? err : &own;
 	for (int tries = 0;; tries++) {
 		if (try(run, attempt, err))
@@ -51,7 +56,7 @@ static bool try_until_deadline(struct pgm_run *run, attempt_fn *try, const struc
 			return false;
 		double now = pgm_clock_ms();
 		const char *holders = who_holds(run, relation_oid);
-		if (now > until || (run->deadline_ms > 0 && now > run->deadline_ms)) {
+		if (now > until || (!run->cleaning && run->deadline_ms > 0 && now > run->deadline_ms)) {
 			pgm_error_set(err, PGM_ERR_TIMEOUT, "no lock in %d tries: %s", tries + 1, holders);
 			return pgm_error_hint(err, "End that session, or give --lock-deadline more; then run "
 						   "the same command again.");

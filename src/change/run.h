@@ -18,6 +18,7 @@ struct pgm_run {
 	bool ledger;		/* there is one in this database */
 	int64_t seq;		/* of the Plan in the Ledger; 0: not there yet */
 	bool undoing;
+	bool cleaning; /* after a failure: short budgets, but not that of the run */
 
 	/* The step that is under way, for events. */
 	int step;

@@ -115,7 +115,7 @@ static enum pgm_error_kind over_budget(const struct watch *watch)
 		return PGM_ERR_CANCELED;
 	if (run->options->max_wait_ms > 0 && watch->waited_ms > (double)run->options->max_wait_ms)
 		return PGM_ERR_TIMEOUT;
-	if (run->deadline_ms > 0 && pgm_clock_ms() > run->deadline_ms)
+	if (!run->cleaning && run->deadline_ms > 0 && pgm_clock_ms() > run->deadline_ms)
 		return PGM_ERR_STATE;
 	return PGM_ERR_NONE;
 }
