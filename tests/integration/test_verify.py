@@ -702,7 +702,8 @@ def test_a_baseline_from_before_a_crash_is_used(db, pgmend, plan):
         # CREATE INDEX CONCURRENTLY waits for this transaction.
         writer.execute("UPDATE orders SET note = 'x' WHERE id = 1")
         child = pgmend.popen("apply", "--verify", "--yes", *quick(), path, db.conninfo)
-        wait_for(lambda: db.query("SELECT 1 FROM pg_stat_progress_create_index"))
+        wait_for(lambda: db.query("SELECT 1 FROM pg_stat_progress_create_index "
+                                  "WHERE relid = 'orders'::regclass"))
         child.kill()
         child.communicate(timeout=20)
         first = db.scalar("SELECT data ->> 'taken_at' FROM pgmend.measurement")

@@ -32,6 +32,8 @@ static struct pgm_side side_of(const struct pgm_measure *measure)
 	return (struct pgm_side){
 		.ms = timed_out ? measure->limit_ms : measure->time_ms.median,
 		.mad_ms = timed_out ? 0 : measure->time_ms.mad,
+		.min_ms = timed_out ? 0 : measure->time_ms.min,
+		.max_ms = timed_out ? 0 : measure->time_ms.max,
 		.timed_out = timed_out,
 	};
 }

@@ -56,8 +56,11 @@ enum pgm_verdict pgm_verdict_of(struct pgm_side before, struct pgm_side after)
 		return PGM_VERDICT_UNKNOWN;
 
 	double difference = slow.ms - quick.ms;
-	double noise_ms = PGM_VERIFY_NOISE_MADS * fmax(before.mad_ms, after.mad_ms);
-	if (difference <= fmax(noise_ms, PGM_VERIFY_NOISE_MS) || slow.ms <= quick.ms * PGM_VERIFY_NOISE_RATIO)
+	if (difference <= PGM_VERIFY_NOISE_MS || slow.ms <= quick.ms * PGM_VERIFY_NOISE_RATIO)
+		return PGM_VERDICT_SAME;
+	bool apart =
+		(slow.timed_out || slow.min_ms > quick.max_ms) && slow.ms > quick.ms * PGM_VERIFY_APART_RATIO;
+	if (!apart && difference <= PGM_VERIFY_NOISE_MADS * fmax(before.mad_ms, after.mad_ms))
 		return PGM_VERDICT_SAME;
 	return after.ms > before.ms ? PGM_VERDICT_SLOWER : PGM_VERDICT_FASTER;
 }

@@ -76,7 +76,7 @@ static bool measure_in(struct pgm_copies *copies, const struct table *table, dou
 			    PGM_WRITES_STATEMENT_MS);
 	bool ok = pgm_conn_exec(copies->conn, begin, err) && pgm_copies_create(copies, err) &&
 		  pgm_write_runs(copies, deadline_ms, writes, err);
-	pgm_conn_exec_quietly(copies->conn, "ROLLBACK");
+	pgm_conn_exec_quietly(copies->conn, "ROLLBACK; DROP TABLE pg_temp.pgmend_sample");
 	return ok;
 }
 

@@ -33,8 +33,10 @@ static void spread_of_times(void **state)
 
 static enum pgm_verdict verdict(double before, double after, double mad)
 {
-	return pgm_verdict_of((struct pgm_side){.ms = before, .mad_ms = mad},
-			      (struct pgm_side){.ms = after, .mad_ms = mad / 2});
+	/* Runs that overlap, so that the deviations decide. */
+	struct pgm_side left = {.ms = before, .mad_ms = mad, .min_ms = 0, .max_ms = 100};
+	struct pgm_side right = {.ms = after, .mad_ms = mad / 2, .min_ms = 0, .max_ms = 100};
+	return pgm_verdict_of(left, right);
 }
 
 static void verdicts_beyond_noise(void **state)
@@ -54,10 +56,24 @@ static void verdicts_beyond_noise(void **state)
 	assert_int_equal(verdict(0, 0, 0), PGM_VERDICT_SAME);
 }
 
+static void runs_that_are_apart_outweigh_deviations(void **state)
+{
+	(void)state;
+	struct pgm_side slow = {.ms = 10, .mad_ms = 5, .min_ms = 4, .max_ms = 40};
+	struct pgm_side quick = {.ms = 0.5, .mad_ms = 0.1, .min_ms = 0.4, .max_ms = 3.9};
+	assert_int_equal(pgm_verdict_of(slow, quick), PGM_VERDICT_FASTER);
+	assert_int_equal(pgm_verdict_of(quick, slow), PGM_VERDICT_SLOWER);
+	quick.max_ms = 4.1;
+	assert_int_equal(pgm_verdict_of(slow, quick), PGM_VERDICT_SAME);
+	/* Apart, but by less than twice. */
+	struct pgm_side near = {.ms = 5.5, .mad_ms = 0.1, .min_ms = 3.5, .max_ms = 3.9};
+	assert_int_equal(pgm_verdict_of(slow, near), PGM_VERDICT_SAME);
+}
+
 static void verdicts_of_timeouts(void **state)
 {
 	(void)state;
-	struct pgm_side over = {.ms = 30000, .timed_out = 1}, quick = {.ms = 5}, slow = {.ms = 40000};
+	struct pgm_side over = {.ms = 30000, .timed_out = true}, quick = {.ms = 5}, slow = {.ms = 40000};
 	assert_int_equal(pgm_verdict_of(over, quick), PGM_VERDICT_FASTER);
 	assert_int_equal(pgm_verdict_of(quick, over), PGM_VERDICT_SLOWER);
 	assert_int_equal(pgm_verdict_of(over, over), PGM_VERDICT_SAME);
@@ -277,6 +293,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(spread_of_times),
 		cmocka_unit_test(verdicts_beyond_noise),
+		cmocka_unit_test(runs_that_are_apart_outweigh_deviations),
 		cmocka_unit_test(verdicts_of_timeouts),
 		cmocka_unit_test(a_baseline_is_read_back),
 		cmocka_unit_test(a_broken_baseline_is_refused),
