@@ -89,7 +89,7 @@ static const char *look_up(struct pgm_arena *arena, const struct pgm_foreign_key
 			       column ? pgm_quote_ident(arena, column->name) : "?", i + 1);
 	}
 	/* It locks what it finds, so no index can cover it. */
-	pgm_buf_add(&buf, " FOR KEY SHARE");
+	pgm_buf_add(&buf, PGM_FOREIGN_KEY_LOCK);
 	return buf.text;
 }
 

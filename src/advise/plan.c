@@ -64,6 +64,14 @@ static char *shortened(struct pgm_arena *arena, const char *text)
 	return strlen(text) > 160 ? pgm_sprintf(arena, "%s...", cut) : cut;
 }
 
+static const char *calls_of(struct pgm_arena *arena, const struct pgm_query *query)
+{
+	if (query->assumed_weight)
+		return "no call seen";
+	return pgm_sprintf(arena, "%s call%s", pgm_format_count(arena, query->weight),
+			   query->weight == 1 ? "" : "s");
+}
+
 static void give_evidence(struct pgm_arena *arena, const struct pgm_proposal *proposal,
 			  struct pgm_change *change)
 {
@@ -79,11 +87,10 @@ static void give_evidence(struct pgm_arena *arena, const struct pgm_proposal *pr
 								    query->foreign_key->parent->name)
 						      : shortened(arena, query->statement->text);
 		add_evidence(arena, change,
-			     pgm_sprintf(arena, "cost %.1f -> %.1f%s (%s calls), %s -> %s: %s",
-					 effect->cost_before, effect->cost_after,
-					 effect->estimated ? " by estimate" : "",
-					 pgm_format_count(arena, query->weight), effect->plan_before,
-					 effect->plan_after, what));
+			     pgm_sprintf(arena, "cost %.1f -> %.1f%s (%s), %s -> %s: %s", effect->cost_before,
+					 effect->cost_after, effect->estimated ? " by estimate" : "",
+					 calls_of(arena, query), effect->plan_before, effect->plan_after,
+					 what));
 	}
 	for (size_t i = 0; i < proposal->redundant_count; i++)
 		add_evidence(arena, change,
@@ -142,8 +149,19 @@ static void drop_change(struct pgm_arena *arena, const struct pgm_index *index,
 
 static bool is_read(const struct pgm_query *query)
 {
+	if (query->origin == PGM_QUERY_OF_FOREIGN_KEY)
+		return true;
 	const struct pgm_shape *shape = &query->statement->shape;
 	return shape->kind == PGM_STATEMENT_SELECT && !shape->writes && !shape->locks_rows;
+}
+
+/* Without the lock that a foreign key's look-up takes, verify may run it. */
+static const char *measurable(struct pgm_arena *arena, const struct pgm_query *query, const char *sql)
+{
+	size_t length = strlen(sql), lock = strlen(PGM_FOREIGN_KEY_LOCK);
+	return query->origin == PGM_QUERY_OF_FOREIGN_KEY && length > lock
+		       ? pgm_strndup(arena, sql, length - lock)
+		       : sql;
 }
 
 /* One for each text that was costed: the first of each statement that some proposal serves. */
@@ -156,15 +174,14 @@ static void statements_of(struct pgm_arena *arena, const struct pgm_advice *advi
 		for (size_t e = 0; e < advice->proposals[p].effect_count; e++) {
 			const struct pgm_proposal_effect *effect = &advice->proposals[p].effects[e];
 			const struct pgm_query *query = effect->query;
-			/* What the foreign key's own look-up costs is measured as a plain SELECT. */
 			if (query->variant_count == 0)
 				continue;
 			uintptr_t at = (uintptr_t)pgm_map_get(&known, query->statement->fingerprint);
 			if (!at) {
 				*pgm_vec_add(arena, &statements) = (struct pgm_plan_statement){
 					.id = query->statement->fingerprint,
-					.sql = query->variants[0],
-					.text = query->statement->text,
+					.sql = measurable(arena, query, query->variants[0]),
+					.text = measurable(arena, query, query->statement->text),
 					.calls = query->weight,
 					.cost_before = effect->cost_before,
 					.cost_after = effect->cost_after,
@@ -180,6 +197,30 @@ static void statements_of(struct pgm_arena *arena, const struct pgm_advice *advi
 		}
 	plan->statements = statements.items;
 	plan->statement_count = statements.count;
+}
+
+void pgm_advise_plan_part(struct pgm_arena *arena, const struct pgm_plan *plan, size_t index,
+			  struct pgm_plan *part)
+{
+	struct pgm_change *change = PGM_NEW(arena, struct pgm_change);
+	*change = plan->changes[index];
+	change->step = 1;
+	*part = *plan;
+	part->changes = change;
+	part->change_count = 1;
+	part->title = change->title;
+	part->id = pgm_plan_id(arena, change, 1);
+	part->statements = PGM_NEW_ARRAY(arena, struct pgm_plan_statement, plan->statement_count);
+	part->statement_count = 0;
+	for (size_t i = 0; i < plan->statement_count; i++)
+		for (size_t n = 0; n < plan->statements[i].index_count; n++) {
+			if (strcmp(plan->statements[i].indexes[n], change->index) != 0)
+				continue;
+			struct pgm_plan_statement *statement = &part->statements[part->statement_count++];
+			*statement = plan->statements[i];
+			statement->indexes = &plan->statements[i].indexes[n];
+			statement->index_count = 1;
+		}
 }
 
 void pgm_advise_plan(struct pgm_arena *arena, struct pgm_conn *conn, const struct pgm_workload *workload,

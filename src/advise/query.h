@@ -33,6 +33,8 @@ struct pgm_query_atom {
 	const struct pgm_column *join_column;
 };
 
+#define PGM_FOREIGN_KEY_LOCK " FOR KEY SHARE" /* at the end of the look-up that a foreign key makes */
+
 enum pgm_query_origin {
 	PGM_QUERY_OF_WORKLOAD,
 	PGM_QUERY_OF_FOREIGN_KEY, /* the look-up of child rows when a parent row goes */

@@ -3,8 +3,11 @@
 #include "cli/commands.h"
 #include "util/term.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 
 static void show_progress(void *arg, const char *what, double fraction)
 {
@@ -49,8 +52,7 @@ static bool read_workload(const struct pgm_cli *cli, struct pgm_conn *conn,
 	return pgm_workload_from_server(cli->arena, conn, options->top, workload, err);
 }
 
-static bool write_plan(const struct pgm_cli *cli, const char *path, const struct pgm_plan *plan,
-		       struct pgm_error *err)
+static bool write_plan(const char *path, const struct pgm_plan *plan, struct pgm_error *err)
 {
 	FILE *stream = strcmp(path, "-") == 0 ? stdout : fopen(path, "w");
 	if (!stream)
@@ -58,8 +60,44 @@ static bool write_plan(const struct pgm_cli *cli, const char *path, const struct
 	bool ok = pgm_plan_write(plan, stream, err);
 	if (stream != stdout && fclose(stream) != 0 && ok)
 		ok = pgm_error_set(err, PGM_ERR_SYSTEM, "cannot write %s: %s", path, strerror(errno));
-	(void)cli;
 	return ok;
+}
+
+/* One file for each Change, named as migration tools sort them: a time stamp to the second, and the index. */
+static bool write_plans(const struct pgm_cli *cli, const char *folder, const struct pgm_plan *plan,
+			struct pgm_error *err)
+{
+	time_t now = time(NULL);
+	if (mkdir(folder, 0777) != 0 && errno != EEXIST)
+		return pgm_error_set(err, PGM_ERR_INPUT, "cannot make the folder %s: %s", folder,
+				     strerror(errno));
+	for (size_t i = 0; i < plan->change_count; i++) {
+		struct pgm_plan part;
+		struct tm utc;
+		char stamp[32];
+		time_t at = now + (time_t)i;
+		strftime(stamp, sizeof(stamp), "%Y%m%d%H%M%S", gmtime_r(&at, &utc));
+		char *name = pgm_strdup(cli->arena, plan->changes[i].index);
+		for (char *p = name; *p; p++)
+			if (!isalnum((unsigned char)*p))
+				*p = '_';
+		char *path =
+			pgm_sprintf(cli->arena, "%s%s_%s_%s.sql", folder, stamp,
+				    plan->changes[i].kind == PGM_CHANGE_DROP_INDEX ? "drop" : "create", name);
+		pgm_advise_plan_part(cli->arena, plan, i, &part);
+		if (!write_plan(path, &part, err))
+			return false;
+	}
+	return true;
+}
+
+static bool write_out(const struct pgm_cli *cli, const char *out, const struct pgm_plan *plan,
+		      struct pgm_error *err)
+{
+	size_t length = strlen(out);
+	if (length && out[length - 1] == '/')
+		return write_plans(cli, out, plan, err);
+	return write_plan(out, plan, err);
 }
 
 static int run(struct pgm_cli *cli)
@@ -80,7 +118,7 @@ static int run(struct pgm_cli *cli)
 		return pgm_cli_fail(cli, &err);
 	pgm_progress_clear();
 	pgm_advise_plan(cli->arena, conn, &workload, &advice, &options, &plan);
-	if (out && !write_plan(cli, out, &plan, &err))
+	if (out && !write_out(cli, out, &plan, &err))
 		return pgm_cli_fail(cli, &err);
 	struct pgm_advise_report report = {
 		.arena = cli->arena,
@@ -102,7 +140,8 @@ static int run(struct pgm_cli *cli)
 
 static const struct pgm_option options_rows[] = {
 	{'w', "workload", "FILE.sql", "queries to advise for, instead of pg_stat_statements"},
-	{'o', "out", "PLAN.sql", "write the Plan there (- for standard output)"},
+	{'o', "out", "PLAN.sql",
+	 "write the Plan there; - for standard output, FOLDER/ for one file an index"},
 	{'b', "budget", "SIZE", "disk space for all new indexes together, as 500MB"},
 	{'W', "max-width", "N", "key columns of an index at most (5)"},
 	{0, "max-include", "BYTES", "average width of the INCLUDE columns at most; 0 for none (400)"},

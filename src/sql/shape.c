@@ -375,8 +375,14 @@ static int select_statement(struct pgm_shape_builder *builder, json_t *body, int
 		return scope;
 	}
 	from_list(builder, json_object_get(body, "fromClause"), scope);
-	pgm_shape_expression(builder, json_object_get(body, "targetList"), scope);
-	add_outputs(builder, json_object_get(body, "targetList"), scope);
+	json_t *targets = json_object_get(body, "targetList");
+	pgm_shape_expression(builder, targets, scope);
+	for (size_t i = 0; i < json_array_size(targets); i++)
+		pgm_shape_param_role(
+			builder,
+			json_object_get(pgm_tree_body(json_array_get(targets, i), "ResTarget"), "val"),
+			PGM_PARAM_STORED, -1);
+	add_outputs(builder, targets, scope);
 	pgm_shape_predicate(builder, json_object_get(body, "whereClause"), scope);
 	orderings(builder, body, scope);
 	pgm_shape_expression(builder, json_object_get(body, "havingClause"), scope);

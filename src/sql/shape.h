@@ -112,7 +112,7 @@ enum pgm_param_role {
 	PGM_PARAM_INTERVAL, /* interval $n, in a value that is compared with a column */
 	PGM_PARAM_LIMIT,
 	PGM_PARAM_OFFSET,
-	PGM_PARAM_STORED, /* SET x = $n, VALUES ($n) */
+	PGM_PARAM_STORED, /* SET x = $n, VALUES ($n), SELECT $n: no row depends on it */
 };
 
 struct pgm_param {
