@@ -1,0 +1,3 @@
+-- migrate:up
+
+SELEC 1;

@@ -1,0 +1,2 @@
+-- migrate:up
+CREATE INDEX ON t(a);

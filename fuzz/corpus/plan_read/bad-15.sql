@@ -1,0 +1,3 @@
+-- migrate:up
+-- pgmend:change {
+SELECT 1;

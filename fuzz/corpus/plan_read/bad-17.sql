@@ -1,0 +1,3 @@
+-- migrate:up
+-- pgmend:change {"a":1}
+SELECT 1;

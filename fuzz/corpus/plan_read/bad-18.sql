@@ -1,0 +1,3 @@
+-- migrate:up
+-- pgmend:change {"step":"1"}
+SELECT 1;

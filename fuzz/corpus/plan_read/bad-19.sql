@@ -1,0 +1,3 @@
+-- migrate:up
+-- pgmend:change {"step":0}
+SELECT 1;

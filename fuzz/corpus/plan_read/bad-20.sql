@@ -1,0 +1,3 @@
+-- migrate:up
+-- pgmend:change {"kind":"x"}
+SELECT 1;

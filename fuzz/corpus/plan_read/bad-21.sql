@@ -1,0 +1,3 @@
+-- migrate:up
+-- pgmend:change {}
+-- nothing

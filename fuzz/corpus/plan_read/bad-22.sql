@@ -1,0 +1,3 @@
+-- pgmend:change {}
+-- migrate:up
+SELECT 1;

@@ -1,0 +1,3 @@
+-- pgmend:plan {"version":2}
+-- migrate:up
+SELECT 1;

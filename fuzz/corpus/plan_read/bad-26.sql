@@ -1,0 +1,3 @@
+-- pgmend:plan {"title":"x"}
+-- migrate:up
+SELECT 1;

@@ -1,0 +1,3 @@
+-- pgmend:plain {}
+-- migrate:up
+SELECT 1;

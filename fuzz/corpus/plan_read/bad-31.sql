@@ -1,0 +1,3 @@
+-- pgmend:statement {"indexes":[1]}
+-- migrate:up
+SELECT 1;
