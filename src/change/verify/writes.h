@@ -13,7 +13,7 @@
 
 #include "change/verify/verify.h"
 
-#define PGM_WRITES_RUNS		5
+#define PGM_WRITES_RUNS		15
 #define PGM_WRITES_ROWS_MIN	200   /* of a sample; fewer say nothing */
 #define PGM_WRITES_SAMPLE_MS	10000 /* statement_timeout of reading the sample */
 #define PGM_WRITES_STATEMENT_MS 20000 /* of everything else */
