@@ -99,6 +99,7 @@ bool pgm_cli_confirm(const struct pgm_cli *cli, const char *question);
 
 void pgm_cli_print_help(const struct pgm_cmd *cmd, FILE *stream);
 void pgm_cli_print_man(const struct pgm_cmd *cmd, FILE *stream);
+void pgm_cli_print_man_overview(FILE *stream);
 void pgm_cli_print_completion(FILE *stream);
 
 #endif

@@ -96,6 +96,25 @@ void pgm_cli_print_man(const struct pgm_cmd *cmd, FILE *stream)
 	      stream);
 }
 
+void pgm_cli_print_man_overview(FILE *stream)
+{
+	fprintf(stream,
+		".TH PGMEND 1 \"\" \"pgmend %s\"\n.SH NAME\npgmend \\- find, fix and prove what makes a "
+		"PostgreSQL "
+		"database slow\n.SH SYNOPSIS\npgmend COMMAND [OPTION]... [CONNINFO]\n.SH COMMANDS\n",
+		PGM_VERSION);
+	for (const struct pgm_cmd *const *cmd = pgm_commands; *cmd; cmd++) {
+		fprintf(stream, ".TP\n\\fB%s\\fR\n", (*cmd)->name);
+		print_roff((*cmd)->summary, stream);
+		fputc('\n', stream);
+	}
+	fputs(".SH CONNECTION\nCONNINFO is what psql takes: a database name, a key=value string or a URI; "
+	      "without it\n"
+	      "PGHOST, PGPORT, PGUSER, PGDATABASE, service files and .pgpass count.\n"
+	      ".SH SEE ALSO\npgmend\\-COMMAND(1), psql(1)\n",
+	      stream);
+}
+
 void pgm_cli_print_completion(FILE *stream)
 {
 	fputs("# bash completion for pgmend\n_pgmend()\n{\n\tlocal cur=${COMP_WORDS[COMP_CWORD]} words=\n"

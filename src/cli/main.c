@@ -50,7 +50,9 @@ static int help(int argc, char **argv)
 		fprintf(stderr, "pgmend: there is no command \"%s\"\n", name);
 		return PGM_EXIT_USAGE;
 	}
-	if (!cmd)
+	if (!cmd && man)
+		pgm_cli_print_man_overview(stdout);
+	else if (!cmd)
 		print_overview(stdout);
 	else if (man)
 		pgm_cli_print_man(cmd, stdout);
