@@ -2,6 +2,7 @@
 
 #include "advise/advice.h"
 #include "advise/cost.h"
+#include "advise/expression.h"
 #include "advise/gin.h"
 #include "advise/run.h"
 #include "advise/select.h"
@@ -58,38 +59,56 @@ static bool resolve_all(struct pgm_advise_run *run, struct pgm_error *err)
 	return true;
 }
 
-/* Sizes; and what the server would refuse (an expression that is not immutable) is taken out. */
+static bool ends_run(const struct pgm_error *err)
+{
+	return err->kind == PGM_ERR_CONNECT || err->kind == PGM_ERR_CANCELED;
+}
+
+static void leave_out(struct pgm_advise_run *run, struct pgm_candidate *candidate, const char *reason)
+{
+	const struct pgm_table *table = candidate->def.table;
+	candidate->impossible = true;
+	pgm_advise_note(run,
+			pgm_sprintf(run->arena, "%s %s",
+				    pgm_quote_qualified(run->arena, table->schema, table->name),
+				    candidate->body),
+			reason);
+}
+
+/* The size of one; what the server would refuse (an expression that is not immutable) is taken out. */
+static bool measure(struct pgm_advise_run *run, struct pgm_candidate *candidate, struct pgm_map *samples,
+		    struct pgm_error *err)
+{
+	bool expression = false;
+	double hypopg_bytes = 0;
+	struct pgm_error problem;
+	for (size_t k = 0; k < candidate->def.key_count; k++)
+		expression |= candidate->def.keys[k].expression != NULL;
+	if (expression || candidate->def.predicate || run->options->hypopg_sizes) {
+		if (!run->whatif->ops->accept(run->whatif->self, candidate, &hypopg_bytes, &problem)) {
+			*err = problem;
+			leave_out(run, candidate, problem.message);
+			return !ends_run(&problem);
+		}
+	}
+	if (!pgm_expression_sample(run->arena, run->conn, &candidate->def, samples, &problem)) {
+		*err = problem;
+		leave_out(run, candidate, problem.message);
+		return !ends_run(&problem);
+	}
+	candidate->size_bytes = pgm_size_estimate(&candidate->def);
+	candidate->budget_bytes = run->options->hypopg_sizes ? hypopg_bytes : candidate->size_bytes;
+	return true;
+}
+
 static bool measure_candidates(struct pgm_advise_run *run, struct pgm_error *err)
 {
-	for (size_t i = 0; i < run->candidates.count; i++) {
-		struct pgm_candidate *candidate = run->candidates.items[i];
-		bool expression = false;
-		double hypopg_bytes;
-		struct pgm_error problem;
-		for (size_t k = 0; k < candidate->def.key_count; k++)
-			expression |= candidate->def.keys[k].expression != NULL;
-		if (candidate->estimated)
-			continue;
-		candidate->size_bytes = candidate->budget_bytes = pgm_size_estimate(&candidate->def);
-		if (!expression && !candidate->def.predicate && !run->options->hypopg_sizes)
-			continue;
-		if (run->whatif->ops->accept(run->whatif->self, candidate, &hypopg_bytes, &problem)) {
-			if (run->options->hypopg_sizes)
-				candidate->budget_bytes = hypopg_bytes;
-			continue;
-		}
-		if (problem.kind == PGM_ERR_CONNECT || problem.kind == PGM_ERR_CANCELED) {
-			*err = problem;
+	struct pgm_map samples;
+	pgm_map_init(&samples, run->arena);
+	for (size_t i = 0; i < run->candidates.count; i++)
+		if (!run->candidates.items[i]->estimated &&
+		    !measure(run, run->candidates.items[i], &samples, err))
 			return false;
-		}
-		candidate->impossible = true;
-		pgm_advise_note(run,
-				pgm_sprintf(run->arena, "%s %s",
-					    pgm_quote_qualified(run->arena, candidate->def.table->schema,
-								candidate->def.table->name),
-					    candidate->body),
-				problem.message);
-	}
 	return pgm_gin_sample(run, err);
 }
 

@@ -16,18 +16,6 @@ static bool constant_in_all(const struct pgm_query *query, const char *literal)
 	return statement->sample_count > 0;
 }
 
-/* The text of a literal without its quotes, as pg_stats prints values. */
-static char *bare(struct pgm_arena *arena, const char *literal)
-{
-	if (*literal != '\'')
-		return pgm_strdup(arena, literal);
-	char *value = pgm_strdup(arena, literal + 1);
-	char *quote = strchr(value, '\'');
-	if (quote)
-		*quote = '\0';
-	return value;
-}
-
 static const char *constant_term(struct pgm_arena *arena, const struct pgm_query *query,
 				 const struct pgm_query_atom *atom, double *share)
 {
@@ -40,7 +28,7 @@ static const char *constant_term(struct pgm_arena *arena, const struct pgm_query
 	if (!column->has_statistics || column->distinct > 50)
 		return NULL;
 	*share = pgm_column_value_share(column, query->occurrences[atom->occurrence].table,
-					bare(arena, literal));
+					pgm_literal_bare(arena, literal));
 	if (*share > PGM_PREDICATE_CONSTANT_MAX)
 		return NULL;
 	return pgm_sprintf(arena, "%s = %s", pgm_quote_ident(arena, column->name), literal);

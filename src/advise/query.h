@@ -7,6 +7,7 @@
 
 #include "catalog/catalog.h"
 #include "catalog/index_def.h"
+#include "catalog/selectivity.h"
 #include "workload/workload.h"
 
 #define PGM_QUERY_VARIANTS_MAX 3 /* texts with different values that are costed for one statement */
@@ -69,10 +70,6 @@ void pgm_query_fill_values(struct pgm_arena *arena, struct pgm_conn *conn, struc
 
 /* Share of the table's rows that "column = some typical value" lets in, from statistics. */
 double pgm_column_equal_share(const struct pgm_column *column, const struct pgm_table *table);
-
-/* The share that one known value has; value as pg_stats prints it. */
-double pgm_column_value_share(const struct pgm_column *column, const struct pgm_table *table,
-			      const char *value);
 
 /* A typical value, as text, or NULL: nth (0, 1, ...) gives different ones where there are. */
 const char *pgm_column_typical_value(const struct pgm_column *column, size_t nth);

@@ -29,19 +29,6 @@ double pgm_column_equal_share(const struct pgm_column *column, const struct pgm_
 	return distinct >= 1 && rest > 0 ? rest / distinct : 1 / fmax(column->distinct, 1);
 }
 
-double pgm_column_value_share(const struct pgm_column *column, const struct pgm_table *table,
-			      const char *value)
-{
-	for (size_t i = 0; i < column->common_count; i++)
-		if (column->common_values[i] && strcmp(column->common_values[i], value) == 0)
-			return column->common_fractions[i];
-	double rest = 1 - column->null_fraction;
-	for (size_t i = 0; i < column->common_count; i++)
-		rest -= column->common_fractions[i];
-	double distinct = fmax(column->distinct - (double)column->common_count, 1);
-	return column->has_statistics ? fmax(rest, 0) / distinct : 1 / fmax(fmin(200, table->tuples), 1);
-}
-
 const char *pgm_column_typical_value(const struct pgm_column *column, size_t nth)
 {
 	/* With a histogram most values are rare: one of its bounds is typical. Else the middle common one. */

@@ -135,6 +135,7 @@ static bool read_columns(struct pgm_catalog *catalog, struct pgm_conn *conn, str
 			.not_null = pgm_rows_bool(&rows, r, 9),
 			.collatable = pgm_rows_int(&rows, r, 10) != 0,
 			.btree = pgm_rows_bool(&rows, r, 11),
+			.equal_image = pgm_rows_bool(&rows, r, 12),
 		};
 		struct pgm_table *table =
 			pgm_catalog_table_by_oid(catalog, (unsigned)pgm_rows_int(&rows, r, 0));

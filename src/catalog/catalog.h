@@ -11,6 +11,12 @@
 
 #define PGM_PAGE_BYTES 8192
 
+/* Values between two bounds of a histogram. */
+struct pgm_value_range {
+	double share;  /* of the rows */
+	double values; /* that these rows are drawn from, as if at random; INFINITY: each has its own */
+};
+
 struct pgm_column {
 	int attnum;
 	const char *name;
@@ -21,7 +27,8 @@ struct pgm_column {
 	char align;	       /* attalign: c, s, i, d */
 	bool not_null;
 	bool collatable;
-	bool btree; /* has a default btree operator class */
+	bool btree;	  /* has a default btree operator class */
+	bool equal_image; /* equal values are equal byte for byte: btree may deduplicate them */
 
 	/* After pgm_catalog_load_statistics(), where there are any. */
 	bool has_statistics;
@@ -37,6 +44,11 @@ struct pgm_column {
 	char **common_elements; /* of arrays and tsvector */
 	size_t element_count;
 	double elements_average; /* distinct elements in one value; 0: not known */
+	double *common_widths;	 /* bytes, of a column of variable length: of each common value */
+	double *other_widths;	 /* and of some of the others: see widths.h */
+	size_t other_width_count;
+	struct pgm_value_range *ranges; /* the values that are not common ones, in order: see distinct.h */
+	size_t range_count;
 };
 
 struct pgm_table;

@@ -49,9 +49,9 @@ char *pgm_index_def_body(struct pgm_arena *arena, const struct pgm_index_def *de
 char *pgm_index_def_create(struct pgm_arena *arena, const struct pgm_index_def *def, const char *name,
 			   bool concurrently)
 {
-	return pgm_sprintf(arena, "CREATE INDEX %s%s%sON %s %s", concurrently ? "CONCURRENTLY " : "",
-			   name ? pgm_quote_ident(arena, name) : "", name ? " " : "",
-			   pgm_quote_qualified(arena, def->table->schema, def->table->name),
+	return pgm_sprintf(arena, "CREATE %sINDEX %s%s%sON %s %s", def->unique ? "UNIQUE " : "",
+			   concurrently ? "CONCURRENTLY " : "", name ? pgm_quote_ident(arena, name) : "",
+			   name ? " " : "", pgm_quote_qualified(arena, def->table->schema, def->table->name),
 			   pgm_index_def_body(arena, def));
 }
 
@@ -178,6 +178,7 @@ bool pgm_index_def_of(const struct pgm_index *index, struct pgm_index_def *def)
 {
 	*def = (struct pgm_index_def){.table = (struct pgm_table *)index->table,
 				      .method = index->method,
+				      .unique = index->unique,
 				      .predicate = index->predicate,
 				      .predicate_share = 1};
 	if (index->expressions || index->column_count - index->key_count > PGM_INDEX_INCLUDE_MAX ||

@@ -11,10 +11,9 @@
 #define PGM_INDEX_INCLUDE_MAX 16
 
 struct pgm_index_key {
-	const struct pgm_column *column; /* NULL for an expression */
-	const char *expression;		 /* SQL, without the parentheses that an index needs around it */
-	double expression_width_bytes;	 /* average, as sampled; 0: not known */
-	double expression_distinct;
+	const struct pgm_column *column;  /* NULL for an expression */
+	const char *expression;		  /* SQL, without the parentheses that an index needs around it */
+	const struct pgm_column *sampled; /* of an expression: its type and statistics; NULL: not known */
 	bool descending;
 	bool nulls_first;
 	const char *opclass; /* NULL: the default one; may hold parameters and is SQL already */
@@ -23,6 +22,7 @@ struct pgm_index_key {
 struct pgm_index_def {
 	struct pgm_table *table;
 	const char *method; /* "btree" */
+	bool unique;
 	struct pgm_index_key keys[PGM_INDEX_KEYS_MAX];
 	size_t key_count;
 	const struct pgm_column *include[PGM_INDEX_INCLUDE_MAX];

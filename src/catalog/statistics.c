@@ -1,10 +1,17 @@
 #include "catalog/catalog.h"
 
+#include "catalog/distinct.h"
+#include "catalog/widths.h"
 #include "util/buf.h"
 #include "util/embedded.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* ANALYZE looks at 300 rows for each histogram bound that it wants (std_typanalyze). */
+#define SAMPLE_ROWS_PER_BOUND	  300.0
+#define DEFAULT_STATISTICS_TARGET 100.0
 
 /* elem_count_histogram ends with the average number of distinct elements. */
 static double average_elements(struct pgm_arena *arena, const char *histogram)
@@ -37,6 +44,9 @@ static void fill_column(struct pgm_arena *arena, const struct pgm_table *table, 
 	column->histogram_count = pgm_rows_array(arena, pgm_rows_get(rows, r, 8), &column->histogram);
 	column->element_count = pgm_rows_array(arena, pgm_rows_get(rows, r, 9), &column->common_elements);
 	column->elements_average = average_elements(arena, pgm_rows_get(rows, r, 10));
+	pgm_column_find_widths(arena, column);
+	double target = fmax(DEFAULT_STATISTICS_TARGET, (double)column->histogram_count - 1);
+	pgm_column_find_ranges(arena, column, table->tuples, target * SAMPLE_ROWS_PER_BOUND);
 }
 
 bool pgm_catalog_load_statistics(struct pgm_catalog *catalog, struct pgm_conn *conn,

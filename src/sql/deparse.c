@@ -145,3 +145,68 @@ char *pgm_tree_deparse(struct pgm_arena *arena, json_t *node)
 	pgm_buf_init(&buf, arena);
 	return put(&buf, node, 0) ? buf.text : NULL;
 }
+
+static bool put_condition(struct pgm_buf *buf, json_t *node, int depth);
+
+static bool put_boolean(struct pgm_buf *buf, json_t *body, int depth)
+{
+	const char *kind = pgm_tree_string(body, "boolop");
+	json_t *args = json_object_get(body, "args");
+	bool negated = kind && strcmp(kind, "NOT_EXPR") == 0;
+	for (size_t i = 0; i < json_array_size(args); i++) {
+		if (negated || i)
+			pgm_buf_add(buf, negated ? "NOT " : strcmp(kind, "OR_EXPR") == 0 ? " OR " : " AND ");
+		pgm_buf_char(buf, '(');
+		if (!kind || !put_condition(buf, json_array_get(args, i), depth))
+			return false;
+		pgm_buf_char(buf, ')');
+	}
+	return json_array_size(args) > 0;
+}
+
+static bool put_null_test(struct pgm_buf *buf, json_t *body, int depth)
+{
+	const char *kind = pgm_tree_string(body, "nulltesttype");
+	if (!put(buf, json_object_get(body, "arg"), depth))
+		return false;
+	pgm_buf_add(buf, kind && strcmp(kind, "IS_NULL") == 0 ? " IS NULL" : " IS NOT NULL");
+	return true;
+}
+
+/* column IN (1, 2), NOT IN, and column = ANY (ARRAY...) */
+static bool put_membership(struct pgm_buf *buf, json_t *body, int depth)
+{
+	json_t *list = json_object_get(pgm_tree_body(json_object_get(body, "rexpr"), "List"), "items");
+	const char *op = pgm_tree_last_name(json_object_get(body, "name"));
+	if (!list || !put(buf, json_object_get(body, "lexpr"), depth))
+		return false;
+	pgm_buf_add(buf, strcmp(op, "<>") == 0 ? " NOT IN (" : " IN (");
+	if (!put_list(buf, list, depth))
+		return false;
+	pgm_buf_char(buf, ')');
+	return true;
+}
+
+static bool put_condition(struct pgm_buf *buf, json_t *node, int depth)
+{
+	json_t *body;
+	const char *type = pgm_tree_type(node, &body);
+	if (!type || depth > 50)
+		return false;
+	depth++;
+	if (strcmp(type, "BoolExpr") == 0)
+		return put_boolean(buf, body, depth);
+	if (strcmp(type, "NullTest") == 0)
+		return put_null_test(buf, body, depth);
+	const char *kind = strcmp(type, "A_Expr") == 0 ? pgm_tree_string(body, "kind") : NULL;
+	if (kind && strcmp(kind, "AEXPR_IN") == 0)
+		return put_membership(buf, body, depth);
+	return put(buf, node, depth);
+}
+
+char *pgm_tree_deparse_condition(struct pgm_arena *arena, json_t *node)
+{
+	struct pgm_buf buf;
+	pgm_buf_init(&buf, arena);
+	return put_condition(&buf, node, 0) ? buf.text : NULL;
+}

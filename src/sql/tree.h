@@ -30,4 +30,7 @@ char *pgm_tree_dotted_name(struct pgm_arena *arena, json_t *names);
  */
 char *pgm_tree_deparse(struct pgm_arena *arena, json_t *node);
 
+/* The same for a condition: also AND, OR, NOT, IS NULL, IN and comparisons with ANY of a list. */
+char *pgm_tree_deparse_condition(struct pgm_arena *arena, json_t *node);
+
 #endif
