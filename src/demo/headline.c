@@ -18,7 +18,11 @@ struct run {
 /* Only the type: the statement says on what, and an index's name would fill the line. */
 static const char *node_type(struct pgm_arena *arena, const struct pgm_explain *plan)
 {
-	const char *text = pgm_explain_headline(arena, plan);
+	struct pgm_explain reads = *plan;
+	/* A write's own node says nothing about how its rows were found. */
+	if (strcmp(reads.root->type, "ModifyTable") == 0 && reads.root->child_count)
+		reads.root = reads.root->children[0];
+	const char *text = pgm_explain_headline(arena, &reads);
 	const char *end = strstr(text, " using ");
 	if (!end)
 		end = strstr(text, " on ");

@@ -104,6 +104,11 @@ def test_keep_leaves_it_up_and_says_how_to_stop_it(pgmend, whole, place, env):
         shown = subprocess.run(["sh", "-c", psql + " -XAtc 'SELECT count(*) FROM social.users'"],
                                capture_output=True, text=True, env=clusters.clean_env(), check=True)
         assert int(shown.stdout) == 8000
+        # What was measured was rolled back.
+        shown = subprocess.run(["sh", "-c", psql + " -XAtc 'SELECT count(*) FROM feature_store.features"
+                                " WHERE training_job_id = 1'"],
+                               capture_output=True, text=True, env=clusters.clean_env(), check=True)
+        assert int(shown.stdout) > 0
         # No guard, no demo: the server alone is left.
         names = {pathlib.Path(f"/proc/{pid}/comm").read_text().strip() for pid in processes_of(place)}
         assert names == {"postgres"}
