@@ -152,7 +152,7 @@ static bool start_server(struct demo *demo, struct pgm_error *err)
 static bool vacuum(struct demo *demo, struct pgm_error *err)
 {
 	show_progress(demo, -1, "VACUUM ANALYZE");
-	return pgm_conn_exec(demo->conn, "VACUUM (ANALYZE)", err);
+	return pgm_conn_exec(demo->conn, "VACUUM " PGM_CONN_MARKER "(ANALYZE)", err);
 }
 
 static bool load(struct demo *demo, struct pgm_error *err)
@@ -198,7 +198,7 @@ static bool run_workload(struct demo *demo, struct pgm_error *err)
 	heading(demo, "Their workload",
 		"The applications' statements run, and PostgreSQL counts them in pg_stat_statements.");
 	if (demo->has_statements) {
-		if (!pgm_conn_exec(demo->conn, "SELECT public.pg_stat_statements_reset()", err))
+		if (!pgm_conn_exec(demo->conn, "SELECT " PGM_CONN_MARKER "public.pg_stat_statements_reset()", err))
 			return false;
 	} else {
 		printf("pg_stat_statements is not installed: the statements go into " WORKLOAD_FILE
@@ -408,7 +408,8 @@ static int run(struct pgm_cli *cli)
 	pgm_conn_close(demo.conn);
 	if (ok)
 		printf("Total time: %s.\n", pgm_format_ms(demo.arena, pgm_clock_ms() - start));
-	bool keep = ok && pgm_cli_flag(cli, "keep") && !pgm_interrupted();
+	/* Where a command failed, somebody who wanted to look around wants it all the more. */
+	bool keep = demo.conninfo && pgm_cli_flag(cli, "keep") && !pgm_interrupted();
 	if (keep) {
 		print_how_to_go_on(&demo);
 		pgm_cluster_release(demo.cluster);

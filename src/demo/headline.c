@@ -34,10 +34,10 @@ static bool run_once(struct pgm_conn *conn, struct pgm_arena *arena, const char 
 		     struct pgm_error *err)
 {
 	struct pgm_explain plan;
-	if (!pgm_conn_exec(conn, PGM_CONN_MARKER "BEGIN", err))
+	if (!pgm_conn_exec(conn, "BEGIN " PGM_CONN_MARKER, err))
 		return false;
 	bool ok = pgm_explain_run(conn, arena, "ANALYZE, BUFFERS", sql, &plan, err);
-	pgm_conn_exec_quietly(conn, PGM_CONN_MARKER "ROLLBACK");
+	pgm_conn_exec_quietly(conn, "ROLLBACK " PGM_CONN_MARKER);
 	if (!ok)
 		return false;
 	const struct pgm_explain_node *below = plan.root->child_count ? plan.root->children[0] : plan.root;
