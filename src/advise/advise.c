@@ -4,6 +4,7 @@
 #include "advise/cost.h"
 #include "advise/expression.h"
 #include "advise/gin.h"
+#include "advise/merge.h"
 #include "advise/run.h"
 #include "advise/select.h"
 #include "advise/size.h"
@@ -155,7 +156,8 @@ static bool with_whatif(struct pgm_advise_run *run, struct pgm_advice *advice, s
 	if (!cost_all(run, &costings, &count, err))
 		return false;
 	progress(run, "choosing the best set", -1);
-	if (!pgm_select(run, costings, count, &selection, err))
+	if (!pgm_select(run, costings, count, &selection, err) ||
+	    !pgm_merge(run, costings, count, &selection, err))
 		return false;
 	progress(run, "proving it", -1);
 	return pgm_advice_make(run, costings, count, &selection, advice, err);
