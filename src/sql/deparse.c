@@ -51,6 +51,9 @@ static bool put_type(struct pgm_buf *buf, json_t *type, int depth)
 		pgm_buf_printf(buf, "%s%s", i ? "." : "", pgm_quote_ident(buf->arena, name));
 	}
 	json_t *modifiers = json_object_get(type, "typmods");
+	/* Those of an interval are a mask of its fields, which is no SQL. */
+	if (json_array_size(modifiers) && strcmp(pgm_tree_last_name(names), "interval") == 0)
+		return false;
 	if (json_array_size(modifiers)) {
 		pgm_buf_char(buf, '(');
 		if (!put_list(buf, modifiers, depth))
@@ -66,7 +69,7 @@ static bool put_call(struct pgm_buf *buf, json_t *body, int depth)
 {
 	if (json_object_get(body, "agg_filter") || json_object_get(body, "over") ||
 	    pgm_tree_bool(body, "agg_star") || json_object_get(body, "agg_order") ||
-	    pgm_tree_bool(body, "agg_distinct"))
+	    pgm_tree_bool(body, "agg_distinct") || pgm_tree_bool(body, "func_variadic"))
 		return false;
 	json_t *names = json_object_get(body, "funcname");
 	for (size_t i = 0; i < json_array_size(names); i++)

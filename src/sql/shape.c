@@ -153,7 +153,7 @@ void pgm_shape_expression(struct pgm_shape_builder *builder, json_t *node, int s
 		expression(builder, node, scope);
 }
 
-/* ---- FROM ---- */
+/* ---- statements ---- */
 
 static void add_outputs(struct pgm_shape_builder *builder, json_t *targets, int scope)
 {
@@ -174,103 +174,6 @@ static void add_outputs(struct pgm_shape_builder *builder, json_t *targets, int 
 	}
 }
 
-static int cte_scope(struct pgm_shape_builder *builder, const char *name, int scope)
-{
-	for (; scope >= 0; scope = builder->scopes.items[scope].parent)
-		for (size_t i = builder->ctes.count; i-- > 0;)
-			if (builder->ctes.items[i].scope == scope &&
-			    strcmp(builder->ctes.items[i].name, name) == 0)
-				return builder->ctes.items[i].subscope;
-	return -1;
-}
-
-static void add_table(struct pgm_shape_builder *builder, json_t *body, int scope, bool target)
-{
-	const char *alias = pgm_tree_string(json_object_get(body, "alias"), "aliasname");
-	const char *name = pgm_tree_string(body, "relname");
-	const char *schema = pgm_tree_string(body, "schemaname");
-	struct pgm_shape_table table = {
-		.scope = scope,
-		.schema = pgm_strdup(builder->arena, schema),
-		.name = pgm_strdup(builder->arena, name ? name : ""),
-		.subscope = schema || target || !name ? -1 : cte_scope(builder, name, scope),
-		.target = target,
-	};
-	table.alias = alias ? pgm_strdup(builder->arena, alias) : table.name;
-	*pgm_vec_add(builder->arena, &builder->tables) = table;
-}
-
-static void from_item(struct pgm_shape_builder *builder, json_t *node, int scope)
-{
-	json_t *body;
-	const char *type = pgm_tree_type(node, &body);
-	if (!type || builder->depth > PGM_SHAPE_DEPTH_MAX)
-		return;
-	builder->depth++;
-	if (strcmp(type, "RangeVar") == 0) {
-		add_table(builder, body, scope, false);
-	} else if (strcmp(type, "JoinExpr") == 0) {
-		from_item(builder, json_object_get(body, "larg"), scope);
-		from_item(builder, json_object_get(body, "rarg"), scope);
-	} else if (strcmp(type, "RangeSubselect") == 0) {
-		const char *alias = pgm_tree_string(json_object_get(body, "alias"), "aliasname");
-		int subscope = pgm_shape_query(builder, json_object_get(body, "subquery"), scope);
-		*pgm_vec_add(builder->arena, &builder->tables) =
-			(struct pgm_shape_table){.scope = scope,
-						 .name = "",
-						 .subscope = subscope,
-						 .alias = alias ? pgm_strdup(builder->arena, alias) : ""};
-	} else {
-		pgm_shape_expression(builder, node, scope);
-	}
-	builder->depth--;
-}
-
-static void using_columns(struct pgm_shape_builder *builder, json_t *names, int scope)
-{
-	for (size_t i = 0; i < json_array_size(names); i++) {
-		const char *name = pgm_tree_string(pgm_tree_body(json_array_get(names, i), "String"), "sval");
-		if (!name)
-			continue;
-		/* Both sides have the column; each table of the scope that has it takes part. */
-		name = pgm_strdup(builder->arena, name);
-		for (size_t a = 0; a < builder->tables.count; a++)
-			for (size_t b = a + 1; b < builder->tables.count; b++) {
-				const struct pgm_shape_table *left = &builder->tables.items[a];
-				const struct pgm_shape_table *right = &builder->tables.items[b];
-				if (left->scope != scope || right->scope != scope)
-					continue;
-				*pgm_vec_add(builder->arena, &builder->atoms) =
-					(struct pgm_atom){.kind = PGM_ATOM_JOIN,
-							  .op = "=",
-							  .scope = scope,
-							  .left.column = {scope, left->alias, name},
-							  .right.column = {scope, right->alias, name},
-							  .value.kind = PGM_VALUE_COLUMN};
-			}
-	}
-}
-
-/* After all tables of the scope are known. */
-static void join_conditions(struct pgm_shape_builder *builder, json_t *node, int scope)
-{
-	json_t *join = pgm_tree_body(node, "JoinExpr");
-	if (!join)
-		return;
-	join_conditions(builder, json_object_get(join, "larg"), scope);
-	join_conditions(builder, json_object_get(join, "rarg"), scope);
-	pgm_shape_predicate(builder, json_object_get(join, "quals"), scope);
-	using_columns(builder, json_object_get(join, "usingClause"), scope);
-}
-
-static void from_list(struct pgm_shape_builder *builder, json_t *items, int scope)
-{
-	for (size_t i = 0; i < json_array_size(items); i++)
-		from_item(builder, json_array_get(items, i), scope);
-	for (size_t i = 0; i < json_array_size(items); i++)
-		join_conditions(builder, json_array_get(items, i), scope);
-}
-
 static void with_clause(struct pgm_shape_builder *builder, json_t *with, int scope)
 {
 	json_t *ctes = json_object_get(with, "ctes");
@@ -284,8 +187,6 @@ static void with_clause(struct pgm_shape_builder *builder, json_t *with, int sco
 		slot->scope = scope;
 	}
 }
-
-/* ---- statements ---- */
 
 /* What ORDER BY or GROUP BY names may be the number or the name of an output. */
 static json_t *output_item(json_t *targets, json_t *node)
@@ -329,10 +230,13 @@ static void orderings(struct pgm_shape_builder *builder, json_t *body, int scope
 		pgm_shape_ordering(builder, item, PGM_ATOM_GROUP, scope, (int)i, false, false);
 	}
 	json_t *distinct = json_object_get(body, "distinctClause");
-	for (size_t i = 0; i < json_array_size(distinct); i++)
-		if (json_object_size(json_array_get(distinct, i)))
-			pgm_shape_ordering(builder, json_array_get(distinct, i), PGM_ATOM_GROUP, scope,
-					   (int)i, false, false);
+	for (size_t i = 0; i < json_array_size(distinct); i++) {
+		if (!json_object_size(json_array_get(distinct, i)))
+			continue; /* DISTINCT without ON */
+		json_t *item = output_item(targets, json_array_get(distinct, i));
+		pgm_shape_expression(builder, item, scope);
+		pgm_shape_ordering(builder, item, PGM_ATOM_GROUP, scope, (int)i, false, false);
+	}
 	if (groups || distinct)
 		builder->scopes.items[scope].has_aggregate = true;
 }
@@ -374,7 +278,7 @@ static int select_statement(struct pgm_shape_builder *builder, json_t *body, int
 		limits(builder, body, scope);
 		return scope;
 	}
-	from_list(builder, json_object_get(body, "fromClause"), scope);
+	pgm_shape_from(builder, json_object_get(body, "fromClause"), scope);
 	json_t *targets = json_object_get(body, "targetList");
 	pgm_shape_expression(builder, targets, scope);
 	for (size_t i = 0; i < json_array_size(targets); i++)
@@ -389,6 +293,8 @@ static int select_statement(struct pgm_shape_builder *builder, json_t *body, int
 	pgm_shape_expression(builder, json_object_get(body, "windowClause"), scope);
 	pgm_shape_expression(builder, json_object_get(body, "valuesLists"), scope);
 	limits(builder, body, scope);
+	if (json_object_get(body, "intoClause"))
+		builder->shape->writes = true;
 	if (json_object_get(body, "lockingClause"))
 		builder->shape->locks_rows = true;
 	return scope;
@@ -412,9 +318,10 @@ static int write_statement(struct pgm_shape_builder *builder, json_t *body, int 
 {
 	int scope = new_scope(builder, parent);
 	with_clause(builder, json_object_get(body, "withClause"), scope);
-	add_table(builder, json_object_get(body, "relation"), scope, true);
-	from_list(builder, json_object_get(body, kind == PGM_STATEMENT_UPDATE ? "fromClause" : "usingClause"),
-		  scope);
+	pgm_shape_table(builder, json_object_get(body, "relation"), scope, true);
+	pgm_shape_from(builder,
+		       json_object_get(body, kind == PGM_STATEMENT_UPDATE ? "fromClause" : "usingClause"),
+		       scope);
 	if (kind == PGM_STATEMENT_UPDATE)
 		set_list(builder, json_object_get(body, "targetList"), scope);
 	pgm_shape_predicate(builder, json_object_get(body, "whereClause"), scope);
@@ -429,6 +336,8 @@ static int write_statement(struct pgm_shape_builder *builder, json_t *body, int 
 			pgm_shape_param_role(builder, json_array_get(lists, i), PGM_PARAM_STORED, -1);
 		json_t *conflict = json_object_get(body, "onConflictClause");
 		set_list(builder, json_object_get(conflict, "targetList"), scope);
+		pgm_shape_expression(builder, json_object_get(conflict, "infer"), scope);
+		pgm_shape_expression(builder, json_object_get(conflict, "whereClause"), scope);
 	}
 	builder->shape->writes = true;
 	return scope;

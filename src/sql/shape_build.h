@@ -33,6 +33,12 @@ struct pgm_shape_builder {
 /* A query: SELECT, VALUES, UNION... or a statement that writes. Returns its scope. */
 int pgm_shape_query(struct pgm_shape_builder *builder, json_t *node, int parent);
 
+/* The items of a FROM list, then the conditions of their joins. */
+void pgm_shape_from(struct pgm_shape_builder *builder, json_t *items, int scope);
+
+/* One table, by its RangeVar. */
+void pgm_shape_table(struct pgm_shape_builder *builder, json_t *body, int scope, bool target);
+
 /* An expression: notes its columns, functions, parameters and subqueries. */
 void pgm_shape_expression(struct pgm_shape_builder *builder, json_t *node, int scope);
 

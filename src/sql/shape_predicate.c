@@ -52,6 +52,40 @@ static struct pgm_colref column_of(struct pgm_shape_builder *builder, json_t *bo
 	};
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Whether all columns in the node are written as those of one table. */
+static bool one_table(struct pgm_shape_builder *builder, json_t *node, const struct pgm_colref *first,
+		      int depth)
+{
+	const char *key;
+	json_t *value;
+	size_t i;
+	if (depth > PGM_SHAPE_DEPTH_MAX)
+		return false;
+	if (json_is_array(node)) {
+		json_array_foreach(node, i, value)
+		{
+			if (!one_table(builder, value, first, depth + 1))
+				return false;
+		}
+		return true;
+	}
+	json_object_foreach(node, key, value)
+	{
+		bool same = strcmp(key, "ColumnRef") == 0
+				    ? same_text(column_of(builder, value, first->scope).qualifier,
+						first->qualifier)
+				    : one_table(builder, value, first, depth + 1);
+		if (!same)
+			return false;
+	}
+	return true;
+}
+
 bool pgm_shape_operand(struct pgm_shape_builder *builder, json_t *node, int scope,
 		       struct pgm_operand *operand)
 {
@@ -64,6 +98,8 @@ bool pgm_shape_operand(struct pgm_shape_builder *builder, json_t *node, int scop
 	if (!find_type(node, "ColumnRef", 0, &column) || pgm_shape_has(node, "SubLink"))
 		return false;
 	operand->column = column_of(builder, column, scope);
+	if (!one_table(builder, node, &operand->column, 0))
+		return false;
 	operand->expression = pgm_tree_deparse(builder->arena, node);
 	json_t *call = pgm_tree_body(node, "FuncCall");
 	if (call)
@@ -253,6 +289,7 @@ static void sublink(struct pgm_shape_builder *builder, json_t *body, int scope, 
 	const char *type = pgm_tree_string(body, "subLinkType");
 	int subscope = pgm_shape_query(builder, json_object_get(body, "subselect"), scope);
 	json_t *test = json_object_get(body, "testexpr");
+	pgm_shape_expression(builder, test, scope);
 	if (!type || strcmp(type, "ANY_SUBLINK") != 0 || !test)
 		return;
 	struct pgm_atom atom = {.kind = PGM_ATOM_JOIN,
@@ -260,7 +297,6 @@ static void sublink(struct pgm_shape_builder *builder, json_t *body, int scope, 
 				.scope = scope,
 				.under_or = under_or,
 				.value.kind = PGM_VALUE_COLUMN};
-	pgm_shape_expression(builder, test, scope);
 	if (!pgm_shape_operand(builder, test, scope, &atom.left))
 		return;
 	for (size_t i = 0; i < builder->outputs.count; i++) {
@@ -289,11 +325,7 @@ static void predicate(struct pgm_shape_builder *builder, json_t *node, int scope
 		if (op && strcmp(op, "NOT_EXPR") == 0) {
 			json_t *arg = json_array_get(args, 0);
 			boolean_column(builder, arg, PGM_ATOM_FALSE, scope, under_or);
-			json_t *exists = pgm_tree_body(arg, "SubLink");
-			if (exists)
-				pgm_shape_query(builder, json_object_get(exists, "subselect"), scope);
-			else
-				pgm_shape_expression(builder, arg, scope);
+			pgm_shape_expression(builder, arg, scope);
 		} else {
 			for (size_t i = 0; i < json_array_size(args); i++)
 				predicate(builder, json_array_get(args, i), scope, under_or || is_or);
