@@ -111,7 +111,7 @@ static bool look_at_all(struct pgm_engine_state *state, struct pgm_error *err)
 			return pgm_error_context(err, "step %d (%s)", change->step, change->title);
 		bool to_run = state->looks[i].way == PGM_WAY_RUN || state->looks[i].way == PGM_WAY_LATER;
 		state->nothing_left &= !to_run;
-		later |= to_run && change->kind == PGM_CHANGE_SQL;
+		later |= to_run && change->kind != PGM_CHANGE_CREATE_INDEX;
 	}
 	return true;
 }
@@ -336,9 +336,12 @@ bool pgm_engine_apply(struct pgm_conn *conn, struct pgm_arena *arena, const stru
 		      struct pgm_error *err)
 {
 	struct pgm_error own = {0};
-	struct pgm_engine_state state = {
-		.run = {.arena = arena, .control = conn, .options = options, .steps = plan->change_count},
-		.plan = plan};
+	struct pgm_engine_state state = {.run = {.arena = arena,
+						 .control = conn,
+						 .options = options,
+						 .plan = plan,
+						 .steps = plan->change_count},
+					 .plan = plan};
 	*result = (struct pgm_engine_result){
 		.plan_id = plan->id,
 		.title = plan->title,

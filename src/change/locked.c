@@ -52,8 +52,10 @@ static bool try_until_deadline(struct pgm_run *run, attempt_fn *try, const struc
 	for (int tries = 0;; tries++) {
 		if (try(run, attempt, err))
 			return true;
-		if (!worth_another_try(err) || pgm_interrupted())
+		if (!worth_another_try(err))
 			return false;
+		if (pgm_interrupted())
+			return pgm_error_set(err, PGM_ERR_CANCELED, "stopped by the user");
 		double now = pgm_clock_ms();
 		const char *holders = who_holds(run, relation_oid);
 		if (now > until || (!run->cleaning && run->deadline_ms > 0 && now > run->deadline_ms)) {

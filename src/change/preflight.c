@@ -143,16 +143,41 @@ static bool foreign_carcass(struct pgm_run *run, const struct pgm_target_index *
 			      name);
 }
 
+/* What a step of this Plan drops serves nobody for long: CREATE INDEX new, DROP INDEX old must not be
+ * skipped. */
+static bool dropped_by_plan(const struct pgm_run *run, const struct pgm_target_server *server)
+{
+	for (size_t i = 0; i < run->plan->change_count; i++) {
+		const struct pgm_change *change = &run->plan->changes[i];
+		if (change->kind == PGM_CHANGE_DROP_INDEX && strcmp(change->index, server->name) == 0 &&
+		    (!*change->schema || strcmp(change->schema, server->schema) == 0))
+			return true;
+	}
+	return false;
+}
+
+static const struct pgm_target_server *find_server(const struct pgm_run *run,
+						   const struct pgm_target_server *servers, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (servers[i].valid && !dropped_by_plan(run, &servers[i]))
+			return &servers[i];
+	return NULL;
+}
+
 /* Something has the name already: is it what we want, our own leftover, or in the way? */
 static bool judge_existing(struct pgm_run *run, const struct pgm_target *target,
-			   const struct pgm_target_server *servers, size_t count,
+			   const struct pgm_target_server *servers, size_t count, bool later,
 			   struct pgm_preflight *preflight, struct pgm_error *err)
 {
 	const struct pgm_target_index *index = &preflight->index;
 	bool same = false, ours, ours_here;
 	for (size_t i = 0; i < count; i++)
 		same |= strcmp(servers[i].oid, index->oid) == 0;
-	if (!strchr("iI", index->kind) || strcmp(index->relation_oid, target->oid) != 0)
+	bool here = strchr("iI", index->kind) && strcmp(index->relation_oid, target->oid) == 0;
+	if (later && !(here && same && index->valid))
+		return preflight->way = PGM_WAY_LATER, true; /* an earlier step may take it away */
+	if (!here)
 		return name_taken(run, index, err);
 	if (!is_ours(run, index, false, &ours, err) || !is_ours(run, index, true, &ours_here, err))
 		return false;
@@ -210,14 +235,14 @@ static bool preflight_create(struct pgm_run *run, const struct pgm_change *chang
 				&preflight->duplicates, err))
 		return pgm_error_context(err, "trying the index on an empty copy of %s",
 					 pgm_target_quoted(run, target));
+	const struct pgm_target_server *server = find_server(run, servers, count);
 	if (preflight->index.there) {
-		if (!judge_existing(run, target, servers, count, preflight, err))
+		if (!judge_existing(run, target, servers, count, later, preflight, err))
 			return false;
-	} else if (count > 0 && servers[0].valid) {
+	} else if (server) {
 		preflight->way = PGM_WAY_SERVED;
-		preflight->note =
-			pgm_sprintf(run->arena, "already served by %s",
-				    pgm_quote_qualified(run->arena, servers[0].schema, servers[0].name));
+		preflight->note = pgm_sprintf(run->arena, "already served by %s",
+					      pgm_quote_qualified(run->arena, server->schema, server->name));
 	}
 	return preflight->way != PGM_WAY_RUN || check_disk(run, change, err);
 }
@@ -244,10 +269,10 @@ static bool preflight_drop(struct pgm_run *run, const struct pgm_ledger_step *le
 	struct pgm_target_index *index = &preflight->index;
 	if (!pgm_target_index(run, ddl->index_schema, ddl->index, index, err))
 		return false;
-	if (!index->there && ledger && ledger->undo_sql) {
-		preflight->way = PGM_WAY_DONE;
-		return true;
-	}
+	/* Done is done: an index that has the name now came later, perhaps with a later step of this Plan. */
+	bool before = ledger && (strcmp(ledger->state, "done") == 0 || (!index->there && ledger->undo_sql));
+	if (before)
+		return preflight->way = PGM_WAY_DONE, true;
 	if (!index->there && later)
 		return preflight->way = PGM_WAY_LATER, true;
 	if (!index->there && ddl->if_exists) {

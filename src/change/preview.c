@@ -15,7 +15,7 @@ static bool describe_apply(struct pgm_engine_state *state, size_t i, struct pgm_
 {
 	const struct pgm_change *change = &state->plan->changes[i];
 	const struct pgm_preflight *look = &state->looks[i];
-	const struct pgm_ledger_step *row = pgm_engine_ledger_step(&*state, change->step);
+	const struct pgm_ledger_step *row = pgm_engine_ledger_step(state, change->step);
 	bool runs = look->way == PGM_WAY_RUN || look->way == PGM_WAY_LATER;
 	bool resumes = row && (strcmp(row->state, "running") == 0 || strcmp(row->state, "failed") == 0 ||
 			       strcmp(row->state, "canceled") == 0);
@@ -33,7 +33,7 @@ static bool describe_apply(struct pgm_engine_state *state, size_t i, struct pgm_
 		.build_ms = change->build_ms,
 	};
 	if (look->way == PGM_WAY_LATER)
-		step->note = "an earlier step makes what it is about";
+		step->note = "it depends on an earlier step";
 	if (look->partitioned && runs)
 		step->lock = "SHARE (of the parent, briefly), SHARE UPDATE EXCLUSIVE";
 	return !runs || add_blockers(&state->run, &look->target, change->lock, step, err);
@@ -58,9 +58,12 @@ bool pgm_engine_preview_apply(struct pgm_conn *conn, struct pgm_arena *arena, co
 			      const struct pgm_engine_options *options, struct pgm_engine_preview *preview,
 			      struct pgm_error *err)
 {
-	struct pgm_engine_state state = {
-		.run = {.arena = arena, .control = conn, .options = options, .steps = plan->change_count},
-		.plan = plan};
+	struct pgm_engine_state state = {.run = {.arena = arena,
+						 .control = conn,
+						 .options = options,
+						 .plan = plan,
+						 .steps = plan->change_count},
+					 .plan = plan};
 	*preview = (struct pgm_engine_preview){.plan_id = plan->id, .title = plan->title};
 	bool ok = preview_apply(&state, preview, err);
 	pgm_run_close(&state.run);

@@ -54,7 +54,7 @@ static bool undo_step(struct pgm_engine_state *state, const struct pgm_change *c
 		      struct pgm_error *err)
 {
 	struct pgm_run *run = &state->run;
-	bool kept;
+	const char *kept;
 	pgm_engine_enter_step(run, change);
 	pgm_run_tell(run, PGM_EVENT_STEP, NULL);
 	/* A transaction that never committed stays what it is in the Ledger until it is undone. */
@@ -67,10 +67,10 @@ static bool undo_step(struct pgm_engine_state *state, const struct pgm_change *c
 	    !pgm_ledger_set_step(run->control, run->arena, run->seq, run->step, &begin, err) ||
 	    !pgm_undo(run, change, row, &kept, err))
 		return false;
-	struct pgm_ledger_update end = {.state = kept ? "kept" : "undone", .size_bytes = -1};
+	struct pgm_ledger_update end = {.state = kept ? "kept" : "undone", .note = kept, .size_bytes = -1};
 	if (!pgm_ledger_set_step(run->control, run->arena, run->seq, run->step, &end, err))
 		return false;
-	pgm_engine_end_step(run, result, end.state, kept ? "the Plan has no way back for it" : NULL);
+	pgm_engine_end_step(run, result, end.state, kept);
 	return true;
 }
 

@@ -13,6 +13,7 @@ struct pgm_run {
 	struct pgm_conn *work;	  /* runs the steps, under the user's own search_path, without timeouts */
 	struct pgm_conn *lock;	  /* holds the advisory lock; idle. NULL in a preview */
 	const struct pgm_engine_options *options;
+	const struct pgm_plan *plan;
 	const char *work_start; /* backend_start of work */
 	double deadline_ms;	/* on the monotonic clock; 0: none */
 	bool ledger;		/* there is one in this database */

@@ -59,9 +59,9 @@ bool pgm_drop_inverse(struct pgm_run *run, const struct pgm_target_index *index,
 bool pgm_target_made(struct pgm_run *run, const struct pgm_ledger_made *made, struct pgm_target_index *index,
 		     struct pgm_error *err) PGM_MUST_CHECK;
 
-/* Take one step back; *kept: there is no way back, it stays. */
+/* Take one step back; *kept: NULL, or why it stays as it is. */
 bool pgm_undo(struct pgm_run *run, const struct pgm_change *change, const struct pgm_ledger_step *ledger,
-	      bool *kept, struct pgm_error *err) PGM_MUST_CHECK;
+	      const char **kept, struct pgm_error *err) PGM_MUST_CHECK;
 
 /* Statements of a step of kind SQL that cannot run in a transaction, one after the other. */
 bool pgm_steps_run_alone(struct pgm_run *run, const char *sql, struct pgm_error *err) PGM_MUST_CHECK;

@@ -85,7 +85,7 @@ bool pgm_steps_run_alone(struct pgm_run *run, const char *sql, struct pgm_error 
 }
 
 static bool undo_sql(struct pgm_run *run, const struct pgm_change *change,
-		     const struct pgm_ledger_step *ledger, bool *kept, struct pgm_error *err)
+		     const struct pgm_ledger_step *ledger, const char **kept, struct pgm_error *err)
 {
 	struct pgm_plan_sql *sqls;
 	struct pgm_target target = {.oid = NULL};
@@ -94,7 +94,13 @@ static bool undo_sql(struct pgm_run *run, const struct pgm_change *change,
 	bool committed = strcmp(ledger->state, "done") == 0 || strcmp(ledger->state, "undoing") == 0;
 	if (change->transactional && !committed)
 		return true; /* its transaction never committed */
-	*kept = !*change->sql_down;
+	/* Outside of a transaction: an error means that it did not happen, no answer that nobody knows. */
+	if (strcmp(ledger->state, "failed") == 0 || strcmp(ledger->state, "canceled") == 0)
+		return true;
+	if (!*change->sql_down)
+		*kept = "the Plan has no way back for it";
+	else if (!committed)
+		*kept = "it was interrupted, and nobody knows whether it happened: see for yourself";
 	if (*kept)
 		return true;
 	if (!pgm_steps_parse(run->arena, change->sql_down, &sqls, &count, err))
@@ -111,9 +117,9 @@ static bool undo_sql(struct pgm_run *run, const struct pgm_change *change,
 }
 
 bool pgm_undo(struct pgm_run *run, const struct pgm_change *change, const struct pgm_ledger_step *ledger,
-	      bool *kept, struct pgm_error *err)
+	      const char **kept, struct pgm_error *err)
 {
-	*kept = false;
+	*kept = NULL;
 	switch (change->kind) {
 	case PGM_CHANGE_CREATE_INDEX:
 		return undo_create(run, err);

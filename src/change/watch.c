@@ -55,7 +55,7 @@ static double fraction_of(const char *phase, double blocks, double tuples)
 	return -1;
 }
 
-static void tell_progress(struct watch *watch, const struct pgm_rows *rows)
+static void tell_progress(struct watch *watch, struct pgm_arena *scratch, const struct pgm_rows *rows)
 {
 	struct pgm_run *run = watch->run;
 	const char *phase = pgm_rows_text(rows, 0, 2);
@@ -77,7 +77,7 @@ static void tell_progress(struct watch *watch, const struct pgm_rows *rows)
 		event.left_ms = (event.elapsed_ms - watch->waited_ms) * (1 - event.fraction) / event.fraction;
 	else if (run->estimate_ms > 0)
 		event.left_ms = fmax(run->estimate_ms - event.elapsed_ms, 0);
-	event.text = waits ? pgm_sprintf(run->arena, "%s%swaiting for %s", phase, *phase ? ": " : "",
+	event.text = waits ? pgm_sprintf(scratch, "%s%swaiting for %s", phase, *phase ? ": " : "",
 					 blockers ? blockers : "a lock")
 			   : phase;
 	if (run->options->on_event)
@@ -88,10 +88,11 @@ static void tell_progress(struct watch *watch, const struct pgm_rows *rows)
 static bool look(struct watch *watch, int pid, const char *start, bool *gone, struct pgm_error *err)
 {
 	struct pgm_run *run = watch->run;
+	PGM_AUTO_ARENA scratch = pgm_arena_new(0); /* a build may take hours */
 	struct pgm_rows rows;
-	const char *params[] = {pgm_sprintf(run->arena, "%d", pid), start};
+	const char *params[] = {pgm_sprintf(scratch, "%d", pid), start};
 	double now = pgm_clock_ms();
-	if (!pgm_conn_query(run->control, run->arena, pgm_embedded_text("change/sql/progress.sql"), 2, params,
+	if (!pgm_conn_query(run->control, scratch, pgm_embedded_text("change/sql/progress.sql"), 2, params,
 			    &rows, err))
 		return pgm_error_context(err, "watching the statement");
 	*gone = rows.count == 0;
@@ -103,7 +104,7 @@ static bool look(struct watch *watch, int pid, const char *start, bool *gone, st
 			 pgm_rows_get(&rows, 0, 7) ? pgm_rows_text(&rows, 0, 7) : "another session");
 	}
 	watch->last_look_ms = now;
-	tell_progress(watch, &rows);
+	tell_progress(watch, scratch, &rows);
 	return true;
 }
 

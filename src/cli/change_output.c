@@ -41,7 +41,7 @@ static void print_step_end(struct pgm_change_output *output, const struct pgm_en
 
 static void show_progress(struct pgm_change_output *output, const struct pgm_engine_event *event)
 {
-	struct pgm_arena *arena = output->cli->arena;
+	PGM_AUTO_ARENA arena = pgm_arena_new(0);
 	if (pgm_term_is_tty(stderr)) {
 		const char *left = event->left_ms >= 0 ? pgm_sprintf(arena, "  about %s left",
 								     pgm_format_ms(arena, event->left_ms))

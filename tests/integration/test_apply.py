@@ -448,3 +448,44 @@ def test_what_psql_makes_of_a_plan_is_the_same(shop, pgmend, tmp_path):
     subprocess.run(f"sed '/^-- migrate:down/,$d' {plan} | {psql} -qv ON_ERROR_STOP=1 -d '{shop.conninfo}'",
                    shell=True, check=True)
     assert "already served by public.i" in apply_ok(pgmend, plan, shop).out
+
+
+def test_an_index_can_be_swapped_in_either_order(shop, pgmend, tmp_path):
+    """The old index serves what the new one would, but the same Plan drops it."""
+    shop.execute("CREATE INDEX old ON orders (user_id) WITH (fillfactor = 50)")
+    before = schema_of(shop)
+    create, drop = "CREATE INDEX CONCURRENTLY new ON orders (user_id);", "DROP INDEX CONCURRENTLY old;"
+    for up in (create + drop, drop + create):
+        plan = write_plan(tmp_path, up)
+        apply_ok(pgmend, plan, shop)
+        assert index_names(shop, "orders") == ["new", "orders_pkey"]
+        assert "done already" in apply_ok(pgmend, plan, shop).out
+        assert pgmend("rollback", shop.conninfo).rc == 0
+        assert schema_of(shop) == before
+
+
+def test_an_index_can_be_replaced_under_its_name(shop, pgmend, tmp_path):
+    shop.execute("CREATE INDEX i ON orders (user_id)")
+    before = schema_of(shop)
+    plan = write_plan(tmp_path, "DROP INDEX CONCURRENTLY i;\nCREATE INDEX CONCURRENTLY i ON orders (status);")
+    assert pgmend("apply", "-n", plan, shop.conninfo).rc == 0
+    apply_ok(pgmend, plan, shop)
+    made = schema_of(shop)
+    assert "done already" in apply_ok(pgmend, plan, shop).out
+    assert schema_of(shop) == made != before
+    assert pgmend("rollback", shop.conninfo).rc == 0
+    assert schema_of(shop) == before
+
+
+def test_what_failed_is_not_undone(cluster, shop, pgmend, tmp_path):
+    """The database was there before: the way back of the step that could not make it must not drop it."""
+    name = shop.name + "_other"
+    cluster.new_database(name)
+    try:
+        plan = write_plan(tmp_path, f"CREATE DATABASE {name};", f"DROP DATABASE {name};")
+        done = pgmend("apply", plan, shop.conninfo)
+        assert done.rc == 4 and "already exists" in done.err, done
+        assert pgmend("rollback", shop.conninfo).rc == 0
+        assert shop.scalar("SELECT count(*) FROM pg_database WHERE datname = %s", [name]) == 1
+    finally:
+        shop.execute(f"DROP DATABASE IF EXISTS {name}")
