@@ -190,6 +190,26 @@ def test_a_build_that_goes_on_is_canceled_when_it_waits_too_long(target, pgmend,
     undo(pgmend, target, before)
 
 
+@pytest.mark.parametrize("then", ["apply", "rollback"])
+def test_a_half_made_index_of_our_own_is_made_anew(target, pgmend, plan, then):
+    """The build's session dies with its client, and what it leaves has the name already."""
+    before = schema_of(target)
+    with target.connect(autocommit=False) as other:
+        other.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        other.execute("SELECT count(*) FROM parts")
+        child = pgmend.popen("apply", plan, target.conninfo)
+        waiting = "SELECT count(*) FROM pg_stat_progress_create_index WHERE phase = 'waiting for old snapshots'"
+        assert wait_until(reached(target, waiting))
+        kill(child)
+        target.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_progress_create_index")
+        assert wait_until(lambda: not reached(target, waiting)())
+    assert invalid_indexes(target) == [("big_t",)]
+    if then == "apply":
+        finish(pgmend, plan, target)
+        assert target.scalar("SELECT attempt FROM pgmend.change WHERE step = 1") == 2
+    undo(pgmend, target, before)
+
+
 def test_rollback_right_after_a_kill(target, pgmend, plan):
     before = schema_of(target)
     for state in ("scanning", "partition meant", "step 4 done", "drop captured"):
