@@ -6,6 +6,7 @@
 #include "util/format.h"
 #include "util/term.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -169,7 +170,11 @@ static void print_write_kind(const struct printer *to, struct pgm_table *table,
 				   ? pgm_sprintf(arena, "UPDATE of %s", writes->covered_columns)
 				   : pgm_sprintf(arena, "UPDATE of %s (in no index)", writes->other_column);
 	double change = after->us_per_row.min / before->us_per_row.min * 100 - 100;
-	const char *cells[] = {shorten(arena, pgm_quote_qualified(arena, writes->schema, writes->relation)),
+	bool first = kind == PGM_WRITE_INSERT;
+	const char *name = shorten(arena, pgm_quote_qualified(arena, writes->schema, writes->relation));
+	const char *indexes = pgm_sprintf(arena, "%d -> %d", writes->indexes_before, writes->indexes_after);
+	const char *cells[] = {first ? name : "",
+			       first ? indexes : "",
 			       shorten(arena, what),
 			       per_row(arena, before),
 			       per_row(arena, after),
@@ -181,16 +186,19 @@ static void print_write_kind(const struct printer *to, struct pgm_table *table,
 
 static void print_writes(const struct printer *to, const struct pgm_measures *measures)
 {
-	static const char *const headers[] = {"table",	"each row written by", "before",   "after",
-					      "change", "HOT before",	       "HOT after"};
+	static const char *const headers[] = {"table", "indexes", "each row written by", "before",
+					      "after", "change",  "HOT before",		 "HOT after"};
 	if (measures->write_count == 0)
 		return;
 	struct pgm_arena *arena = to->arena;
-	struct pgm_table *table = pgm_table_new(arena, "llrrrrr", headers);
+	struct pgm_table *table = pgm_table_new(arena, "lllrrrrr", headers);
 	double rows = 0;
+	size_t runs = 0;
 	heading(to, "What the indexes cost those who write");
 	for (size_t i = 0; i < measures->write_count; i++) {
-		rows += measures->writes[i].rows;
+		rows = fmax(rows, measures->writes[i].rows);
+		if (measures->writes[i].after[PGM_WRITE_INSERT].us_per_row.count > runs)
+			runs = measures->writes[i].after[PGM_WRITE_INSERT].us_per_row.count;
 		for (enum pgm_write_kind kind = 0; kind < PGM_WRITE_KINDS; kind++)
 			print_write_kind(to, table, &measures->writes[i], kind);
 	}
@@ -201,13 +209,6 @@ static void print_writes(const struct printer *to, const struct pgm_measures *me
 		const char *name = pgm_quote_qualified(arena, writes->schema, writes->relation);
 		if (*writes->reason)
 			line(to, "%s is not measured: %s.", name, writes->reason);
-		else
-			line(to,
-			     "%s: %s rows written on a temporary copy, with %d and with %d indexes; the "
-			     "fastest "
-			     "of %zu runs.",
-			     name, pgm_format_count(arena, writes->rows), writes->indexes_before,
-			     writes->indexes_after, writes->after[PGM_WRITE_INSERT].us_per_row.count);
 		for (enum pgm_write_kind kind = 0; kind < PGM_WRITE_KINDS; kind++)
 			if (*writes->notes[kind])
 				line(to, "%s: %s is not measured: %s.", name,
@@ -216,8 +217,11 @@ static void print_writes(const struct printer *to, const struct pgm_measures *me
 				     writes->notes[kind]);
 	}
 	if (rows > 0)
-		line(to, "Temporary copies write no WAL and stay in memory: real writes cost more, before "
-			 "and after.");
+		line(to,
+		     "Measured with up to %s rows on temporary copies, the fastest of %zu runs each. These "
+		     "write no "
+		     "WAL and stay in memory: real writes cost more, before and after.",
+		     pgm_format_count(arena, rows), runs);
 }
 
 static void print_made(const struct printer *to, const struct pgm_measures *baseline)
