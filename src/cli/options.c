@@ -55,10 +55,12 @@ static bool unknown_option(const struct pgm_cli *cli, char **argv, bool missing,
 	const char *word = argv[optind - 1];
 	if (missing)
 		pgm_error_set(err, PGM_ERR_USAGE, "option %s needs a value", word);
-	else if (optopt && optopt < 256)
+	else if (optopt >= 256)
+		pgm_error_set(err, PGM_ERR_USAGE, "option %.*s takes no value", (int)strcspn(word, "="), word);
+	else if (optopt)
 		pgm_error_set(err, PGM_ERR_USAGE, "there is no option -%c", optopt);
 	else
-		pgm_error_set(err, PGM_ERR_USAGE, "there is no option %s, or it takes no value", word);
+		pgm_error_set(err, PGM_ERR_USAGE, "there is no option %.*s", (int)strcspn(word, "="), word);
 	return pgm_error_hint(err, "See \"pgmend %s --help\".", cli->cmd->name);
 }
 
