@@ -7,19 +7,22 @@
 
 #include <string.h>
 
-struct resolver {
-	struct pgm_arena *arena;
-	const struct pgm_shape *shape;
-	const struct pgm_catalog *catalog;
-	int *occurrence_of; /* of each table of the shape; -1: none that we know */
-	bool *entered;	    /* scopes that a look-up is inside of: a recursive CTE names itself */
-	PGM_VEC(struct pgm_occurrence) occurrences;
-};
-
 struct place {
 	int occurrence; /* -1: not found */
 	const struct pgm_column *column;
 };
+
+struct resolver {
+	struct pgm_arena *arena;
+	const struct pgm_shape *shape;
+	const struct pgm_catalog *catalog;
+	const struct pgm_table **tables; /* of each table of the shape; NULL: none that we know */
+	int *occurrence_of;		 /* of each table of the shape; -1: a view, or none that we know */
+	struct pgm_map outputs;		 /* what was looked up before: "scope.name" -> struct place */
+	PGM_VEC(struct pgm_occurrence) occurrences;
+};
+
+static const struct place nowhere = {.occurrence = -1};
 
 static struct place find(struct resolver *resolver, const struct pgm_colref *ref);
 
@@ -40,17 +43,21 @@ static struct place in_outputs(struct resolver *resolver, int subscope, const ch
 		if (place.occurrence >= 0)
 			return place;
 	}
-	return (struct place){-1, NULL};
+	return nowhere;
 }
 
+/* Each name once for each scope: CTEs that are named twice each would double the work with each of them. */
 static struct place in_subscope(struct resolver *resolver, int subscope, const char *name)
 {
-	if (resolver->entered[subscope])
-		return (struct place){-1, NULL};
-	resolver->entered[subscope] = true;
-	struct place place = in_outputs(resolver, subscope, name);
-	resolver->entered[subscope] = false;
-	return place;
+	char *key = pgm_sprintf(resolver->arena, "%d.%s", subscope, name);
+	struct place *known = pgm_map_get(&resolver->outputs, key);
+	if (known)
+		return *known;
+	known = PGM_NEW(resolver->arena, struct place);
+	*known = nowhere; /* for a recursive CTE, which asks itself */
+	pgm_map_set(&resolver->outputs, key, known);
+	*known = in_outputs(resolver, subscope, name);
+	return *known;
 }
 
 static bool is_called(const struct pgm_shape_table *table, const char *qualifier)
@@ -58,28 +65,41 @@ static bool is_called(const struct pgm_shape_table *table, const char *qualifier
 	return !qualifier || strcmp(table->alias, qualifier) == 0;
 }
 
-static struct place find(struct resolver *resolver, const struct pgm_colref *ref)
+/* What one scope says of a name; *ends where the name cannot mean anything in the scopes around it. */
+static struct place find_in_scope(struct resolver *resolver, int scope, const struct pgm_colref *ref,
+				  bool *ends)
 {
 	const struct pgm_shape *shape = resolver->shape;
-	for (int scope = ref->scope; scope >= 0; scope = shape->scopes[scope].parent) {
-		for (size_t i = 0; i < shape->table_count; i++) {
-			const struct pgm_shape_table *table = &shape->tables[i];
-			if (table->scope != scope || !is_called(table, ref->qualifier))
-				continue;
-			int occurrence = resolver->occurrence_of[i];
-			if (table->subscope >= 0) {
-				struct place place = in_subscope(resolver, table->subscope, ref->name);
-				if (place.occurrence >= 0)
-					return place;
-			} else if (occurrence >= 0) {
-				const struct pgm_column *column = pgm_table_column(
-					resolver->occurrences.items[occurrence].table, ref->name);
-				if (column)
-					return (struct place){occurrence, column};
-			}
+	*ends = false;
+	for (size_t i = 0; i < shape->table_count; i++) {
+		const struct pgm_shape_table *table = &shape->tables[i];
+		if (table->scope != scope || !is_called(table, ref->qualifier))
+			continue;
+		/* The nearest table of that name is meant; and so may be one whose columns we do not know. */
+		*ends |= ref->qualifier || (table->subscope < 0 && !resolver->tables[i]);
+		if (table->subscope >= 0) {
+			struct place place = in_subscope(resolver, table->subscope, ref->name);
+			if (place.occurrence >= 0)
+				return place;
+		} else if (resolver->tables[i]) {
+			const struct pgm_column *column = pgm_table_column(resolver->tables[i], ref->name);
+			*ends |= column != NULL;
+			if (column && resolver->occurrence_of[i] >= 0)
+				return (struct place){resolver->occurrence_of[i], column};
 		}
 	}
-	return (struct place){-1, NULL};
+	return nowhere;
+}
+
+static struct place find(struct resolver *resolver, const struct pgm_colref *ref)
+{
+	bool ends = false;
+	for (int scope = ref->scope; scope >= 0 && !ends; scope = resolver->shape->scopes[scope].parent) {
+		struct place place = find_in_scope(resolver, scope, ref, &ends);
+		if (place.occurrence >= 0)
+			return place;
+	}
+	return nowhere;
 }
 
 static void note_read(struct resolver *resolver, struct place place)
@@ -111,16 +131,26 @@ static void note_star(struct resolver *resolver, const struct pgm_colref *ref)
 	}
 }
 
+/* "SELECT t FROM t": no column, but all of a table's. */
+static void note_whole_row(struct resolver *resolver, const struct pgm_colref *ref)
+{
+	struct pgm_colref star = {.scope = ref->scope, .qualifier = ref->name};
+	for (; !ref->qualifier && star.scope >= 0; star.scope = resolver->shape->scopes[star.scope].parent)
+		note_star(resolver, &star);
+}
+
 static void find_tables(struct resolver *resolver)
 {
 	const struct pgm_shape *shape = resolver->shape;
 	resolver->occurrence_of = PGM_NEW_ARRAY(resolver->arena, int, shape->table_count);
+	resolver->tables = PGM_NEW_ARRAY(resolver->arena, const struct pgm_table *, shape->table_count);
 	for (size_t i = 0; i < shape->table_count; i++) {
 		const struct pgm_shape_table *from = &shape->tables[i];
 		resolver->occurrence_of[i] = -1;
 		struct pgm_table *table =
 			from->subscope >= 0 ? NULL
 					    : pgm_catalog_table(resolver->catalog, from->schema, from->name);
+		resolver->tables[i] = table;
 		if (!table || table->kind == 'v' || table->kind == 'f')
 			continue;
 		resolver->occurrence_of[i] = (int)resolver->occurrences.count;
@@ -133,7 +163,7 @@ static bool resolve_atom(struct resolver *resolver, const struct pgm_atom *atom,
 {
 	struct place left = find(resolver, &atom->left.column);
 	*out = (struct pgm_query_atom){.atom = atom, .join_occurrence = -1};
-	struct place right = {-1, NULL};
+	struct place right = nowhere;
 	if (atom->right.column.name)
 		right = find(resolver, &atom->right.column);
 	if (left.occurrence < 0)
@@ -167,7 +197,7 @@ bool pgm_query_resolve(struct pgm_arena *arena, const struct pgm_catalog *catalo
 {
 	const struct pgm_shape *shape = &statement->shape;
 	struct resolver resolver = {.arena = arena, .shape = shape, .catalog = catalog};
-	resolver.entered = PGM_NEW_ARRAY(arena, bool, shape->scope_count);
+	pgm_map_init(&resolver.outputs, arena);
 	find_tables(&resolver);
 	PGM_VEC(struct pgm_query_atom) atoms = {0};
 	for (size_t i = 0; i < shape->atom_count; i++) {
@@ -187,6 +217,8 @@ bool pgm_query_resolve(struct pgm_arena *arena, const struct pgm_catalog *catalo
 		struct place place = find(&resolver, ref);
 		if (place.occurrence >= 0)
 			note_read(&resolver, place);
+		else
+			note_whole_row(&resolver, ref);
 	}
 	*query = (struct pgm_query){
 		.statement = statement,

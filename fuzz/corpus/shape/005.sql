@@ -1,0 +1,1 @@
+SELECT 1 FROM t WHERE a NOT IN (1, 2)

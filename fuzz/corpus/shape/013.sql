@@ -1,0 +1,1 @@
+SELECT 1 FROM t WHERE a LIKE '%abc' AND b ILIKE 'x%'

@@ -1,0 +1,1 @@
+SELECT 1 FROM t WHERE a @> '{}' AND b ? 'k' AND c && $1 AND d @@ to_tsquery('x')

@@ -1,0 +1,1 @@
+SELECT 1 FROM t WHERE date_trunc('day', at) >= '2024-01-01'::date

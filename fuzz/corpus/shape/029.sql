@@ -1,0 +1,1 @@
+SELECT 1 FROM t, u WHERE t.a + u.b = 5

@@ -1,0 +1,1 @@
+SELECT 1 FROM s.t AS x JOIN u ON x.id = u.t_id WHERE s.t.a = 1

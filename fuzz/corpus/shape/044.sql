@@ -1,0 +1,1 @@
+SELECT 1 FROM t WHERE id IN (SELECT t_id FROM u WHERE x = 1)

@@ -1,0 +1,1 @@
+SELECT 1 FROM t, LATERAL (SELECT 1 FROM u WHERE u.t_id = t.id LIMIT 1) l

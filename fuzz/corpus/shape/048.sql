@@ -1,0 +1,1 @@
+SELECT s.x FROM (SELECT a AS x, b + 1, c FROM t) s

@@ -1,0 +1,1 @@
+SELECT 1 FROM c, a JOIN b USING (x)

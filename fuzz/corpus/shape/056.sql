@@ -1,0 +1,1 @@
+SELECT 1 FROM t WHERE NOT (a = 1 AND b = 2)

@@ -1,0 +1,1 @@
+SELECT b AS a, c FROM t ORDER BY a, 2

@@ -1,0 +1,1 @@
+SELECT lower(x) AS y FROM t ORDER BY y

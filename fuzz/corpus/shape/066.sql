@@ -1,0 +1,1 @@
+SELECT DISTINCT ON (1, x) a AS z, b AS x FROM t

@@ -1,0 +1,1 @@
+SELECT 1 FROM t WHERE a = $2 AND b > $1 LIMIT $3 OFFSET $4

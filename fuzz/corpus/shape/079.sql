@@ -1,0 +1,1 @@
+SELECT f($1) FROM t WHERE m ->> $2 = $3

@@ -1,0 +1,1 @@
+INSERT INTO t (a) VALUES ($1) ON CONFLICT (a) WHERE b = $2 DO UPDATE SET c = $3 WHERE t.d < $4

@@ -1,0 +1,1 @@
+SELECT 1 FROM t WHERE NOT (a + $1 IN (SELECT x FROM u WHERE y = $2))

@@ -1,0 +1,1 @@
+SELECT DISTINCT ON (a + $1) a FROM t

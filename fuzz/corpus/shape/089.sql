@@ -1,0 +1,1 @@
+SELECT 1 FROM f($1) WITH ORDINALITY AS g (a, b)

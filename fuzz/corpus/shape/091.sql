@@ -1,0 +1,1 @@
+SELECT 1 FROM t GROUP BY GROUPING SETS ((a), (b + $1)) HAVING count(*) > $2

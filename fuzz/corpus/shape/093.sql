@@ -1,0 +1,1 @@
+UPDATE s.t x SET a = 1, b = u.c FROM u WHERE x.id = u.id

@@ -1,0 +1,1 @@
+SELECT * INTO u FROM t

@@ -1,0 +1,1 @@
+UPDATE t SET (a, b, c) = (SELECT x, y, z FROM u WHERE u.id = t.id)

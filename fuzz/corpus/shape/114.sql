@@ -1,0 +1,1 @@
+SELECT xmlelement(name a, b), x IS JSON, CAST(a AS t[3][]) FROM t

@@ -1,0 +1,1 @@
+SELECT * FROM t WHERE (a, b) IN (SELECT 1, 2) AND (a, b) < ($1, $2) AND ROW(a) = ROW(b)
