@@ -46,10 +46,12 @@ static void show_progress(struct pgm_change_output *output, const struct pgm_eng
 		const char *left = event->left_ms >= 0 ? pgm_sprintf(arena, "  about %s left",
 								     pgm_format_ms(arena, event->left_ms))
 						       : "";
+		/* A narrow line: who is waited for matters more than what waits. */
+		bool waits = event->kind == PGM_EVENT_WAIT;
 		pgm_progress_show(pgm_sprintf(arena, "[%d/%zu] %s", event->step, event->steps,
-					      safe(arena, event->title)),
+					      safe(arena, waits ? event->text : event->title)),
 				  event->fraction,
-				  pgm_sprintf(arena, "%s%s", safe(arena, event->text), left));
+				  waits ? "" : pgm_sprintf(arena, "%s%s", safe(arena, event->text), left));
 		return;
 	}
 	if (event->kind != PGM_EVENT_WAIT)
