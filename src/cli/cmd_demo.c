@@ -38,7 +38,7 @@ struct demo {
 	size_t result_count;
 	const char *fell_short; /* the command whose verification failed, or NULL */
 	int step;
-	const char *label; /* of the progress line */
+	const char *label; /* of the progress line, while there is nothing better */
 };
 
 static void heading(struct demo *demo, const char *title, const char *why)
@@ -52,8 +52,8 @@ static void heading(struct demo *demo, const char *title, const char *why)
 
 static void show_progress(void *arg, double fraction, const char *detail)
 {
-	struct demo *demo = arg;
-	pgm_progress_show(demo->label, fraction, detail);
+	const struct demo *demo = arg;
+	pgm_progress_show(*detail ? detail : demo->label, fraction, "");
 }
 
 static struct pgm_conn *connect_again(void *arg, struct pgm_error *err)
