@@ -56,7 +56,9 @@ test: testbuild format-check
 
 bench: all
 	@tools/setup test
-	@bench/run
+	@meson configure $(BUILD) -Dbench=true
+	@ninja -C $(BUILD)
+	@$(PYTHON) bench/run $(BUILD)
 
 fuzz:
 	@tools/setup fuzz
