@@ -244,9 +244,21 @@ void pgm_conn_exec_quietly(struct pgm_conn *conn, const char *sql)
 	PQclear(PQexec(conn->pq, sql));
 }
 
+/* Where the statement begins, after the space and line comments that our .sql files start with. */
+static const char *first_word(const char *sql)
+{
+	for (;;) {
+		sql += strspn(sql, " \t\r\n");
+		if (strncmp(sql, "--", 2) != 0)
+			return sql;
+		sql += strcspn(sql, "\n");
+	}
+}
+
 /* After the first word: PostgreSQL 18 no longer counts a comment before it to the statement. */
 static char *with_marker(const char *sql)
 {
+	sql = first_word(sql);
 	size_t word = strspn(sql, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
 	char *marked = malloc(strlen(sql) + strlen(PGM_CONN_MARKER) + 2);
 	if (!marked)
