@@ -130,7 +130,7 @@ static bool parse_run(const struct pgm_cli *cli, struct pgm_ledger_measurement *
 bool pgm_verify_load(const struct pgm_cli *cli, struct pgm_conn *conn, const char *file,
 		     const struct pgm_plan *plan, struct pgm_measures *measures, struct pgm_error *err)
 {
-	struct pgm_ledger_measurement *found;
+	struct pgm_ledger_measurement *found = NULL;
 	size_t count = 0;
 	bool there;
 	if (file)
