@@ -18,17 +18,6 @@ struct merger {
 	struct pgm_selection *selection;
 };
 
-static bool has_column(const struct pgm_index_def *def, const struct pgm_column *column)
-{
-	for (size_t i = 0; i < def->key_count; i++)
-		if (def->keys[i].column == column)
-			return true;
-	for (size_t i = 0; i < def->include_count; i++)
-		if (def->include[i] == column)
-			return true;
-	return false;
-}
-
 /* The keys of long_one with the other columns of both; false: they do not begin alike, or it is too wide. */
 static bool merged(const struct pgm_advise_run *run, const struct pgm_index_def *long_one,
 		   const struct pgm_index_def *short_one, struct pgm_index_def *out)
@@ -40,7 +29,7 @@ static bool merged(const struct pgm_advise_run *run, const struct pgm_index_def 
 		return false;
 	*out = *long_one;
 	for (size_t i = 0; i < short_one->include_count; i++) {
-		if (has_column(out, short_one->include[i]))
+		if (pgm_index_def_has_column(out, short_one->include[i]))
 			continue;
 		if (out->include_count == PGM_INDEX_INCLUDE_MAX)
 			return false;

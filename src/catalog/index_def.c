@@ -140,7 +140,7 @@ bool pgm_index_def_equal(const struct pgm_index_def *a, const struct pgm_index_d
 	return true;
 }
 
-static bool has_column(const struct pgm_index_def *def, const struct pgm_column *column)
+bool pgm_index_def_has_column(const struct pgm_index_def *def, const struct pgm_column *column)
 {
 	for (size_t i = 0; i < def->key_count; i++)
 		if (def->keys[i].column == column)
@@ -169,7 +169,7 @@ bool pgm_index_def_covers(const struct pgm_index_def *b, const struct pgm_index_
 	if (a->key_count > b->key_count || (!prefix_of(a, b, false) && !prefix_of(a, b, true)))
 		return false;
 	for (size_t i = 0; i < a->include_count; i++)
-		if (!has_column(b, a->include[i]))
+		if (!pgm_index_def_has_column(b, a->include[i]))
 			return false;
 	return true;
 }

@@ -42,6 +42,9 @@ char *pgm_index_def_create(struct pgm_arena *arena, const struct pgm_index_def *
 char *pgm_index_def_name(struct pgm_arena *arena, const struct pgm_index_def *def,
 			 const struct pgm_catalog *catalog, struct pgm_map *taken);
 
+/* As a key or in INCLUDE. */
+bool pgm_index_def_has_column(const struct pgm_index_def *def, const struct pgm_column *column);
+
 bool pgm_index_def_equal(const struct pgm_index_def *a, const struct pgm_index_def *b);
 
 /*
