@@ -42,7 +42,7 @@ static bool prove(struct pgm_advise_run *run, const struct pgm_query *query, str
 	*proof = (struct proof){0};
 	for (size_t v = 0; v < query->variant_count; v++) {
 		struct pgm_whatif_result result;
-		if (!run->whatif->ops->plan(run->whatif->self, query->variants[v], set, count, &result, err))
+		if (!pgm_costing_plan(run, query, v, set, count, &result, err))
 			return false;
 		proof->cost += result.plan.root->total_cost / (double)query->variant_count;
 		if (v == 0)
@@ -64,7 +64,7 @@ static double generic_cost(struct pgm_advise_run *run, const struct pgm_query *q
 	for (size_t i = 0; i < statement->shape.param_count; i++)
 		if ((size_t)statement->shape.params[i].number > params)
 			params = (size_t)statement->shape.params[i].number;
-	if (!query->values_drawn || query->origin == PGM_QUERY_OF_FOREIGN_KEY)
+	if (!query->values_drawn || query->generic || query->origin == PGM_QUERY_OF_FOREIGN_KEY)
 		return -1;
 	if (!run->whatif->ops->plan_generic(run->whatif->self, statement->text, params, set, count, &result,
 					    &ignored))

@@ -34,6 +34,37 @@ void pgm_advise_note(struct pgm_advise_run *run, const char *object, const char 
 		(struct pgm_advise_note){object, pgm_strdup(run->arena, reason)};
 }
 
+static bool is_table(const char *wanted, const struct pgm_table *table)
+{
+	PGM_AUTO_ARENA scratch = pgm_arena_new(0);
+	return strcmp(wanted, table->name) == 0 ||
+	       strcmp(wanted, pgm_quote_qualified(scratch, table->schema, table->name)) == 0 ||
+	       strcmp(wanted, pgm_sprintf(scratch, "%s.%s", table->schema, table->name)) == 0;
+}
+
+bool pgm_advise_wants_table(const struct pgm_advise_options *options, const struct pgm_table *table)
+{
+	for (size_t i = 0; i < options->table_count; i++)
+		if (is_table(options->tables[i], table))
+			return true;
+	return options->table_count == 0;
+}
+
+/* A name that no table has is a slip of the pen: to advise nothing would hide it. */
+static bool check_tables(const struct pgm_advise_run *run, struct pgm_error *err)
+{
+	for (size_t i = 0; i < run->options->table_count; i++) {
+		bool found = false;
+		for (size_t t = 0; t < run->catalog->table_count && !found; t++)
+			found = is_table(run->options->tables[i], &run->catalog->tables[t]);
+		if (!found)
+			return pgm_error_set(err, PGM_ERR_USAGE,
+					     "--table: there is no table %s in database \"%s\"",
+					     run->options->tables[i], pgm_conn_database(run->conn));
+	}
+	return true;
+}
+
 static void progress(const struct pgm_advise_run *run, const char *what, double fraction)
 {
 	if (run->options->progress)
@@ -80,12 +111,12 @@ static void leave_out(struct pgm_advise_run *run, struct pgm_candidate *candidat
 static bool measure(struct pgm_advise_run *run, struct pgm_candidate *candidate, struct pgm_map *samples,
 		    struct pgm_error *err)
 {
-	bool expression = false;
+	bool doubtful = candidate->def.predicate || run->options->hypopg_sizes;
 	double hypopg_bytes = 0;
 	struct pgm_error problem;
 	for (size_t k = 0; k < candidate->def.key_count; k++)
-		expression |= candidate->def.keys[k].expression != NULL;
-	if (expression || candidate->def.predicate || run->options->hypopg_sizes) {
+		doubtful |= candidate->def.keys[k].expression || candidate->def.keys[k].opclass;
+	if (doubtful) {
 		if (!run->whatif->ops->accept(run->whatif->self, candidate, &hypopg_bytes, &problem)) {
 			*err = problem;
 			leave_out(run, candidate, problem.message);
@@ -167,7 +198,7 @@ static bool run_advise(struct pgm_advise_run *run, struct pgm_advice *advice, st
 {
 	progress(run, "reading the catalog", -1);
 	run->catalog = pgm_catalog_read(run->arena, run->conn, err);
-	if (!run->catalog || !resolve_all(run, err))
+	if (!run->catalog || !check_tables(run, err) || !resolve_all(run, err))
 		return false;
 	for (size_t i = 0; i < run->queries.count; i++)
 		pgm_candidates_of(run, run->queries.items[i]);

@@ -115,6 +115,17 @@ static void take_ordering(struct parts *parts, enum pgm_atom_kind kind, struct k
 	}
 }
 
+/* LIKE 'x%' wants the order of bytes, whatever the collation; NULL: the type has no such order. */
+static const char *pattern_opclass(const struct pgm_query_atom *atom)
+{
+	const char *type = atom->column->type_name;
+	if (atom->expression || strcmp(type, "text") == 0)
+		return "text_pattern_ops";
+	return strcmp(type, "varchar") == 0  ? "varchar_pattern_ops"
+	       : strcmp(type, "bpchar") == 0 ? "bpchar_pattern_ops"
+					     : NULL;
+}
+
 static void take_atom(struct parts *parts, const struct pgm_query_atom *atom)
 {
 	struct pgm_index_key key;
@@ -141,11 +152,9 @@ static void take_atom(struct parts *parts, const struct pgm_query_atom *atom)
 	} else if (kind == PGM_ATOM_RANGE) {
 		add_key(&parts->ranges, key);
 	} else if (kind == PGM_ATOM_PREFIX) {
-		/* LIKE 'x%' wants the order of bytes, whatever the collation. */
-		key.opclass = strcmp(atom->column->type_name, "varchar") == 0  ? "varchar_pattern_ops"
-			      : strcmp(atom->column->type_name, "bpchar") == 0 ? "bpchar_pattern_ops"
-									       : "text_pattern_ops";
-		add_key(&parts->ranges, key);
+		key.opclass = pattern_opclass(atom);
+		if (key.opclass)
+			add_key(&parts->ranges, key);
 	}
 }
 
@@ -360,8 +369,9 @@ static const char *gin_opclass(struct parts *parts, const struct pgm_query_atom 
 	const char *type = atom->column->type_name, *op = atom->atom->op;
 	if (atom->atom->kind == PGM_ATOM_PATTERN) {
 		const char *schema = pgm_catalog_extension(parts->run->catalog, "pg_trgm");
-		if (!schema || atom->column->type_category != 'S' ||
-		    atom->atom->value.kind == PGM_VALUE_COLUMN)
+		/* Other strings (char(n), name, citext) have no trigram operators of their own. */
+		bool text = strcmp(type, "text") == 0 || strcmp(type, "varchar") == 0;
+		if (!schema || !text || atom->atom->value.kind == PGM_VALUE_COLUMN)
 			return NULL;
 		return pgm_sprintf(parts->run->arena, "%s.gin_trgm_ops",
 				   pgm_quote_ident(parts->run->arena, schema));
@@ -373,7 +383,8 @@ static const char *gin_opclass(struct parts *parts, const struct pgm_query_atom 
 				    : NULL;
 	if (strcmp(type, "tsvector") == 0)
 		return strcmp(op, "@@") == 0 ? "" : NULL;
-	return atom->column->type_category == 'A' && *op != '?' ? "" : NULL;
+	bool array = strcmp(op, "@>") == 0 || strcmp(op, "<@") == 0 || strcmp(op, "&&") == 0;
+	return atom->column->type_category == 'A' && array ? "" : NULL;
 }
 
 static void emit_gin(struct parts *parts, const struct pgm_query_atom *atom)
@@ -399,21 +410,14 @@ static void emit_gin(struct parts *parts, const struct pgm_query_atom *atom)
 
 static bool worth_indexing(struct pgm_advise_run *run, const struct pgm_table *table)
 {
-	char *name = pgm_quote_qualified(run->arena, table->schema, table->name);
-	if (table->kind != 'r' && table->kind != 'p' && table->kind != 'm')
+	if ((table->kind != 'r' && table->kind != 'p' && table->kind != 'm') ||
+	    !pgm_advise_wants_table(run->options, table))
 		return false;
-	if (table->pages * PGM_PAGE_BYTES < PGM_ADVISE_SMALL_TABLE_BYTES) {
-		pgm_advise_note(run, name, "too small: reading all of it costs next to nothing");
-		return false;
-	}
-	if (run->options->table_count == 0)
+	if (table->pages * PGM_PAGE_BYTES >= PGM_ADVISE_SMALL_TABLE_BYTES)
 		return true;
-	for (size_t i = 0; i < run->options->table_count; i++)
-		if (strcmp(run->options->tables[i], table->name) == 0 ||
-		    strcmp(run->options->tables[i], name) == 0 ||
-		    strcmp(run->options->tables[i],
-			   pgm_sprintf(run->arena, "%s.%s", table->schema, table->name)) == 0)
-			return true;
+	pgm_advise_note(run, pgm_quote_qualified(run->arena, table->schema, table->name),
+			table->pages > 0 ? "too small: reading all of it costs next to nothing"
+					 : "empty, or never analysed: run ANALYZE, then advise again");
 	return false;
 }
 

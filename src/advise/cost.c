@@ -30,6 +30,17 @@ int pgm_costing_local(const struct pgm_costing *costing, const struct pgm_candid
 	return -1;
 }
 
+bool pgm_costing_plan(struct pgm_advise_run *run, const struct pgm_query *query, size_t variant,
+		      struct pgm_candidate *const *set, size_t count, struct pgm_whatif_result *result,
+		      struct pgm_error *err)
+{
+	const struct pgm_whatif *whatif = run->whatif;
+	if (query->generic)
+		return whatif->ops->plan_generic(whatif->self, query->generic, query->generic_params, set,
+						 count, result, err);
+	return whatif->ops->plan(whatif->self, query->variants[variant], set, count, result, err);
+}
+
 /* EXPLAIN each text of the statement; their mean cost and what any of them uses. */
 static bool explain(struct pgm_advise_run *run, struct pgm_costing *costing, const struct pgm_set *set,
 		    struct pgm_error *err)
@@ -40,8 +51,7 @@ static bool explain(struct pgm_advise_run *run, struct pgm_costing *costing, con
 	bool base = pgm_set_empty(set);
 	for (size_t v = 0; v < costing->query->variant_count; v++) {
 		struct pgm_whatif_result result;
-		if (!run->whatif->ops->plan(run->whatif->self, costing->query->variants[v], list, count,
-					    &result, err))
+		if (!pgm_costing_plan(run, costing->query, v, list, count, &result, err))
 			return false;
 		entry.cost += result.plan.root->total_cost / (double)costing->query->variant_count;
 		if (base && v == 0)
@@ -245,6 +255,11 @@ static void count_unplanned(struct pgm_advise_run *run, const struct pgm_error *
 		run->unplanned_example = pgm_strdup(run->arena, err->message);
 }
 
+static bool ends_run(const struct pgm_error *err)
+{
+	return err->kind == PGM_ERR_CONNECT || err->kind == PGM_ERR_CANCELED;
+}
+
 bool pgm_costing_new(struct pgm_advise_run *run, struct pgm_query *query, struct pgm_costing **result,
 		     struct pgm_error *err)
 {
@@ -254,8 +269,13 @@ bool pgm_costing_new(struct pgm_advise_run *run, struct pgm_query *query, struct
 	*result = NULL;
 	costing->query = query;
 	costing->base_cost = INFINITY;
-	if (!explain(run, costing, &none, &problem)) {
-		if (problem.kind == PGM_ERR_CONNECT || problem.kind == PGM_ERR_CANCELED) {
+	bool planned = explain(run, costing, &none, &problem);
+	if (!planned && query->generic && !ends_run(&problem)) {
+		query->generic = NULL; /* a parameter whose type nothing tells: NULL is better than nothing */
+		planned = explain(run, costing, &none, &problem);
+	}
+	if (!planned) {
+		if (ends_run(&problem)) {
 			*err = problem;
 			return false;
 		}

@@ -15,6 +15,8 @@
 
 #include "advise/run.h"
 
+struct pgm_whatif_result;
+
 #define PGM_SET_WORDS (PGM_ADVISE_QUERY_CANDIDATES / 64)
 
 struct pgm_set { /* of a costing's local candidates */
@@ -38,6 +40,11 @@ struct pgm_costing {
 	double base_cost;
 	const char *base_headline;
 };
+
+/* One text of the query planned: with its values, or without where some are not known. */
+bool pgm_costing_plan(struct pgm_advise_run *run, const struct pgm_query *query, size_t variant,
+		      struct pgm_candidate *const *set, size_t count, struct pgm_whatif_result *result,
+		      struct pgm_error *err) PGM_MUST_CHECK;
 
 /*
  * The statement's cost as things are. NULL where the server will not plan it (counted in the run); false

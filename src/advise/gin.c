@@ -188,11 +188,11 @@ static const char *literal_of(struct pgm_advise_run *run, const struct pgm_query
 {
 	struct pgm_shape shape;
 	struct pgm_error ignored;
-	if (atom->atom->value.kind == PGM_VALUE_LITERAL)
+	if (atom->atom->value.text)
 		return atom->atom->value.text;
 	size_t index = (size_t)(atom->atom - query->statement->shape.atoms);
 	if (query->variant_count == 0 || !pgm_sql_shape(run->arena, query->variants[0], &shape, &ignored) ||
-	    index >= shape.atom_count || shape.atoms[index].value.kind != PGM_VALUE_LITERAL)
+	    index >= shape.atom_count)
 		return NULL;
 	return shape.atoms[index].value.text;
 }
@@ -217,7 +217,7 @@ static bool cost_beside_scan(struct pgm_advise_run *run, const struct pgm_costin
 			     const struct pgm_table *table, double *rest, struct pgm_error *err)
 {
 	struct pgm_whatif_result result;
-	if (!run->whatif->ops->plan(run->whatif->self, costing->query->variants[0], NULL, 0, &result, err))
+	if (!pgm_costing_plan(run, costing->query, 0, NULL, 0, &result, err))
 		return false;
 	struct scan_search search = {.relation = table->name};
 	if (table->kind == 'p' && table->child_count) {

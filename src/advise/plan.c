@@ -2,6 +2,7 @@
  * Proposals to Changes: SQL up and down, evidence, and the statements that verify is to measure.
  */
 #include "advise/advise.h"
+#include "change/definition.h"
 #include "pg/quote.h"
 #include "util/buf.h"
 #include "util/format.h"
@@ -126,11 +127,8 @@ static void create_change(struct pgm_arena *arena, const struct pgm_proposal *pr
 }
 
 static void drop_change(struct pgm_arena *arena, const struct pgm_index *index,
-			const struct pgm_proposal *proposal, struct pgm_change *change)
+			const struct pgm_proposal *proposal, const char *sql_down, struct pgm_change *change)
 {
-	struct pgm_index_def def;
-	if (!pgm_index_def_of(index, &def))
-		return;
 	char *name = pgm_quote_qualified(arena, index->table->schema, index->name);
 	*change = (struct pgm_change){
 		.kind = PGM_CHANGE_DROP_INDEX,
@@ -139,7 +137,7 @@ static void drop_change(struct pgm_arena *arena, const struct pgm_index *index,
 		.relation = index->table->name,
 		.index = index->name,
 		.sql_up = pgm_sprintf(arena, "DROP INDEX CONCURRENTLY %s;\n", name),
-		.sql_down = pgm_sprintf(arena, "%s;\n", pgm_index_def_create(arena, &def, index->name, true)),
+		.sql_down = sql_down,
 		.lock = "SHARE UPDATE EXCLUSIVE",
 		.size_bytes = -(int64_t)(index->pages * PGM_PAGE_BYTES),
 		.build_ms = -1,
@@ -180,7 +178,9 @@ static void statements_of(struct pgm_arena *arena, const struct pgm_advice *advi
 			if (!at) {
 				*pgm_vec_add(arena, &statements) = (struct pgm_plan_statement){
 					.id = query->statement->fingerprint,
-					.sql = measurable(arena, query, query->variants[0]),
+					.sql = measurable(arena, query,
+							  query->generic ? query->generic
+									 : query->variants[0]),
 					.text = measurable(arena, query, query->statement->text),
 					.calls = query->weight,
 					.cost_before = effect->cost_before,
@@ -239,7 +239,16 @@ void pgm_advise_plan(struct pgm_arena *arena, struct pgm_conn *conn, const struc
 			if (pgm_map_get(&dropped, key) || index->partitioned || index->table->is_partition)
 				continue;
 			pgm_map_set(&dropped, key, key);
-			drop_change(arena, index, &advice->proposals[i], pgm_vec_add(arena, &changes));
+			const char *sql_down;
+			struct pgm_error ignored;
+			/* Without an exact way back it stays: a line in the report says that it is needless.
+			 */
+			if (!pgm_index_definition(conn, arena, index->table->schema, index->name, &sql_down,
+						  &ignored) ||
+			    !sql_down)
+				continue;
+			drop_change(arena, index, &advice->proposals[i], sql_down,
+				    pgm_vec_add(arena, &changes));
 		}
 	for (size_t i = 0; i < changes.count; i++)
 		changes.items[i].step = (int)i + 1;

@@ -6,23 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Whether the value is the same in each text of the statement that we have seen. */
-static bool constant_in_all(const struct pgm_query *query, const char *literal)
-{
-	const struct pgm_statement *statement = query->statement;
-	for (size_t i = 0; i < statement->sample_count; i++)
-		if (!strstr(statement->samples[i], literal))
-			return false;
-	return statement->sample_count > 0;
-}
-
 static const char *constant_term(struct pgm_arena *arena, const struct pgm_query *query,
 				 const struct pgm_query_atom *atom, double *share)
 {
 	const char *literal = atom->atom->value.text;
 	const struct pgm_column *column = atom->column;
 	if (atom->atom->kind != PGM_ATOM_EQ || atom->atom->value.kind != PGM_VALUE_LITERAL || !literal ||
-	    !constant_in_all(query, literal))
+	    atom->atom->varies || query->statement->sample_count == 0)
 		return NULL;
 	/* Few values, and a rare one: else the index would serve one customer's rows alone. */
 	if (!column->has_statistics || column->distinct > 50)
@@ -31,7 +21,12 @@ static const char *constant_term(struct pgm_arena *arena, const struct pgm_query
 					pgm_literal_bare(arena, literal));
 	if (*share > PGM_PREDICATE_CONSTANT_MAX)
 		return NULL;
-	return pgm_sprintf(arena, "%s = %s", pgm_quote_ident(arena, column->name), literal);
+	const char *name = pgm_quote_ident(arena, column->name);
+	/* The planner makes of "paid = false" a "NOT paid"; HypoPG keeps a predicate as it is. */
+	if (strcmp(column->type_name, "bool") == 0)
+		return *pgm_literal_bare(arena, literal) == 't' ? pgm_strdup(arena, name)
+								: pgm_sprintf(arena, "NOT %s", name);
+	return pgm_sprintf(arena, "%s = %s", name, literal);
 }
 
 const char *pgm_predicate_term(struct pgm_arena *arena, const struct pgm_query *query,

@@ -59,6 +59,12 @@ struct pgm_query {
 	bool values_drawn;   /* from column statistics, not from the workload */
 	bool values_unknown; /* some parameter has no value that could be drawn: NULL stands there */
 	const char *values_note;
+	/*
+	 * Where some value is not known: the text with $1, $2... for those alone. It is planned without
+	 * values in place of the variant, whose NULLs the planner would fold away. NULL where all are known.
+	 */
+	const char *generic;
+	size_t generic_params;
 };
 
 /* false: the statement touches no table that we know (system catalogs, functions alone). */

@@ -28,6 +28,9 @@ struct pgm_advise_run {
 
 void pgm_advise_note(struct pgm_advise_run *run, const char *object, const char *reason);
 
+/* Whether --table lets it in. */
+bool pgm_advise_wants_table(const struct pgm_advise_options *options, const struct pgm_table *table);
+
 /* candidates.c: the candidates that one statement asks for. */
 void pgm_candidates_of(struct pgm_advise_run *run, struct pgm_query *query);
 

@@ -7,6 +7,7 @@
 #include "pg/quote.h"
 #include "util/buf.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +88,28 @@ static const char *range_value(const struct filler *filler, const struct pgm_que
 	return quantile(atom->column, above ? 0.9 : 0.1);
 }
 
+static void put_element(struct pgm_buf *buf, const char *value)
+{
+	pgm_buf_char(buf, '"');
+	for (; *value; value++) {
+		if (*value == '"' || *value == '\\')
+			pgm_buf_char(buf, '\\');
+		pgm_buf_char(buf, *value);
+	}
+	pgm_buf_char(buf, '"');
+}
+
+/* "{a}" */
+static const char *array_of(const struct filler *filler, const char *element)
+{
+	struct pgm_buf buf;
+	pgm_buf_init(&buf, filler->arena);
+	pgm_buf_char(&buf, '{');
+	put_element(&buf, element);
+	pgm_buf_char(&buf, '}');
+	return buf.text;
+}
+
 /* "{a,b,c}" of typical values, for = ANY ($1). */
 static const char *array_value(const struct filler *filler, const struct pgm_column *column)
 {
@@ -97,13 +120,8 @@ static const char *array_value(const struct filler *filler, const struct pgm_col
 		const char *value = pgm_column_typical_value(column, i + filler->variant);
 		if (!value)
 			return NULL;
-		pgm_buf_add(&buf, i ? ",\"" : "\"");
-		for (; *value; value++) {
-			if (*value == '"' || *value == '\\')
-				pgm_buf_char(&buf, '\\');
-			pgm_buf_char(&buf, *value);
-		}
-		pgm_buf_char(&buf, '"');
+		pgm_buf_add(&buf, i ? "," : "");
+		put_element(&buf, value);
 	}
 	pgm_buf_char(&buf, '}');
 	return pgm_quote_literal(filler->arena, buf.text);
@@ -131,7 +149,16 @@ static const char *document_value(const struct filler *filler, const struct pgm_
 	return value ? pgm_quote_literal(arena, value) : NULL;
 }
 
-static const char *contained_value(const struct filler *filler, const struct pgm_query_atom *atom)
+/* A word that no parser of tsquery stumbles over. */
+static const char *plain_word(const char *element)
+{
+	for (const char *p = element; p && *p; p++)
+		if (!isalnum((unsigned char)*p) && (unsigned char)*p < 0x80)
+			return "word";
+	return element && *element ? element : "word";
+}
+
+static const char *contained_value(const struct filler *filler, const struct pgm_query_atom *atom, bool part)
 {
 	const struct pgm_column *column = atom->column;
 	struct pgm_arena *arena = filler->arena;
@@ -141,9 +168,9 @@ static const char *contained_value(const struct filler *filler, const struct pgm
 						  column->element_count]
 			: NULL;
 	if (strcmp(column->type_name, "tsvector") == 0)
-		return pgm_quote_literal(arena, element ? element : "word");
+		return pgm_quote_literal(arena, plain_word(element));
 	if (column->type_category == 'A' && element)
-		return pgm_quote_literal(arena, pgm_sprintf(arena, "{%s}", element));
+		return pgm_quote_literal(arena, part ? element : array_of(filler, element));
 	if (atom->atom->op[0] == '?') /* a key of a jsonb; ?| and ?& take arrays */
 		return atom->atom->op[1] ? "'{key}'" : "'key'";
 	if (strcmp(atom->atom->op, "@@") == 0)
@@ -185,19 +212,58 @@ static const char *interval_value(const struct filler *filler, const struct pgm_
 	return age ? pgm_quote_literal(filler->arena, age) : "'7 days'";
 }
 
+/*
+ * What the table itself has there: for expressions, which have no statistics before they have an index, and
+ * for columns without any. Read only: the expression may call what the application wrote.
+ */
+static const char *sampled_value(const struct filler *filler, const struct pgm_query_atom *atom)
+{
+	const struct pgm_table *table = filler->query->occurrences[atom->occurrence].table;
+	struct pgm_arena *arena = filler->arena;
+	struct pgm_error ignored;
+	char *value = NULL;
+	const char *expression =
+		atom->expression ? atom->expression : pgm_quote_ident(arena, atom->column->name);
+	double percent = fmin(100 * SAMPLE_PAGES / fmax(table->pages, 1), 100);
+	char *sql = pgm_sprintf(arena,
+				"SELECT (%s)::pg_catalog.text FROM %s TABLESAMPLE SYSTEM (%g) REPEATABLE "
+				"(%zu) WHERE (%s) IS NOT "
+				"NULL LIMIT 1",
+				expression, pgm_quote_qualified(arena, table->schema, table->name), percent,
+				filler->variant + 1, expression);
+	if (!pgm_conn_exec(filler->conn, PGM_CONN_MARKER "BEGIN READ ONLY", &ignored))
+		return NULL;
+	if (!pgm_conn_value(filler->conn, arena, sql, 0, NULL, &value, &ignored))
+		value = NULL;
+	pgm_conn_exec_quietly(filler->conn, PGM_CONN_MARKER "ROLLBACK");
+	return value;
+}
+
+static bool takes_one_value(const struct pgm_atom *atom)
+{
+	return atom->kind == PGM_ATOM_EQ || atom->kind == PGM_ATOM_RANGE ||
+	       (atom->kind == PGM_ATOM_IN && atom->in_count > 0);
+}
+
 static const char *compared_value(const struct filler *filler, const struct pgm_param *param)
 {
 	const struct pgm_query_atom *atom = atom_of(filler, param);
-	if (!atom || (atom->expression && atom->atom->kind != PGM_ATOM_CONTAIN))
+	const char *value = NULL;
+	if (!atom)
+		return NULL;
+	if (takes_one_value(atom->atom) && (atom->expression || !atom->column->has_statistics)) {
+		value = sampled_value(filler, atom);
+		return value ? pgm_quote_literal(filler->arena, value) : NULL;
+	}
+	if (atom->expression && atom->atom->kind != PGM_ATOM_CONTAIN)
 		return NULL;
 	const struct pgm_column *column = atom->column;
-	const char *value = NULL;
 	switch (atom->atom->kind) {
 	case PGM_ATOM_EQ:
 		value = pgm_column_typical_value(column, filler->variant);
 		break;
 	case PGM_ATOM_IN:
-		if (atom->atom->in_count == 0)
+		if (atom->atom->in_count == 0 && !param->element)
 			return array_value(filler, column);
 		value = pgm_column_typical_value(column, filler->variant + (size_t)param->number);
 		break;
@@ -205,7 +271,7 @@ static const char *compared_value(const struct filler *filler, const struct pgm_
 		value = range_value(filler, atom);
 		break;
 	case PGM_ATOM_CONTAIN:
-		return contained_value(filler, atom);
+		return contained_value(filler, atom, param->element);
 	case PGM_ATOM_PREFIX:
 	case PGM_ATOM_PATTERN:
 		return pattern_value(filler, column);
@@ -237,6 +303,8 @@ static const char *other_value(const char *text, size_t offset)
 	if (ends_with(text, offset, "extract") || ends_with(text, offset, "date_trunc") ||
 	    ends_with(text, offset, "date_part"))
 		return "'day'";
+	if (ends_with(text, offset, "to_tsquery"))
+		return "'simple'";
 	if (ends_with(text, offset, "->") || ends_with(text, offset, "->>"))
 		return "'key'";
 	return NULL;
@@ -265,20 +333,47 @@ static const char *value_of(const struct filler *filler, const struct pgm_param 
 	return value ? value : "NULL";
 }
 
-static const char *fill(const struct filler *filler, bool *unknown)
+/* The number that a parameter without a value gets among those: the same for each place of it. */
+static size_t generic_number(struct pgm_query *query, struct pgm_map *numbers, struct pgm_arena *arena,
+			     int number)
 {
-	const struct pgm_statement *statement = filler->query->statement;
-	struct pgm_buf buf;
+	char *key = pgm_sprintf(arena, "%d", number);
+	if (!pgm_map_get(numbers, key))
+		pgm_map_set(numbers, key, (void *)(uintptr_t)++query->generic_params);
+	return (size_t)(uintptr_t)pgm_map_get(numbers, key);
+}
+
+/* The text with a value for each parameter; and, where some have none, the text with just those left. */
+static void fill(const struct filler *filler)
+{
+	struct pgm_query *query = filler->query;
+	const struct pgm_shape *shape = &query->statement->shape;
+	const char *text = query->statement->text;
+	struct pgm_buf filled, generic;
+	struct pgm_map numbers;
 	size_t at = 0;
-	pgm_buf_init(&buf, filler->arena);
-	for (size_t i = 0; i < statement->shape.param_count; i++) {
-		const struct pgm_param *param = &statement->shape.params[i];
-		pgm_buf_add_n(&buf, statement->text + at, param->offset - at);
-		pgm_buf_add(&buf, value_of(filler, param, unknown));
+	pgm_buf_init(&filled, filler->arena);
+	pgm_buf_init(&generic, filler->arena);
+	pgm_map_init(&numbers, filler->arena);
+	for (size_t i = 0; i < shape->param_count; i++) {
+		const struct pgm_param *param = &shape->params[i];
+		bool unknown = false;
+		const char *value = value_of(filler, param, &unknown);
+		pgm_buf_add_n(&filled, text + at, param->offset - at);
+		pgm_buf_add_n(&generic, text + at, param->offset - at);
+		pgm_buf_add(&filled, value);
 		at = param->offset + param->length;
+		if (unknown)
+			pgm_buf_printf(&generic, "$%zu",
+				       generic_number(query, &numbers, filler->arena, param->number));
+		else
+			pgm_buf_add(&generic, value);
 	}
-	pgm_buf_add(&buf, statement->text + at);
-	return buf.text;
+	pgm_buf_add(&filled, text + at);
+	pgm_buf_add(&generic, text + at);
+	query->variants[query->variant_count++] = filled.text;
+	query->values_unknown = query->generic_params > 0;
+	query->generic = query->values_unknown ? generic.text : NULL;
 }
 
 void pgm_query_fill_values(struct pgm_arena *arena, struct pgm_conn *conn, struct pgm_query *query)
@@ -291,9 +386,10 @@ void pgm_query_fill_values(struct pgm_arena *arena, struct pgm_conn *conn, struc
 		return;
 	}
 	struct filler filler = {.arena = arena, .conn = conn, .query = query};
-	query->variants[query->variant_count++] = fill(&filler, &query->values_unknown);
+	fill(&filler);
 	query->values_drawn = statement->shape.param_count > 0;
-	query->values_note = !query->values_drawn    ? "no parameters"
-			     : query->values_unknown ? "values drawn from statistics; some are not known"
-						     : "values drawn from statistics";
+	query->values_note = !query->values_drawn ? "no parameters"
+			     : query->values_unknown
+				     ? "values drawn from statistics, those that are not known left open"
+				     : "values drawn from statistics";
 }

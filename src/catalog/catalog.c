@@ -25,7 +25,7 @@ static int *int_array(struct pgm_arena *arena, const char *text, size_t *count)
 	*count = pgm_rows_array(arena, text, &elements);
 	int *numbers = PGM_NEW_ARRAY(arena, int, *count);
 	for (size_t i = 0; i < *count; i++)
-		numbers[i] = elements[i] ? atoi(elements[i]) : 0;
+		numbers[i] = elements[i] ? (int)strtol(elements[i], NULL, 10) : 0;
 	return numbers;
 }
 
@@ -134,6 +134,7 @@ static bool read_columns(struct pgm_catalog *catalog, struct pgm_conn *conn, str
 			.align = pgm_rows_text(&rows, r, 8)[0],
 			.not_null = pgm_rows_bool(&rows, r, 9),
 			.collatable = pgm_rows_int(&rows, r, 10) != 0,
+			.collation = (unsigned)pgm_rows_int(&rows, r, 10),
 			.btree = pgm_rows_bool(&rows, r, 11),
 			.equal_image = pgm_rows_bool(&rows, r, 12),
 		};
@@ -176,6 +177,8 @@ static struct pgm_index index_of_row(struct pgm_arena *arena, const struct pgm_r
 	if (count < index.key_count)
 		index.key_count = count;
 	index.collations = (unsigned *)int_array(arena, pgm_rows_get(rows, r, 14), &count);
+	if (count < index.key_count)
+		index.key_count = count;
 	return index;
 }
 

@@ -27,8 +27,9 @@ struct pgm_column {
 	char align;	       /* attalign: c, s, i, d */
 	bool not_null;
 	bool collatable;
-	bool btree;	  /* has a default btree operator class */
-	bool equal_image; /* equal values are equal byte for byte: btree may deduplicate them */
+	unsigned collation; /* oid; 0: none */
+	bool btree;	    /* has a default btree operator class */
+	bool equal_image;   /* equal values are equal byte for byte: btree may deduplicate them */
 
 	/* After pgm_catalog_load_statistics(), where there are any. */
 	bool has_statistics;
@@ -63,7 +64,7 @@ struct pgm_index {
 	size_t column_count;	 /* keys first, then INCLUDE */
 	int *attnums;		 /* 0 for an expression */
 	int *options;		 /* of each key: 1 descending, 2 nulls first */
-	char **opclasses;	 /* of each key; "*" at its end where it is not the default one */
+	char **opclasses;	 /* of each key, as SQL; NULL for the type's default one */
 	unsigned *collations;	 /* of each key */
 	const char *expressions; /* NULL or all of them, as PostgreSQL prints them */
 	const char *predicate;	 /* NULL or as PostgreSQL prints it */

@@ -192,14 +192,14 @@ bool pgm_index_def_of(const struct pgm_index *index, struct pgm_index_def *def)
 			def->include[def->include_count++] = column;
 			continue;
 		}
-		size_t length = strlen(index->opclasses[i]);
+		/* An index in another collation serves neither the column's comparisons nor its order. */
+		if (index->collations[i] != column->collation)
+			return false;
 		def->keys[def->key_count++] = (struct pgm_index_key){
 			.column = column,
 			.descending = index->options[i] & 1,
 			.nulls_first = index->options[i] & 2,
-			/* The star says that it is not the type's default. */
-			.opclass =
-				length && index->opclasses[i][length - 1] == '*' ? index->opclasses[i] : NULL,
+			.opclass = index->opclasses[i],
 		};
 	}
 	return true;

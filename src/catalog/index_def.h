@@ -54,8 +54,8 @@ bool pgm_index_def_equal(const struct pgm_index_def *a, const struct pgm_index_d
 bool pgm_index_def_covers(const struct pgm_index_def *b, const struct pgm_index_def *a);
 
 /*
- * The definition of an existing index; false for one that cannot be told exactly (expressions are kept as
- * one text by the catalog, so an index with any of them is not).
+ * The definition of an existing index; false for one that cannot be told exactly: expressions (the catalog
+ * keeps them as one text) and collations other than the columns' own.
  */
 bool pgm_index_def_of(const struct pgm_index *index, struct pgm_index_def *def);
 

@@ -14,9 +14,14 @@ SELECT i.indexrelid,
 	i.indkey::pg_catalog.int2[],
 	i.indoption::pg_catalog.int2[],
 	ARRAY(
-		SELECT o.opcname || CASE WHEN o.opcdefault THEN '' ELSE '*' END
+		SELECT CASE
+				WHEN o.opcdefault THEN NULL
+				WHEN os.nspname = 'pg_catalog' THEN pg_catalog.quote_ident(o.opcname)
+				ELSE pg_catalog.quote_ident(os.nspname) || '.' || pg_catalog.quote_ident(o.opcname)
+			END
 		FROM pg_catalog.unnest(i.indclass::pg_catalog.oid[]) WITH ORDINALITY AS u (oid, n)
 		JOIN pg_catalog.pg_opclass o ON o.oid = u.oid
+		JOIN pg_catalog.pg_namespace os ON os.oid = o.opcnamespace
 		ORDER BY u.n
 	),
 	i.indcollation::pg_catalog.oid[],

@@ -14,6 +14,8 @@
 double pgm_column_value_share(const struct pgm_column *column, const struct pgm_table *table,
 			      const char *value)
 {
+	if (strcmp(column->type_name, "bool") == 0) /* statistics say t where SQL says true */
+		value = *value == 't' ? "t" : "f";
 	for (size_t i = 0; i < column->common_count; i++)
 		if (column->common_values[i] && strcmp(column->common_values[i], value) == 0)
 			return column->common_fractions[i];

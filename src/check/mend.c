@@ -1,5 +1,6 @@
 #include "check/check.h"
 
+#include "change/definition.h"
 #include "pg/quote.h"
 #include "util/buf.h"
 #include "util/hash.h"
@@ -7,44 +8,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-/* pg_get_indexdef() waits for a lock on the table: only here, bounded, and one index at a time. */
-static const char definition_sql[] = "SELECT pg_catalog.pg_get_indexdef(c.oid) "
-				     "FROM pg_catalog.pg_class AS c "
-				     "JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace "
-				     "WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind = 'i'";
-
-/*
- * "CREATE UNIQUE INDEX i ON ..." -> "CREATE UNIQUE INDEX CONCURRENTLY i ON ...;\n". Nothing can stand before
- * the first INDEX but UNIQUE.
- */
-static const char *concurrently(struct pgm_arena *arena, const char *definition)
-{
-	const char *index = strstr(definition, " INDEX ");
-	if (!index)
-		return NULL;
-	index += strlen(" INDEX ");
-	return pgm_sprintf(arena, "%.*sCONCURRENTLY %s;\n", (int)(index - definition), definition, index);
-}
-
-/* How to create the index again; NULL where it is gone or its table is locked. False: the session is lost. */
-static bool read_definition(struct pgm_conn *conn, struct pgm_arena *arena, const struct pgm_change *change,
-			    const char **sql_down, struct pgm_error *err)
-{
-	const char *params[] = {change->schema, change->index};
-	struct pgm_error failed = {0};
-	char *definition;
-	*sql_down = NULL;
-	if (pgm_conn_value(conn, arena, definition_sql, 2, params, &definition, &failed)) {
-		*sql_down = definition ? concurrently(arena, definition) : NULL;
-		return true;
-	}
-	if (failed.kind != PGM_ERR_CANCELED && pgm_conn_alive(conn))
-		return true;
-	if (err)
-		*err = failed;
-	return false;
-}
 
 static const char *utc_now(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_error *err)
 {
@@ -104,7 +67,8 @@ static bool add_change(struct mends *mends, struct pgm_conn *conn, const struct 
 		return true;
 	struct pgm_change mend = *change;
 	if (!mend.sql_down && mend.kind == PGM_CHANGE_DROP_INDEX) {
-		if (!read_definition(conn, mends->arena, change, &mend.sql_down, err))
+		if (!pgm_index_definition(conn, mends->arena, change->schema, change->index, &mend.sql_down,
+					  err))
 			return false;
 		if (!mend.sql_down) {
 			mends->left_out++;

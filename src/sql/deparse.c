@@ -132,11 +132,12 @@ static bool put(struct pgm_buf *buf, json_t *node, int depth)
 		pgm_buf_add(buf, ")::");
 		return put_type(buf, json_object_get(body, "typeName"), depth);
 	}
-	if (strcmp(type, "CoalesceExpr") == 0) {
-		pgm_buf_add(buf, "COALESCE(");
-		if (!put_list(buf, json_object_get(body, "args"), depth))
+	bool coalesce = strcmp(type, "CoalesceExpr") == 0;
+	if (coalesce || strcmp(type, "A_ArrayExpr") == 0) {
+		pgm_buf_add(buf, coalesce ? "COALESCE(" : "ARRAY[");
+		if (!put_list(buf, json_object_get(body, coalesce ? "args" : "elements"), depth))
 			return false;
-		pgm_buf_char(buf, ')');
+		pgm_buf_char(buf, coalesce ? ')' : ']');
 		return true;
 	}
 	return false;

@@ -47,43 +47,74 @@ static bool is_interval_cast(json_t *body)
 	return strcmp(pgm_tree_last_name(names), "interval") == 0;
 }
 
-static void param_role(struct pgm_shape_builder *builder, json_t *node, enum pgm_param_role role, int atom,
-		       bool whole, int depth)
+/* What is known of the place that a parameter stands in. */
+struct place {
+	enum pgm_param_role role;
+	int atom;
+	bool whole; /* nothing is done to it before it is compared, stored... */
+	bool element;
+};
+
+static void param_role(struct pgm_shape_builder *builder, json_t *node, struct place place, int depth);
+
+static void set_role(struct pgm_shape_builder *builder, json_t *body, struct place place)
 {
-	json_t *body, *value;
+	add_param(builder, body);
+	struct pgm_param *param = param_at(builder, (size_t)pgm_tree_int(body, "location"));
+	if (!param || param->role != PGM_PARAM_OTHER)
+		return;
+	param->role = place.role == PGM_PARAM_COMPARED && !place.whole ? PGM_PARAM_OTHER : place.role;
+	param->atom = place.atom;
+	param->element = place.element;
+}
+
+static void roles_of(struct pgm_shape_builder *builder, json_t *items, struct place place, int depth)
+{
+	for (size_t i = 0; i < json_array_size(items); i++)
+		param_role(builder, json_array_get(items, i), place, depth);
+}
+
+/* to_tsquery('simple', $1): the words that are searched for. */
+static void call_role(struct pgm_shape_builder *builder, json_t *body, struct place place, int depth)
+{
+	const char *name = pgm_tree_last_name(json_object_get(body, "funcname"));
+	size_t length = strlen(name), suffix = strlen("to_tsquery");
+	json_t *args = json_object_get(body, "args");
+	if (length >= suffix && strcmp(name + length - suffix, "to_tsquery") == 0)
+		param_role(builder, json_array_get(args, json_array_size(args) - 1), place, depth);
+}
+
+static void param_role(struct pgm_shape_builder *builder, json_t *node, struct place place, int depth)
+{
+	json_t *body;
 	const char *type = pgm_tree_type(node, &body);
-	if (depth > PGM_SHAPE_DEPTH_MAX || !type || strcmp(type, "SubLink") == 0)
+	if (depth++ > PGM_SHAPE_DEPTH_MAX || !type)
 		return;
 	if (strcmp(type, "ParamRef") == 0) {
-		add_param(builder, body);
-		struct pgm_param *param = param_at(builder, (size_t)pgm_tree_int(body, "location"));
-		if (param && param->role == PGM_PARAM_OTHER) {
-			param->role = role == PGM_PARAM_COMPARED && !whole ? PGM_PARAM_OTHER : role;
-			param->atom = atom;
+		set_role(builder, body, place);
+	} else if (strcmp(type, "TypeCast") == 0) {
+		if (!place.whole && is_interval_cast(body)) {
+			place.role = PGM_PARAM_INTERVAL;
+			place.whole = true;
 		}
-		return;
+		param_role(builder, json_object_get(body, "arg"), place, depth);
+	} else if (strcmp(type, "List") == 0) {
+		roles_of(builder, json_object_get(body, "items"), place, depth);
+	} else if (strcmp(type, "A_ArrayExpr") == 0) {
+		place.element = true;
+		roles_of(builder, json_object_get(body, "elements"), place, depth);
+	} else if (strcmp(type, "FuncCall") == 0) {
+		call_role(builder, body, place, depth);
+	} else if (strcmp(type, "A_Expr") == 0) {
+		place.whole = false;
+		param_role(builder, json_object_get(body, "lexpr"), place, depth);
+		param_role(builder, json_object_get(body, "rexpr"), place, depth);
 	}
-	if (strcmp(type, "TypeCast") == 0) {
-		enum pgm_param_role inner = !whole && is_interval_cast(body) ? PGM_PARAM_INTERVAL : role;
-		param_role(builder, json_object_get(body, "arg"), inner, atom,
-			   whole || inner == PGM_PARAM_INTERVAL, depth + 1);
-		return;
-	}
-	if (strcmp(type, "List") == 0 || strcmp(type, "A_ArrayExpr") == 0) {
-		size_t i;
-		json_t *items = json_object_get(body, type[0] == 'L' ? "items" : "elements");
-		json_array_foreach(items, i, value) param_role(builder, value, role, atom, whole, depth + 1);
-		return;
-	}
-	static const char *const parts[] = {"lexpr", "rexpr"};
-	for (size_t i = 0; i < 2; i++)
-		if ((value = json_object_get(body, parts[i])))
-			param_role(builder, value, role, atom, false, depth + 1);
 }
 
 void pgm_shape_param_role(struct pgm_shape_builder *builder, json_t *node, enum pgm_param_role role, int atom)
 {
-	param_role(builder, node, role, atom, true, 0);
+	param_role(builder, node, (struct place){.role = role, .atom = atom, .whole = true}, 0);
 }
 
 /* ---- expressions ---- */

@@ -64,7 +64,7 @@ enum pgm_value_kind {
 
 struct pgm_value {
 	enum pgm_value_kind kind;
-	const char *text; /* SQL of a literal, or NULL */
+	const char *text; /* SQL of a literal, or of what moves without parameters; or NULL */
 	int param;	  /* the first $n in it, or 0 */
 };
 
@@ -80,6 +80,7 @@ struct pgm_atom {
 	bool nulls_first; /* as sorted: PostgreSQL's default is first for descending */
 	bool under_or;	  /* not all by itself sufficient to reject a row */
 	size_t in_count;  /* elements of an IN list; 0: not known */
+	bool varies; /* for whoever compares texts of one statement: the literal is not always the same */
 };
 
 struct pgm_shape_table {
@@ -120,7 +121,8 @@ struct pgm_param {
 	size_t offset; /* in the text, of "$" */
 	size_t length;
 	enum pgm_param_role role;
-	int atom; /* -1: none */
+	int atom;     /* -1: none */
+	bool element; /* of ARRAY[...] */
 };
 
 struct pgm_shape {

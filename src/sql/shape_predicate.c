@@ -130,7 +130,7 @@ struct pgm_value pgm_shape_value(struct pgm_shape_builder *builder, json_t *node
 		value.kind = PGM_VALUE_LITERAL;
 	else
 		value.kind = PGM_VALUE_MOVING;
-	if (value.kind == PGM_VALUE_LITERAL)
+	if (value.kind == PGM_VALUE_LITERAL || (value.kind == PGM_VALUE_MOVING && value.param == 0))
 		value.text = pgm_tree_deparse(builder->arena, node);
 	return value;
 }

@@ -13,6 +13,54 @@ void pgm_workload_builder_init(struct pgm_workload_builder *builder, struct pgm_
 	pgm_map_init(&builder->by_fingerprint, arena);
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_operand(const struct pgm_operand *a, const struct pgm_operand *b)
+{
+	return same_text(a->column.name, b->column.name) &&
+	       same_text(a->column.qualifier, b->column.qualifier) && same_text(a->expression, b->expression);
+}
+
+static bool says_the_same(const struct pgm_shape *shape, const struct pgm_atom *atom)
+{
+	for (size_t i = 0; i < shape->atom_count; i++) {
+		const struct pgm_atom *other = &shape->atoms[i];
+		if (other->kind == atom->kind && other->scope == atom->scope &&
+		    same_text(other->op, atom->op) && same_text(other->value.text, atom->value.text) &&
+		    same_operand(&other->left, &atom->left))
+			return true;
+	}
+	return false;
+}
+
+/* Note which literals another text of the statement does not have. */
+static void compare_literals(struct pgm_statement *statement, const char *sql)
+{
+	PGM_AUTO_ARENA scratch = pgm_arena_new(0);
+	struct pgm_error ignored;
+	struct pgm_shape shape;
+	bool open = false;
+	for (size_t i = 0; i < statement->shape.atom_count; i++)
+		open |= statement->shape.atoms[i].kind == PGM_ATOM_EQ && !statement->shape.atoms[i].varies;
+	if (!open || !pgm_sql_shape(scratch, sql, &shape, &ignored))
+		return;
+	for (size_t i = 0; i < statement->shape.atom_count; i++)
+		statement->shape.atoms[i].varies |= !says_the_same(&shape, &statement->shape.atoms[i]);
+}
+
+static bool has_parameters(const char *sql)
+{
+	if (!strchr(sql, '$'))
+		return false;
+	PGM_AUTO_ARENA scratch = pgm_arena_new(0);
+	struct pgm_error ignored;
+	struct pgm_shape shape;
+	return pgm_sql_shape(scratch, sql, &shape, &ignored) && shape.param_count > 0;
+}
+
 static void leave_out(struct pgm_workload_builder *builder, const char *why)
 {
 	if (builder->workload->left_out_count++ == 0)
@@ -33,7 +81,7 @@ static struct pgm_statement *new_statement(struct pgm_workload_builder *builder,
 	}
 	if (statement->shape.kind == PGM_STATEMENT_OTHER)
 		return NULL;
-	if (with_values && !pgm_sql_normalize(arena, sql, &text, &err))
+	if (with_values && statement->shape.param_count == 0 && !pgm_sql_normalize(arena, sql, &text, &err))
 		text = NULL;
 	statement->text = text ? text : sql;
 	statement->fingerprint = fingerprint;
@@ -71,9 +119,13 @@ void pgm_workload_add(struct pgm_workload_builder *builder, const char *sql, boo
 	statement->calls += calls;
 	statement->total_ms += total_ms;
 	statement->rows += rows;
+	/* A text with $1 in it has no values, wherever it comes from. */
+	with_values = with_values && !has_parameters(sql);
 	/* Texts that are the same to the letter are one sample. */
 	for (size_t i = 0; with_values && i < statement->sample_count; i++)
 		with_values = strcmp(statement->samples[i], sql) != 0;
+	if (with_values && statement->sample_count)
+		compare_literals(statement, sql);
 	if (with_values && statement->sample_count < PGM_WORKLOAD_SAMPLES_MAX)
 		statement->samples[statement->sample_count++] = sql;
 }

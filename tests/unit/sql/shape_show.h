@@ -96,6 +96,8 @@ static inline const char *params_of(struct pgm_arena *arena, const char *sql)
 			       roles[param->role]);
 		if (param->atom >= 0)
 			pgm_buf_printf(&buf, "/%s", shape.atoms[param->atom].left.column.name);
+		if (param->element)
+			pgm_buf_add(&buf, " element");
 	}
 	return buf.text;
 }

@@ -32,10 +32,11 @@ static void each_kind_of_condition_is_told(void **state)
 	ATOMS("SELECT 1 FROM t WHERE a ~ 'x' AND b ~* 'y' AND c !~ 'z'",
 	      "pattern a ~ 'x' | pattern b ~* 'y' | other c !~ 'z'");
 	ATOMS("SELECT 1 FROM t WHERE a @> '{}' AND b ? 'k' AND c && $1 AND d @@ to_tsquery('x')",
-	      "contain a @> '{}' | contain b ? 'k' | contain c && param $1 | contain d @@ moving");
+	      "contain a @> '{}' | contain b ? 'k' | contain c && param $1 | contain d @@ moving "
+	      "to_tsquery('x')");
 	ATOMS("SELECT 1 FROM t WHERE '{}' <@ a", "contain a @> '{}'");
 	ATOMS("SELECT 1 FROM t WHERE a <> 5", "other a <> 5");
-	ATOMS("SELECT 1 FROM t WHERE a > now() - interval '1 day'", "range a > moving");
+	ATOMS("SELECT 1 FROM t WHERE a > now() - interval '1 day'", "range a > moving (now() - ('1 day')::pg_catalog.\"interval\")");
 	ATOMS("SELECT 1 FROM t WHERE a > now() - $1 * interval '1 day'", "range a > moving $1");
 	ATOMS("SELECT 1 FROM t WHERE a = (SELECT max(x) FROM u)", "eq a query");
 	ATOMS("SELECT 1 FROM t WHERE 1 = 1", "");
@@ -178,6 +179,10 @@ static void parameters_say_what_they_are_for(void **state)
 	       "$2 compared/a | $1 compared/b | $3 limit | $4 offset");
 	PARAMS("SELECT 1 FROM t WHERE a IN ($1, $2) AND b = ANY ($3)",
 	       "$1 compared/a | $2 compared/a | $3 compared/b");
+	PARAMS("SELECT 1 FROM t WHERE a = ANY (ARRAY[$1, $2]) AND b @> ARRAY[$3]",
+	       "$1 compared/a element | $2 compared/a element | $3 compared/b element");
+	PARAMS("SELECT 1 FROM t WHERE a @@ to_tsquery($1, $2) AND b @@ plainto_tsquery($3)",
+	       "$1 other | $2 compared/a | $3 compared/b");
 	PARAMS("SELECT 1 FROM t WHERE a BETWEEN $1 AND $2", "$1 compared/a | $2 compared/a");
 	PARAMS("SELECT 1 FROM t WHERE a = $1::int AND b LIKE $2", "$1 compared/a | $2 compared/b");
 	PARAMS("SELECT 1 FROM t WHERE a > now() - interval $1", "$1 interval/a");
