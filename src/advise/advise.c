@@ -175,6 +175,26 @@ static void leave_out_too_large(struct pgm_advise_run *run)
 			run->candidates.items[i]->impossible = true;
 }
 
+/* What a chosen index of the parent gives its partitions needs no index of their own. */
+static void drop_covered_partitions(const struct pgm_advise_run *run, struct pgm_selection *selection)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < selection->count; i++) {
+		struct pgm_candidate *candidate = selection->chosen[i];
+		bool covered = false;
+		for (size_t j = 0; candidate->def.table->is_partition && j < selection->count; j++)
+			covered |=
+				pgm_candidate_covers_partition(run->catalog, selection->chosen[j], candidate);
+		if (covered) {
+			selection->budget_bytes -= candidate->budget_bytes;
+			continue;
+		}
+		selection->benefits[kept] = selection->benefits[i];
+		selection->chosen[kept++] = candidate;
+	}
+	selection->count = kept;
+}
+
 static bool with_whatif(struct pgm_advise_run *run, struct pgm_advice *advice, struct pgm_error *err)
 {
 	struct pgm_costing **costings;
@@ -190,6 +210,7 @@ static bool with_whatif(struct pgm_advise_run *run, struct pgm_advice *advice, s
 	if (!pgm_select(run, costings, count, &selection, err) ||
 	    !pgm_merge(run, costings, count, &selection, err))
 		return false;
+	drop_covered_partitions(run, &selection);
 	progress(run, "proving it", -1);
 	return pgm_advice_make(run, costings, count, &selection, advice, err);
 }

@@ -512,12 +512,15 @@ static bool atom_uses(const struct pgm_query_atom *atom, const struct pgm_index_
 	return !atom->expression && atom->column == first->column;
 }
 
-bool pgm_candidate_relevant(const struct pgm_candidate *candidate, const struct pgm_query *query)
+bool pgm_candidate_relevant(const struct pgm_advise_run *run, const struct pgm_candidate *candidate,
+			    const struct pgm_query *query)
 {
 	if (candidate->impossible)
 		return false;
 	for (size_t o = 0; o < query->occurrence_count; o++) {
 		const struct pgm_occurrence *occurrence = &query->occurrences[o];
+		if (pgm_candidate_serves_partition(run->catalog, candidate, query, (int)o))
+			return true;
 		if (occurrence->table != candidate->def.table || !predicate_holds(candidate, query, (int)o))
 			continue;
 		if (covers_all(&candidate->def, occurrence) || candidate->def.predicate)

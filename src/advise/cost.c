@@ -132,7 +132,7 @@ static void gather(struct pgm_advise_run *run, struct pgm_costing *costing)
 		struct pgm_candidate *candidate = run->candidates.items[i];
 		if (costing->local_count == PGM_ADVISE_QUERY_CANDIDATES)
 			return;
-		if (!pgm_candidate_relevant(candidate, costing->query))
+		if (!pgm_candidate_relevant(run, candidate, costing->query))
 			continue;
 		if (!candidate->estimated)
 			pgm_set_add(&costing->planned, (int)costing->local_count);

@@ -41,29 +41,22 @@ static bool has_index(const struct pgm_foreign_key *key)
 }
 
 /* Rows of a table that statements of the workload deleted. */
-static double deleted_by_workload(const struct pgm_workload *workload, const struct pgm_catalog *catalog,
-				  const struct pgm_table *table)
+static double deleted_by_workload(struct pgm_advise_run *run, const struct pgm_table *table)
 {
 	double rows = 0;
-	for (size_t i = 0; i < workload->statement_count; i++) {
-		const struct pgm_statement *statement = &workload->statements[i];
-		if (statement->shape.kind != PGM_STATEMENT_DELETE)
-			continue;
-		for (size_t t = 0; t < statement->shape.table_count; t++) {
-			const struct pgm_shape_table *target = &statement->shape.tables[t];
-			if (target->target &&
-			    pgm_catalog_table(catalog, target->schema, target->name) == table)
-				rows += fmax(statement->rows, workload->live ? 0 : statement->calls);
-		}
-	}
+	const struct pgm_writer *writer = pgm_writers_of(run, table);
+	for (; writer; writer = writer->next)
+		if (writer->statement->shape.kind == PGM_STATEMENT_DELETE)
+			rows += fmax(writer->statement->rows,
+				     run->workload->live ? 0 : writer->statement->calls);
 	return rows;
 }
 
 /* With what comes down from the parents above, by cascade. */
-static double deleted_rows(const struct pgm_advise_run *run, const struct pgm_table *table, int depth)
+static double deleted_rows(struct pgm_advise_run *run, const struct pgm_table *table, int depth)
 {
 	const struct pgm_catalog *catalog = run->catalog;
-	double rows = deleted_by_workload(run->workload, catalog, table);
+	double rows = deleted_by_workload(run, table);
 	for (size_t i = 0; depth < 6 && i < catalog->foreign_key_count; i++) {
 		const struct pgm_foreign_key *key = &catalog->foreign_keys[i];
 		if (key->child != table || key->parent == table || key->on_delete != 'c')

@@ -66,7 +66,7 @@ static struct pgm_candidate *candidate_for(struct merger *merger, const struct p
 	for (size_t i = 0; i < merger->count; i++) {
 		struct pgm_costing *costing = merger->costings[i];
 		if (costing->local_count == PGM_ADVISE_QUERY_CANDIDATES ||
-		    !pgm_candidate_relevant(candidate, costing->query))
+		    !pgm_candidate_relevant(run, candidate, costing->query))
 			continue;
 		pgm_set_add(&costing->planned, (int)costing->local_count);
 		costing->locals[costing->local_count++] = candidate;

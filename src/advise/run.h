@@ -9,6 +9,12 @@
 
 struct pgm_whatif;
 
+/* A statement that writes to a table, and the next one. */
+struct pgm_writer {
+	const struct pgm_statement *statement;
+	const struct pgm_writer *next;
+};
+
 struct pgm_advise_run {
 	struct pgm_arena *arena;
 	struct pgm_conn *conn;
@@ -21,6 +27,8 @@ struct pgm_advise_run {
 	struct pgm_map candidates_by_text; /* CREATE INDEX text -> candidate */
 	PGM_VEC(struct pgm_advise_note) notes;
 	struct pgm_map notes_by_object;
+	struct pgm_map writers; /* oid of a table -> struct pgm_writer; see pgm_writers_of() */
+	bool writers_found;
 	double workload_cost; /* of all calls, as things are */
 	size_t unplanned_count;
 	const char *unplanned_example;
@@ -35,12 +43,24 @@ bool pgm_advise_wants_table(const struct pgm_advise_options *options, const stru
 void pgm_candidates_of(struct pgm_advise_run *run, struct pgm_query *query);
 
 /* Whether the planner could use the candidate for the statement at all. */
-bool pgm_candidate_relevant(const struct pgm_candidate *candidate, const struct pgm_query *query);
+bool pgm_candidate_relevant(const struct pgm_advise_run *run, const struct pgm_candidate *candidate,
+			    const struct pgm_query *query);
+
+/* partitions.c: the same, for a candidate of a table that the occurrence is a partition of. */
+bool pgm_candidate_serves_partition(const struct pgm_catalog *catalog, const struct pgm_candidate *candidate,
+				    const struct pgm_query *query, int occurrence);
+
+/* Whether above, an index of a partitioned table, gives the partition what the candidate would give it. */
+bool pgm_candidate_covers_partition(const struct pgm_catalog *catalog, const struct pgm_candidate *above,
+				    const struct pgm_candidate *candidate);
 
 /* foreign_keys.c: adds a statement for each foreign key whose child has no index. */
 void pgm_foreign_key_queries(struct pgm_advise_run *run);
 
-/* writes.c: fills write_cost of every candidate; and the share that one written row costs more. */
+/* writes.c: the statements of the workload that write to the table itself; NULL: none. */
+const struct pgm_writer *pgm_writers_of(struct pgm_advise_run *run, const struct pgm_table *table);
+
+/* Fills write_cost of every candidate; and the share that one written row costs more. */
 void pgm_write_costs(struct pgm_advise_run *run);
 double pgm_write_overhead(const struct pgm_advise_run *run, const struct pgm_candidate *candidate);
 

@@ -66,18 +66,47 @@ static double entries_of(const struct pgm_statement *statement, const struct pgm
 	return rows * (1 - hot);
 }
 
-static double cost_of(const struct pgm_advise_run *run, const struct pgm_candidate *candidate)
+static const char *key_of(struct pgm_arena *arena, const struct pgm_table *table)
 {
-	double entries = 0, lost_hot = 0;
+	return pgm_sprintf(arena, "%u", table->oid);
+}
+
+/* Who writes to which table, found out once: there may be thousands of statements and of candidates. */
+static void find_writers(struct pgm_advise_run *run)
+{
+	pgm_map_init(&run->writers, run->arena);
+	run->writers_found = true;
 	for (size_t i = 0; i < run->workload->statement_count; i++) {
 		const struct pgm_statement *statement = &run->workload->statements[i];
 		for (size_t t = 0; t < statement->shape.table_count; t++) {
 			const struct pgm_shape_table *target = &statement->shape.tables[t];
-			if (target->target && pgm_catalog_table(run->catalog, target->schema, target->name) ==
-						      candidate->def.table)
-				entries += entries_of(statement, candidate, run->workload->live, &lost_hot);
+			const struct pgm_table *table =
+				target->target ? pgm_catalog_table(run->catalog, target->schema, target->name)
+					       : NULL;
+			if (!table)
+				continue;
+			struct pgm_writer *writer = PGM_NEW(run->arena, struct pgm_writer);
+			const char *key = key_of(run->arena, table);
+			*writer = (struct pgm_writer){statement, pgm_map_get(&run->writers, key)};
+			pgm_map_set(&run->writers, key, writer);
 		}
 	}
+}
+
+const struct pgm_writer *pgm_writers_of(struct pgm_advise_run *run, const struct pgm_table *table)
+{
+	PGM_AUTO_ARENA scratch = pgm_arena_new(0);
+	if (!run->writers_found)
+		find_writers(run);
+	return pgm_map_get(&run->writers, key_of(scratch, table));
+}
+
+static double cost_of(struct pgm_advise_run *run, const struct pgm_candidate *candidate)
+{
+	double entries = 0, lost_hot = 0;
+	const struct pgm_writer *writer = pgm_writers_of(run, candidate->def.table);
+	for (; writer; writer = writer->next)
+		entries += entries_of(writer->statement, candidate, run->workload->live, &lost_hot);
 	/* An update that was HOT now writes an entry into every other index of the table too. */
 	return entry_cost(candidate) * entries +
 	       lost_hot * ENTRY_COST * (double)candidate->def.table->index_count;
