@@ -54,6 +54,7 @@ struct filler {
 	struct pgm_conn *conn;
 	struct pgm_query *query;
 	size_t variant; /* 0, 1, ...: draws other values */
+	bool common;	/* draw the most common value where there is one */
 };
 
 static const struct pgm_query_atom *atom_of(const struct filler *filler, const struct pgm_param *param)
@@ -260,7 +261,9 @@ static const char *compared_value(const struct filler *filler, const struct pgm_
 	const struct pgm_column *column = atom->column;
 	switch (atom->atom->kind) {
 	case PGM_ATOM_EQ:
-		value = pgm_column_typical_value(column, filler->variant);
+		value = filler->common && column->common_count
+				? column->common_values[0]
+				: pgm_column_typical_value(column, filler->variant);
 		break;
 	case PGM_ATOM_IN:
 		if (atom->atom->in_count == 0 && !param->element)
@@ -281,12 +284,17 @@ static const char *compared_value(const struct filler *filler, const struct pgm_
 	return value ? pgm_quote_literal(filler->arena, value) : NULL;
 }
 
-/* Each call returned that many rows on average: its LIMIT was no less. Few rows say little of it. */
+/*
+ * Where each call returned the same number of rows, that was its LIMIT. Otherwise it was no less than the
+ * average, and few rows say little of it.
+ */
 static const char *limit_value(const struct filler *filler)
 {
 	const struct pgm_statement *statement = filler->query->statement;
-	double rows = statement->calls > 0 ? ceil(statement->rows / statement->calls) : 0;
-	return pgm_sprintf(filler->arena, "%.0f", fmax(rows, USUAL_PAGE_ROWS));
+	double rows = statement->calls > 0 ? statement->rows / statement->calls : 0;
+	if (rows < 1 || rows != floor(rows))
+		rows = fmax(ceil(rows), USUAL_PAGE_ROWS);
+	return pgm_sprintf(filler->arena, "%.0f", rows);
 }
 
 static bool ends_with(const char *text, size_t length, const char *word)
@@ -376,6 +384,18 @@ static void fill(const struct filler *filler)
 	query->generic = query->values_unknown ? generic.text : NULL;
 }
 
+/* Whether some parameter is compared with a column that has common values beside rare ones. */
+static bool compares_skewed_column(const struct pgm_query *query)
+{
+	for (size_t i = 0; i < query->atom_count; i++) {
+		const struct pgm_query_atom *atom = &query->atoms[i];
+		if (atom->atom->kind == PGM_ATOM_EQ && atom->atom->value.kind == PGM_VALUE_PARAM &&
+		    !atom->expression && atom->column->common_count && atom->column->histogram_count > 2)
+			return true;
+	}
+	return false;
+}
+
 void pgm_query_fill_values(struct pgm_arena *arena, struct pgm_conn *conn, struct pgm_query *query)
 {
 	const struct pgm_statement *statement = query->statement;
@@ -387,6 +407,14 @@ void pgm_query_fill_values(struct pgm_arena *arena, struct pgm_conn *conn, struc
 	}
 	struct filler filler = {.arena = arena, .conn = conn, .query = query};
 	fill(&filler);
+	/*
+	 * Most values are rare, but most calls may ask for the common ones: the busiest user's page needs
+	 * the order in the index that the average user's does not.
+	 */
+	if (compares_skewed_column(query) && !query->values_unknown) {
+		filler.common = true;
+		fill(&filler);
+	}
 	query->values_drawn = statement->shape.param_count > 0;
 	query->values_note = !query->values_drawn ? "no parameters"
 			     : query->values_unknown

@@ -3,8 +3,9 @@
 #include <math.h>
 #include <string.h>
 
-#define OTHER_WIDTHS_MIN 8 /* of values whose texts tell nothing: one step of alignment around the average \
-			    */
+#define OTHER_WIDTHS_MIN                                                                  \
+	8 /* of values whose texts tell nothing: one step of alignment around the average \
+	   */
 
 /* numeric's own format (numeric.c, NumericShort): two bytes and two for each four digits. */
 static double numeric_bytes(const char *text)

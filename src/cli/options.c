@@ -56,7 +56,8 @@ static bool unknown_option(const struct pgm_cli *cli, char **argv, bool missing,
 	if (missing)
 		pgm_error_set(err, PGM_ERR_USAGE, "option %s needs a value", word);
 	else if (optopt >= 256)
-		pgm_error_set(err, PGM_ERR_USAGE, "option %.*s takes no value", (int)strcspn(word, "="), word);
+		pgm_error_set(err, PGM_ERR_USAGE, "option %.*s takes no value", (int)strcspn(word, "="),
+			      word);
 	else if (optopt)
 		pgm_error_set(err, PGM_ERR_USAGE, "there is no option -%c", optopt);
 	else

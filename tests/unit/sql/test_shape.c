@@ -36,7 +36,8 @@ static void each_kind_of_condition_is_told(void **state)
 	      "to_tsquery('x')");
 	ATOMS("SELECT 1 FROM t WHERE '{}' <@ a", "contain a @> '{}'");
 	ATOMS("SELECT 1 FROM t WHERE a <> 5", "other a <> 5");
-	ATOMS("SELECT 1 FROM t WHERE a > now() - interval '1 day'", "range a > moving (now() - ('1 day')::pg_catalog.\"interval\")");
+	ATOMS("SELECT 1 FROM t WHERE a > now() - interval '1 day'",
+	      "range a > moving (now() - ('1 day')::pg_catalog.\"interval\")");
 	ATOMS("SELECT 1 FROM t WHERE a > now() - $1 * interval '1 day'", "range a > moving $1");
 	ATOMS("SELECT 1 FROM t WHERE a = (SELECT max(x) FROM u)", "eq a query");
 	ATOMS("SELECT 1 FROM t WHERE 1 = 1", "");
