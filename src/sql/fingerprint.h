@@ -9,7 +9,7 @@
 #include "util/arena.h"
 #include "util/error.h"
 
-/* 16 hex digits. */
+/* 16 hex digits: libpg_query's, where no name holds a digit. */
 bool pgm_sql_fingerprint(struct pgm_arena *arena, const char *sql, char **fingerprint,
 			 struct pgm_error *err) PGM_MUST_CHECK;
 
