@@ -1,10 +1,10 @@
 #include "advise/advise.h"
 
-#include "advise/advice.h"
 #include "advise/cost.h"
 #include "advise/expression.h"
 #include "advise/gin.h"
 #include "advise/merge.h"
+#include "advise/prove.h"
 #include "advise/run.h"
 #include "advise/select.h"
 #include "advise/size.h"
@@ -13,57 +13,6 @@
 #include "util/clock.h"
 
 #include <string.h>
-
-void pgm_advise_defaults(struct pgm_advise_options *options)
-{
-	*options = (struct pgm_advise_options){
-		.max_width = 5,
-		.max_include_bytes = 400,
-		.top = PGM_WORKLOAD_DEFAULT_TOP,
-		.min_gain = 0.2,
-	};
-}
-
-void pgm_advise_note(struct pgm_advise_run *run, const char *object, const char *reason)
-{
-	if (pgm_map_get(&run->notes_by_object, object))
-		return;
-	object = pgm_strdup(run->arena, object);
-	pgm_map_set(&run->notes_by_object, object, run);
-	*pgm_vec_add(run->arena, &run->notes) =
-		(struct pgm_advise_note){object, pgm_strdup(run->arena, reason)};
-}
-
-static bool is_table(const char *wanted, const struct pgm_table *table)
-{
-	PGM_AUTO_ARENA scratch = pgm_arena_new(0);
-	return strcmp(wanted, table->name) == 0 ||
-	       strcmp(wanted, pgm_quote_qualified(scratch, table->schema, table->name)) == 0 ||
-	       strcmp(wanted, pgm_sprintf(scratch, "%s.%s", table->schema, table->name)) == 0;
-}
-
-bool pgm_advise_wants_table(const struct pgm_advise_options *options, const struct pgm_table *table)
-{
-	for (size_t i = 0; i < options->table_count; i++)
-		if (is_table(options->tables[i], table))
-			return true;
-	return options->table_count == 0;
-}
-
-/* A name that no table has is a slip of the pen: to advise nothing would hide it. */
-static bool check_tables(const struct pgm_advise_run *run, struct pgm_error *err)
-{
-	for (size_t i = 0; i < run->options->table_count; i++) {
-		bool found = false;
-		for (size_t t = 0; t < run->catalog->table_count && !found; t++)
-			found = is_table(run->options->tables[i], &run->catalog->tables[t]);
-		if (!found)
-			return pgm_error_set(err, PGM_ERR_USAGE,
-					     "--table: there is no table %s in database \"%s\"",
-					     run->options->tables[i], pgm_conn_database(run->conn));
-	}
-	return true;
-}
 
 static void progress(const struct pgm_advise_run *run, const char *what, double fraction)
 {
@@ -100,11 +49,11 @@ static void leave_out(struct pgm_advise_run *run, struct pgm_candidate *candidat
 {
 	const struct pgm_table *table = candidate->def.table;
 	candidate->impossible = true;
-	pgm_advise_note(run,
-			pgm_sprintf(run->arena, "%s %s",
-				    pgm_quote_qualified(run->arena, table->schema, table->name),
-				    candidate->body),
-			reason);
+	pgm_advise_notes_add(&run->notes,
+			     pgm_sprintf(run->arena, "%s %s",
+					 pgm_quote_qualified(run->arena, table->schema, table->name),
+					 candidate->body),
+			     reason);
 }
 
 /* The size of one; what the server would refuse (an expression that is not immutable) is taken out. */
@@ -212,14 +161,16 @@ static bool with_whatif(struct pgm_advise_run *run, struct pgm_advice *advice, s
 		return false;
 	drop_covered_partitions(run, &selection);
 	progress(run, "proving it", -1);
-	return pgm_advice_make(run, costings, count, &selection, advice, err);
+	return pgm_prove(run, costings, count, &selection, advice, err);
 }
 
 static bool run_advise(struct pgm_advise_run *run, struct pgm_advice *advice, struct pgm_error *err)
 {
 	progress(run, "reading the catalog", -1);
 	run->catalog = pgm_catalog_read(run->arena, run->conn, err);
-	if (!run->catalog || !check_tables(run, err) || !resolve_all(run, err))
+	if (!run->catalog ||
+	    !pgm_advise_check_tables(run->options, run->catalog, pgm_conn_database(run->conn), err) ||
+	    !resolve_all(run, err))
 		return false;
 	for (size_t i = 0; i < run->queries.count; i++)
 		pgm_candidates_of(run, run->queries.items[i]);
@@ -239,12 +190,12 @@ bool pgm_advise(struct pgm_arena *arena, struct pgm_conn *conn, const struct pgm
 	struct pgm_advise_run run = {.arena = arena, .conn = conn, .options = options, .workload = workload};
 	double started = pgm_clock_ms();
 	pgm_map_init(&run.candidates_by_text, arena);
-	pgm_map_init(&run.notes_by_object, arena);
+	pgm_advise_notes_init(&run.notes, arena);
 	*advice = (struct pgm_advice){0};
 	if (!run_advise(&run, advice, err))
 		return false;
-	advice->notes = run.notes.items;
-	advice->note_count = run.notes.count;
+	advice->notes = run.notes.list.items;
+	advice->note_count = run.notes.list.count;
 	advice->statement_count = workload->statement_count;
 	advice->candidate_count = run.candidates.count;
 	advice->unplanned_count = run.unplanned_count;

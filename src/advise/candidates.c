@@ -198,10 +198,11 @@ static bool served(struct pgm_advise_run *run, const struct pgm_index_def *def)
 		    !pgm_index_def_covers(&existing, def))
 			continue;
 		char *table = pgm_quote_qualified(run->arena, def->table->schema, def->table->name);
-		pgm_advise_note(run,
-				pgm_sprintf(run->arena, "%s %s", table, pgm_index_def_body(run->arena, def)),
-				pgm_sprintf(run->arena, "already served by index %s",
-					    pgm_quote_ident(run->arena, index->name)));
+		pgm_advise_notes_add(
+			&run->notes,
+			pgm_sprintf(run->arena, "%s %s", table, pgm_index_def_body(run->arena, def)),
+			pgm_sprintf(run->arena, "already served by index %s",
+				    pgm_quote_ident(run->arena, index->name)));
 		return true;
 	}
 	return false;
@@ -415,9 +416,9 @@ static bool worth_indexing(struct pgm_advise_run *run, const struct pgm_table *t
 		return false;
 	if (table->pages * PGM_PAGE_BYTES >= PGM_ADVISE_SMALL_TABLE_BYTES)
 		return true;
-	pgm_advise_note(run, pgm_quote_qualified(run->arena, table->schema, table->name),
-			table->pages > 0 ? "too small: reading all of it costs next to nothing"
-					 : "empty, or never analysed: run ANALYZE, then advise again");
+	pgm_advise_notes_add(&run->notes, pgm_quote_qualified(run->arena, table->schema, table->name),
+			     table->pages > 0 ? "too small: reading all of it costs next to nothing"
+					      : "empty, or never analysed: run ANALYZE, then advise again");
 	return false;
 }
 
@@ -429,8 +430,8 @@ static void note_moving_predicate(struct parts *parts, const struct pgm_query_at
 	struct pgm_arena *arena = parts->run->arena;
 	const struct pgm_table *table = parts->query->occurrences[parts->occurrence].table;
 	char *column = pgm_quote_ident(arena, atom->column->name);
-	pgm_advise_note(
-		parts->run,
+	pgm_advise_notes_add(
+		&parts->run->notes,
 		pgm_sprintf(arena, "%s WHERE %s %s <now() or the like>",
 			    pgm_quote_qualified(arena, table->schema, table->name), column, atom->atom->op),
 		pgm_sprintf(arena,
@@ -462,73 +463,4 @@ void pgm_candidates_of(struct pgm_advise_run *run, struct pgm_query *query)
 		emit_orders(parts);
 		emit_brin(parts);
 	}
-}
-
-static bool predicate_holds(const struct pgm_candidate *candidate, const struct pgm_query *query,
-			    int occurrence)
-{
-	struct pgm_predicate own;
-	if (!candidate->def.predicate)
-		return true;
-	PGM_AUTO_ARENA scratch = pgm_arena_new(0);
-	pgm_predicate_of(scratch, query, occurrence, true, &own);
-	for (size_t i = 0; i < candidate->predicate.count; i++) {
-		bool found = false;
-		for (size_t j = 0; j < own.count; j++)
-			found |= strcmp(candidate->predicate.terms[i], own.terms[j]) == 0;
-		if (!found)
-			return false;
-	}
-	return true;
-}
-
-static bool covers_all(const struct pgm_index_def *def, const struct pgm_occurrence *occurrence)
-{
-	if (occurrence->whole_row || occurrence->target || occurrence->read_count == 0)
-		return false;
-	for (size_t i = 0; i < occurrence->read_count; i++) {
-		bool found = false;
-		for (size_t k = 0; k < def->key_count; k++)
-			found |= def->keys[k].column == occurrence->read[i];
-		for (size_t k = 0; k < def->include_count; k++)
-			found |= def->include[k] == occurrence->read[i];
-		if (!found)
-			return false;
-	}
-	return true;
-}
-
-static bool atom_uses(const struct pgm_query_atom *atom, const struct pgm_index_key *first,
-		      const char *method)
-{
-	enum pgm_atom_kind kind = atom->atom->kind;
-	if (strcmp(method, "gin") == 0)
-		return (kind == PGM_ATOM_CONTAIN || kind == PGM_ATOM_PATTERN) &&
-		       atom->column == first->column;
-	if (kind == PGM_ATOM_CONTAIN || kind == PGM_ATOM_PATTERN || kind == PGM_ATOM_OTHER)
-		return false;
-	if (first->expression)
-		return atom->expression && strcmp(atom->expression, first->expression) == 0;
-	return !atom->expression && atom->column == first->column;
-}
-
-bool pgm_candidate_relevant(const struct pgm_advise_run *run, const struct pgm_candidate *candidate,
-			    const struct pgm_query *query)
-{
-	if (candidate->impossible)
-		return false;
-	for (size_t o = 0; o < query->occurrence_count; o++) {
-		const struct pgm_occurrence *occurrence = &query->occurrences[o];
-		if (pgm_candidate_serves_partition(run->catalog, candidate, query, (int)o))
-			return true;
-		if (occurrence->table != candidate->def.table || !predicate_holds(candidate, query, (int)o))
-			continue;
-		if (covers_all(&candidate->def, occurrence) || candidate->def.predicate)
-			return true;
-		for (size_t i = 0; i < query->atom_count; i++)
-			if (query->atoms[i].occurrence == (int)o &&
-			    atom_uses(&query->atoms[i], &candidate->def.keys[0], candidate->def.method))
-				return true;
-	}
-	return false;
 }

@@ -107,7 +107,7 @@ bool pgm_gin_sample(struct pgm_advise_run *run, struct pgm_error *err)
 				return false;
 			}
 			candidate->impossible = true;
-			pgm_advise_note(run, candidate->body, problem.message);
+			pgm_advise_notes_add(&run->notes, candidate->body, problem.message);
 			continue;
 		}
 		double sampled = fmax(pgm_rows_double(&rows, 0, 0), 1);

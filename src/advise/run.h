@@ -4,7 +4,9 @@
 #ifndef PGM_ADVISE_RUN_H
 #define PGM_ADVISE_RUN_H
 
-#include "advise/advise.h"
+#include "advise/candidate.h"
+#include "advise/note.h"
+#include "advise/options.h"
 #include "util/vec.h"
 
 struct pgm_whatif;
@@ -25,8 +27,7 @@ struct pgm_advise_run {
 	PGM_VEC(struct pgm_query *) queries;
 	PGM_VEC(struct pgm_candidate *) candidates;
 	struct pgm_map candidates_by_text; /* CREATE INDEX text -> candidate */
-	PGM_VEC(struct pgm_advise_note) notes;
-	struct pgm_map notes_by_object;
+	struct pgm_advise_notes notes;
 	struct pgm_map writers; /* oid of a table -> struct pgm_writer; see pgm_writers_of() */
 	bool writers_found;
 	double workload_cost; /* of all calls, as things are */
@@ -34,15 +35,10 @@ struct pgm_advise_run {
 	const char *unplanned_example;
 };
 
-void pgm_advise_note(struct pgm_advise_run *run, const char *object, const char *reason);
-
-/* Whether --table lets it in. */
-bool pgm_advise_wants_table(const struct pgm_advise_options *options, const struct pgm_table *table);
-
 /* candidates.c: the candidates that one statement asks for. */
 void pgm_candidates_of(struct pgm_advise_run *run, struct pgm_query *query);
 
-/* Whether the planner could use the candidate for the statement at all. */
+/* relevance.c: whether the planner could use the candidate for the statement at all. */
 bool pgm_candidate_relevant(const struct pgm_advise_run *run, const struct pgm_candidate *candidate,
 			    const struct pgm_query *query);
 

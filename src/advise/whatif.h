@@ -7,7 +7,7 @@
 #ifndef PGM_ADVISE_WHATIF_H
 #define PGM_ADVISE_WHATIF_H
 
-#include "advise/advise.h"
+#include "advise/candidate.h"
 #include "pg/explain.h"
 
 #define PGM_WHATIF_USED_MAX 32

@@ -1,4 +1,4 @@
-#include "advise/advice.h"
+#include "advise/prove.h"
 
 #include "advise/whatif.h"
 #include "pg/quote.h"
@@ -209,8 +209,8 @@ static void note_dear_writes(struct pgm_advise_run *run, struct pgm_costing *con
 			gain += costings[c]->query->weight * (costings[c]->base_cost - lower);
 		}
 		if (!taken && gain > 0 && candidate->write_cost > gain)
-			pgm_advise_note(
-				run,
+			pgm_advise_notes_add(
+				&run->notes,
 				pgm_sprintf(run->arena, "%s %s",
 					    pgm_quote_qualified(run->arena, candidate->def.table->schema,
 								candidate->def.table->name),
@@ -219,8 +219,8 @@ static void note_dear_writes(struct pgm_advise_run *run, struct pgm_costing *con
 	}
 }
 
-bool pgm_advice_make(struct pgm_advise_run *run, struct pgm_costing *const *costings, size_t count,
-		     const struct pgm_selection *selection, struct pgm_advice *advice, struct pgm_error *err)
+bool pgm_prove(struct pgm_advise_run *run, struct pgm_costing *const *costings, size_t count,
+	       const struct pgm_selection *selection, struct pgm_advice *advice, struct pgm_error *err)
 {
 	struct pgm_arena *arena = run->arena;
 	struct gathering gathering = {.run = run, .selection = selection};
