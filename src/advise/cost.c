@@ -75,11 +75,12 @@ static double best_estimate(const struct pgm_costing *costing, const struct pgm_
 	return best;
 }
 
+/* What of a set HypoPG can plan with and may matter. */
 static struct pgm_set planned_part(const struct pgm_costing *costing, const struct pgm_set *set)
 {
 	struct pgm_set part;
 	for (int i = 0; i < PGM_SET_WORDS; i++)
-		part.words[i] = set->words[i] & costing->planned.words[i];
+		part.words[i] = set->words[i] & costing->planned.words[i] & costing->useful.words[i];
 	return part;
 }
 
@@ -207,46 +208,53 @@ static bool peel(struct pgm_advise_run *run, struct pgm_costing *costing, struct
 }
 
 /*
- * Keep only the locals that some tier used: renumber them in what is known. A set is then as good as the
- * set without the useless ones.
+ * Only what some tier used is looked at: a set is taken to be as good as the set without the others. Beside a
+ * set that lacks what is better they may serve after all, which pgm_costing_reconsider() finds out.
  */
-static void forget_useless(struct pgm_costing *costing)
+static void note_useful(struct pgm_costing *costing)
 {
-	struct pgm_set useful = {0};
 	for (size_t t = 0; t < costing->tiers.count; t++)
 		for (int w = 0; w < PGM_SET_WORDS; w++)
-			useful.words[w] |= costing->tiers.items[t].words[w];
-	int renumbered[PGM_ADVISE_QUERY_CANDIDATES];
-	size_t kept = 0;
-	for (size_t i = 0; i < costing->local_count; i++) {
-		bool keep = pgm_set_has(&useful, (int)i) || costing->estimates[i] > 0;
-		renumbered[i] = keep ? (int)kept : -1;
-		if (!keep)
-			continue;
-		costing->locals[kept] = costing->locals[i];
-		costing->estimates[kept++] = costing->estimates[i];
+			costing->useful.words[w] |= costing->tiers.items[t].words[w];
+	for (size_t i = 0; i < costing->local_count; i++)
+		if (costing->estimates[i] > 0)
+			pgm_set_add(&costing->useful, (int)i);
+}
+
+/* The cheapest plan that is known to be possible with this set. */
+static const struct pgm_cost_entry *best_entry(const struct pgm_costing *costing, const struct pgm_set *set)
+{
+	const struct pgm_cost_entry *best = NULL;
+	for (size_t i = 0; i < costing->entries.count; i++) {
+		const struct pgm_cost_entry *entry = &costing->entries.items[i];
+		if (pgm_set_within(&entry->used, set) && (!best || entry->cost < best->cost))
+			best = entry;
 	}
-	struct pgm_set *sets[3];
-	for (size_t e = 0; e < costing->entries.count + costing->tiers.count + 1; e++) {
-		size_t n = 0;
-		if (e < costing->entries.count) {
-			sets[n++] = &costing->entries.items[e].set;
-			sets[n++] = &costing->entries.items[e].used;
-		} else if (e < costing->entries.count + costing->tiers.count) {
-			sets[n++] = &costing->tiers.items[e - costing->entries.count];
-		} else {
-			sets[n++] = &costing->planned;
-		}
-		for (size_t s = 0; s < n; s++) {
-			struct pgm_set old = *sets[s], new = {0};
-			for (size_t i = 0; i < costing->local_count; i++)
-				if (pgm_set_has(&old, (int)i) && renumbered[i] >= 0)
-					pgm_set_add(&new, renumbered[i]);
-			*sets[s] = new;
-		}
+	return best;
+}
+
+bool pgm_costing_reconsider(struct pgm_advise_run *run, struct pgm_costing *costing,
+			    const struct pgm_set *set, bool *changed, struct pgm_error *err)
+{
+	struct pgm_set whole, others;
+	double lower, upper;
+	*changed = false;
+	for (int i = 0; i < PGM_SET_WORDS; i++) {
+		whole.words[i] = set->words[i] & costing->planned.words[i];
+		others.words[i] = whole.words[i] & ~costing->useful.words[i];
 	}
-	memset(&costing->estimates[kept], 0, sizeof(double) * (costing->local_count - kept));
-	costing->local_count = kept;
+	if (pgm_set_empty(&others))
+		return true;
+	bounds(costing, &whole, &lower, &upper);
+	if (lower < upper * SAME_COST_FACTOR &&
+	    (upper - lower) * costing->query->weight > run->workload_cost * PEEL_MIN_SHARE &&
+	    !explain(run, costing, &whole, err))
+		return pgm_error_context(err, "planning a statement again");
+	const struct pgm_set used = best_entry(costing, &whole)->used;
+	*changed = !pgm_set_within(&used, &costing->useful);
+	for (int i = 0; i < PGM_SET_WORDS; i++)
+		costing->useful.words[i] |= used.words[i];
+	return true;
 }
 
 static void count_unplanned(struct pgm_advise_run *run, const struct pgm_error *err)
@@ -294,6 +302,6 @@ bool pgm_costing_peel(struct pgm_advise_run *run, struct pgm_costing *costing, s
 		return true;
 	if (!pgm_gin_estimate(run, costing, err) || !peel(run, costing, err))
 		return false;
-	forget_useless(costing);
+	note_useful(costing);
 	return true;
 }

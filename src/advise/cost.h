@@ -7,8 +7,9 @@
  * they meet no EXPLAIN is needed.
  *
  * To begin with, candidates are peeled: plan with all of them, take away those that the plan uses, plan
- * again, and so on until the plan uses none. What is left then serves the statement in no way, and each
- * tier tells what the best of the rest would give.
+ * again, and so on until the plan uses none. What is left then hardly serves the statement, and each
+ * tier tells what the best of the rest would give. Beside a set that lacks the better ones the rest may serve
+ * after all: pgm_costing_reconsider() looks, once a set is chosen.
  */
 #ifndef PGM_ADVISE_COST_H
 #define PGM_ADVISE_COST_H
@@ -31,8 +32,9 @@ struct pgm_cost_entry {
 
 struct pgm_costing {
 	struct pgm_query *query;
-	struct pgm_candidate *locals[PGM_ADVISE_QUERY_CANDIDATES]; /* after peeling: those that serve */
+	struct pgm_candidate *locals[PGM_ADVISE_QUERY_CANDIDATES];
 	size_t local_count;
+	struct pgm_set useful;			       /* after peeling: those that some tier used */
 	struct pgm_set planned;			       /* the locals that HypoPG can plan with */
 	double estimates[PGM_ADVISE_QUERY_CANDIDATES]; /* cost with a gin candidate; 0: not one */
 	PGM_VEC(struct pgm_cost_entry) entries;
@@ -60,6 +62,13 @@ bool pgm_costing_peel(struct pgm_advise_run *run, struct pgm_costing *costing,
 /* The cost of one execution under the set, by EXPLAIN where it has to be. */
 bool pgm_costing_cost(struct pgm_advise_run *run, struct pgm_costing *costing, const struct pgm_set *set,
 		      double *cost, struct pgm_error *err) PGM_MUST_CHECK;
+
+/*
+ * The set may hold candidates that peeling found useless. Plan with them too: *changed says that some are of
+ * use beside this set, and from now on they count.
+ */
+bool pgm_costing_reconsider(struct pgm_advise_run *run, struct pgm_costing *costing,
+			    const struct pgm_set *set, bool *changed, struct pgm_error *err) PGM_MUST_CHECK;
 
 /* What is known without an EXPLAIN: lower <= cost <= upper. */
 void pgm_costing_bounds(const struct pgm_costing *costing, const struct pgm_set *set, double *lower,

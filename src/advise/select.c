@@ -1,54 +1,18 @@
 #include "advise/select.h"
 
-#include "advise/whatif.h"
+#include "advise/search.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MOVE_ADDS_MAX	  8
 #define NEGLIGIBLE_SHARE  5e-4 /* of the workload: a statement that can gain less is not asked about */
 #define ALL_SHARE_DIVISOR 50   /* min_gain of one statement weighs like a fiftieth of it of them all */
 #define NOTICEABLE_COST	  40.0 /* planner units: ten random pages */
 #define NOTICEABLE_RATIO  4.0
 #define ROUNDS_MAX	  3
 
-struct place {
-	size_t costing;
-	int local;
-};
-
-struct places {
-	struct place *items;
-	size_t count;
-	size_t capacity;
-};
-
-struct move {
-	struct pgm_candidate *adds[MOVE_ADDS_MAX];
-	size_t add_count;
-	struct pgm_candidate *removes; /* or NULL */
-	double size_bytes;	       /* that it adds to what is chosen */
-	double benefit;		       /* an upper bound until it is exact */
-	double last_exact;	       /* of an earlier round; INFINITY: never evaluated */
-	double best_ratio;	       /* its largest worth() to one statement */
-	bool exact;
-};
-
-struct search {
-	struct pgm_advise_run *run;
-	struct pgm_costing *const *costings;
-	size_t count;
-	struct places *places; /* by candidate id */
-	bool *chosen;	       /* by candidate id */
-	double *current;       /* cost of each statement, of one execution */
-	double budget_left;
-	double workload_cost; /* without any candidate */
-	PGM_VEC(struct move) moves;
-	int *touched; /* scratch: costings a move touches */
-};
-
-static double weight_of(const struct search *search, size_t costing)
+double pgm_search_weight(const struct search *search, size_t costing)
 {
 	return search->costings[costing]->query->weight;
 }
@@ -64,7 +28,7 @@ static struct pgm_set set_of(const struct search *search, size_t index)
 }
 
 /* What is chosen with the move made, as one statement sees it. */
-static struct pgm_set set_after(const struct search *search, const struct move *move, size_t index)
+struct pgm_set pgm_search_set_after(const struct search *search, const struct move *move, size_t index)
 {
 	const struct pgm_costing *costing = search->costings[index];
 	struct pgm_set set = set_of(search, index);
@@ -90,7 +54,7 @@ static struct pgm_set alone_set(const struct search *search, const struct move *
 	return set;
 }
 
-static size_t touched_by(const struct search *search, const struct move *move, int *touched)
+size_t pgm_search_touched(const struct search *search, const struct move *move, int *touched)
 {
 	size_t count = 0;
 	for (size_t i = 0; i <= move->add_count; i++) {
@@ -109,7 +73,7 @@ static size_t touched_by(const struct search *search, const struct move *move, i
 	return count;
 }
 
-static double write_cost_of(const struct move *move)
+double pgm_move_write_cost(const struct move *move)
 {
 	double cost = move->removes ? -move->removes->write_cost : 0;
 	for (size_t i = 0; i < move->add_count; i++)
@@ -120,7 +84,7 @@ static double write_cost_of(const struct move *move)
 /* How much the statement can still gain by the move, at most. */
 static double potential(const struct search *search, const struct move *move, size_t costing)
 {
-	struct pgm_set set = set_after(search, move, costing);
+	struct pgm_set set = pgm_search_set_after(search, move, costing);
 	double lower, upper, gain;
 	pgm_costing_bounds(search->costings[costing], &set, &lower, &upper);
 	gain = search->current[costing] - lower;
@@ -130,13 +94,13 @@ static double potential(const struct search *search, const struct move *move, si
 		pgm_costing_bounds(search->costings[costing], &alone, &lower, &upper);
 		gain = fmin(gain, search->costings[costing]->base_cost - lower);
 	}
-	return weight_of(search, costing) * gain;
+	return pgm_search_weight(search, costing) * gain;
 }
 
 static void bound(struct search *search, struct move *move)
 {
-	size_t count = touched_by(search, move, search->touched);
-	double benefit = -write_cost_of(move);
+	size_t count = pgm_search_touched(search, move, search->touched);
+	double benefit = -pgm_move_write_cost(move);
 	for (size_t i = 0; i < count; i++)
 		benefit += potential(search, move, (size_t)search->touched[i]);
 	move->exact = false;
@@ -183,9 +147,9 @@ static double worth(const struct search *search, size_t costing, double before, 
 static bool evaluate(struct search *search, struct move *move, double best_score, struct pgm_error *err)
 {
 	PGM_AUTO_ARENA scratch = pgm_arena_new(0);
-	size_t count = touched_by(search, move, search->touched);
+	size_t count = pgm_search_touched(search, move, search->touched);
 	struct share *shares = PGM_NEW_ARRAY(scratch, struct share, count + 1);
-	double left = 0, gained = -write_cost_of(move);
+	double left = 0, gained = -pgm_move_write_cost(move);
 	for (size_t i = 0; i < count; i++) {
 		size_t costing = (size_t)search->touched[i];
 		shares[i] = (struct share){costing, potential(search, move, costing)};
@@ -202,13 +166,14 @@ static bool evaluate(struct search *search, struct move *move, double best_score
 		left -= shares[i].potential;
 		size_t costing = shares[i].costing;
 		if (!move->removes && fabs(shares[i].potential) < search->workload_cost * NEGLIGIBLE_SHARE &&
-		    shares[i].potential < search->current[costing] * weight_of(search, costing) * 0.05)
+		    shares[i].potential <
+			    search->current[costing] * pgm_search_weight(search, costing) * 0.05)
 			continue;
-		struct pgm_set set = set_after(search, move, costing);
+		struct pgm_set set = pgm_search_set_after(search, move, costing);
 		double cost;
 		if (!pgm_costing_cost(search->run, search->costings[costing], &set, &cost, err))
 			return false;
-		gained += weight_of(search, costing) * (search->current[costing] - cost);
+		gained += pgm_search_weight(search, costing) * (search->current[costing] - cost);
 		move->best_ratio =
 			fmax(move->best_ratio, worth(search, costing, search->current[costing], cost));
 	}
@@ -230,7 +195,7 @@ static bool significant(const struct search *search, double benefit, double rati
 static bool allowed(const struct search *search, const struct move *move)
 {
 	for (size_t i = 0; i < move->add_count; i++)
-		if (search->chosen[move->adds[i]->id])
+		if (search->chosen[move->adds[i]->id] || move->adds[i] == search->banned)
 			return false;
 	return !move->removes || search->chosen[move->removes->id];
 }
@@ -258,7 +223,7 @@ static void make_moves(struct search *search)
 			size_t members = 0;
 			for (size_t i = 0; i < costing->local_count; i++)
 				if (pgm_set_has(&costing->tiers.items[t], (int)i) &&
-				    members++ < MOVE_ADDS_MAX)
+				    members++ < PGM_MOVE_ADDS_MAX)
 					move.adds[move.add_count++] = costing->locals[i];
 			if (move.add_count > 1 && members == move.add_count)
 				add_move(search, move);
@@ -297,9 +262,9 @@ static void make_widenings(struct search *search, struct pgm_candidate *narrow)
 	}
 }
 
-static bool apply_move(struct search *search, const struct move *move, struct pgm_error *err)
+bool pgm_search_apply(struct search *search, const struct move *move, struct pgm_error *err)
 {
-	size_t count = touched_by(search, move, search->touched);
+	size_t count = pgm_search_touched(search, move, search->touched);
 	for (size_t i = 0; i < move->add_count; i++)
 		search->chosen[move->adds[i]->id] = true;
 	if (move->removes)
@@ -315,6 +280,47 @@ static bool apply_move(struct search *search, const struct move *move, struct pg
 	return true;
 }
 
+double pgm_search_cost(const struct search *search)
+{
+	double cost = 0;
+	for (size_t i = 0; i < search->count; i++)
+		cost += pgm_search_weight(search, i) * search->current[i];
+	for (size_t i = 0; i < search->run->candidates.count; i++)
+		if (search->chosen[i])
+			cost += search->run->candidates.items[i]->write_cost;
+	return cost;
+}
+
+static int compare_score(const void *a, const void *b)
+{
+	const struct move *left = *(const struct move *const *)a, *right = *(const struct move *const *)b;
+	double x = score_of(left->benefit, left->size_bytes), y = score_of(right->benefit, right->size_bytes);
+	return x != y ? (x < y ? 1 : -1) : (left > right) - (left < right);
+}
+
+/* Whether what is left of the budget could gain enough: as if every move kept its bound, and could be cut. */
+static bool within_reach(const struct search *search)
+{
+	double left = search->budget_left, cost = pgm_search_cost(search);
+	if (isinf(search->cost_to_beat))
+		return true;
+	PGM_AUTO_ARENA scratch = pgm_arena_new(0);
+	const struct move **order = PGM_NEW_ARRAY(scratch, const struct move *, search->moves.count + 1);
+	size_t count = 0;
+	for (size_t i = 0; i < search->moves.count; i++) {
+		const struct move *move = &search->moves.items[i];
+		if (move->benefit > 0 && move->size_bytes <= search->budget_left && move->add_count == 1)
+			order[count++] = move;
+	}
+	qsort(order, count, sizeof(*order), compare_score);
+	for (size_t i = 0; i < count && left > 0; i++) {
+		double size = fmax(order[i]->size_bytes, PGM_PAGE_BYTES);
+		cost -= order[i]->benefit * fmin(1, left / size);
+		left -= size;
+	}
+	return cost < search->cost_to_beat;
+}
+
 /* The best move, exact, or NULL where none is left that pays. */
 static bool best_move(struct search *search, struct move **best, struct pgm_error *err)
 {
@@ -324,6 +330,10 @@ static bool best_move(struct search *search, struct move **best, struct pgm_erro
 			move->benefit = -1, move->exact = true;
 		else
 			bound(search, move);
+	}
+	if (!within_reach(search)) {
+		*best = NULL;
+		return true;
 	}
 	for (;;) {
 		double best_exact = 0, best_bound = 0;
@@ -349,7 +359,7 @@ static bool best_move(struct search *search, struct move **best, struct pgm_erro
 	}
 }
 
-static bool grow(struct search *search, struct pgm_error *err)
+bool pgm_search_grow(struct search *search, struct pgm_error *err)
 {
 	struct move *move;
 	make_moves(search);
@@ -362,7 +372,7 @@ static bool grow(struct search *search, struct pgm_error *err)
 		if (!move)
 			return true;
 		struct move made = *move;
-		if (!apply_move(search, &made, err))
+		if (!pgm_search_apply(search, &made, err))
 			return false;
 		for (size_t i = 0; i < made.add_count; i++)
 			make_widenings(search, made.adds[i]);
@@ -374,23 +384,23 @@ static bool loss_without(struct search *search, struct pgm_candidate *candidate,
 			 struct pgm_error *err)
 {
 	struct move move = {.removes = candidate};
-	size_t count = touched_by(search, &move, search->touched);
+	size_t count = pgm_search_touched(search, &move, search->touched);
 	*loss = -candidate->write_cost;
 	*ratio = 0;
 	for (size_t i = 0; i < count; i++) {
 		size_t costing = (size_t)search->touched[i];
-		struct pgm_set set = set_after(search, &move, costing);
+		struct pgm_set set = pgm_search_set_after(search, &move, costing);
 		double cost;
 		if (!pgm_costing_cost(search->run, search->costings[costing], &set, &cost, err))
 			return false;
-		*loss += weight_of(search, costing) * (cost - search->current[costing]);
+		*loss += pgm_search_weight(search, costing) * (cost - search->current[costing]);
 		*ratio = fmax(*ratio, worth(search, costing, cost, search->current[costing]));
 	}
 	return true;
 }
 
 /* Take out what no longer pays, the least useful first. */
-static bool shrink(struct search *search, bool *changed, struct pgm_error *err)
+bool pgm_search_shrink(struct search *search, bool *changed, struct pgm_error *err)
 {
 	*changed = false;
 	for (;;) {
@@ -408,21 +418,10 @@ static bool shrink(struct search *search, bool *changed, struct pgm_error *err)
 		if (!worst)
 			return true;
 		struct move out = {.removes = worst, .size_bytes = -worst->budget_bytes};
-		if (!apply_move(search, &out, err))
+		if (!pgm_search_apply(search, &out, err))
 			return false;
 		*changed = true;
 	}
-}
-
-static double total_cost(const struct search *search)
-{
-	double cost = 0;
-	for (size_t i = 0; i < search->count; i++)
-		cost += weight_of(search, i) * search->current[i];
-	for (size_t i = 0; i < search->run->candidates.count; i++)
-		if (search->chosen[i])
-			cost += search->run->candidates.items[i]->write_cost;
-	return cost;
 }
 
 static void start_over(struct search *search)
@@ -434,27 +433,49 @@ static void start_over(struct search *search)
 		search->current[i] = search->costings[i]->base_cost;
 }
 
-static bool search_once(struct search *search, struct pgm_error *err)
-{
-	start_over(search);
-	for (int round = 0; round < ROUNDS_MAX; round++) {
-		bool changed;
-		if (!grow(search, err) || !shrink(search, &changed, err))
-			return false;
-		if (!changed)
-			break;
-	}
-	return true;
-}
-
 static void map_places(struct search *search)
 {
 	struct pgm_arena *arena = search->run->arena;
 	search->places = PGM_NEW_ARRAY(arena, struct places, search->run->candidates.count + 1);
 	for (size_t c = 0; c < search->count; c++)
 		for (size_t i = 0; i < search->costings[c]->local_count; i++)
-			*pgm_vec_add(arena, &search->places[search->costings[c]->locals[i]->id]) =
-				(struct place){c, (int)i};
+			if (pgm_set_has(&search->costings[c]->useful, (int)i))
+				*pgm_vec_add(arena, &search->places[search->costings[c]->locals[i]->id]) =
+					(struct place){c, (int)i};
+}
+
+bool pgm_search_reconsider(struct search *search, const double *before, bool *changed, struct pgm_error *err)
+{
+	*changed = false;
+	for (size_t c = 0; c < search->count; c++) {
+		if (before && search->current[c] <= before[c])
+			continue;
+		struct pgm_set set = set_of(search, c);
+		bool more;
+		if (!pgm_costing_reconsider(search->run, search->costings[c], &set, &more, err) ||
+		    (more &&
+		     !pgm_costing_cost(search->run, search->costings[c], &set, &search->current[c], err)))
+			return false;
+		*changed |= more;
+	}
+	if (*changed)
+		map_places(search);
+	return true;
+}
+
+static bool search_once(struct search *search, struct pgm_error *err)
+{
+	start_over(search);
+	for (int round = 0; round < ROUNDS_MAX; round++) {
+		bool shrunk, reconsidered;
+		if (!pgm_search_grow(search, err) ||
+		    !pgm_search_reconsider(search, NULL, &reconsidered, err) ||
+		    !pgm_search_shrink(search, &shrunk, err))
+			return false;
+		if (!shrunk && !reconsidered)
+			break;
+	}
+	return true;
 }
 
 static bool take_result(struct search *search, struct pgm_selection *selection, struct pgm_error *err)
@@ -463,7 +484,7 @@ static bool take_result(struct search *search, struct pgm_selection *selection, 
 	*selection = (struct pgm_selection){0};
 	selection->chosen = PGM_NEW_ARRAY(run->arena, struct pgm_candidate *, run->candidates.count + 1);
 	selection->benefits = PGM_NEW_ARRAY(run->arena, double, run->candidates.count + 1);
-	selection->cost = total_cost(search);
+	selection->cost = pgm_search_cost(search);
 	for (size_t i = 0; i < run->candidates.count; i++) {
 		double loss, ratio;
 		if (!search->chosen[i])
@@ -480,14 +501,15 @@ static bool take_result(struct search *search, struct pgm_selection *selection, 
 bool pgm_select(struct pgm_advise_run *run, struct pgm_costing *const *costings, size_t count,
 		struct pgm_selection *selection, struct pgm_error *err)
 {
-	struct search search = {.run = run, .costings = costings, .count = count};
+	struct search search = {.run = run, .costings = costings, .count = count, .cost_to_beat = INFINITY};
 	search.chosen = PGM_NEW_ARRAY(run->arena, bool, run->candidates.count + 1);
 	search.current = PGM_NEW_ARRAY(run->arena, double, count + 1);
 	search.touched = PGM_NEW_ARRAY(run->arena, int, count + 1);
 	map_places(&search);
 	start_over(&search);
-	search.workload_cost = total_cost(&search);
-	if (!search_once(&search, err))
+	search.workload_cost = pgm_search_cost(&search);
+	if (!search_once(&search, err) ||
+	    (run->options->budget_bytes > 0 && !pgm_search_improve(&search, err)))
 		return false;
 	return take_result(&search, selection, err);
 }
