@@ -60,10 +60,9 @@ static bool sample(struct pgm_advise_run *run, const struct pgm_candidate *candi
 	char *sql = pgm_sprintf(arena, pgm_embedded_text("advise/gin_sample.sql"), key_source(run, candidate),
 				pgm_quote_ident(arena, candidate->searched->name),
 				pgm_quote_qualified(arena, table->schema, table->name), sampled, SAMPLE_ROWS);
-	if (pgm_conn_query(run->conn, arena, sql, 0, NULL, rows, err))
-		return true;
+	bool ok = pgm_conn_query(run->conn, arena, sql, 0, NULL, rows, err);
 	pgm_conn_exec_quietly(run->conn, PGM_CONN_MARKER "ROLLBACK TO SAVEPOINT pgmend");
-	return false;
+	return ok;
 }
 
 /* Distinct keys in all rows from those of a sample: Haas and Stokes' Duj1, as ANALYZE does (analyze.c). */

@@ -150,6 +150,21 @@ static const char *document_value(const struct filler *filler, const struct pgm_
 	return value ? pgm_quote_literal(arena, value) : NULL;
 }
 
+/* In ARRAY[...] a bare literal would be a text, whatever it is compared with. */
+static const char *element_literal(const struct filler *filler, const struct pgm_column *column,
+				   const char *value)
+{
+	static const char *const types[] = {
+		"int2", "int4", "int8", "numeric",   "float4",	    "float8", "text", "varchar",
+		"bool", "uuid", "date", "timestamp", "timestamptz", "bpchar", "inet", "name"};
+	const char *type = column->type_name + (*column->type_name == '_');
+	const char *literal = pgm_quote_literal(filler->arena, value);
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
+		if (strcmp(types[i], type) == 0)
+			return pgm_sprintf(filler->arena, "%s::pg_catalog.%s", literal, type);
+	return literal;
+}
+
 /* A word that no parser of tsquery stumbles over. */
 static const char *plain_word(const char *element)
 {
@@ -171,7 +186,8 @@ static const char *contained_value(const struct filler *filler, const struct pgm
 	if (strcmp(column->type_name, "tsvector") == 0)
 		return pgm_quote_literal(arena, plain_word(element));
 	if (column->type_category == 'A' && element)
-		return pgm_quote_literal(arena, part ? element : array_of(filler, element));
+		return part ? element_literal(filler, column, element)
+			    : pgm_quote_literal(arena, array_of(filler, element));
 	if (atom->atom->op[0] == '?') /* a key of a jsonb; ?| and ?& take arrays */
 		return atom->atom->op[1] ? "'{key}'" : "'key'";
 	if (strcmp(atom->atom->op, "@@") == 0)
@@ -281,6 +297,8 @@ static const char *compared_value(const struct filler *filler, const struct pgm_
 	default:
 		return NULL;
 	}
+	if (value && param->element)
+		return element_literal(filler, column, value);
 	return value ? pgm_quote_literal(filler->arena, value) : NULL;
 }
 

@@ -13,6 +13,9 @@
 
 #define PLANNING_TIMEOUT_MS 10000
 
+/* After each look: whoever waits for a lock of ours would make all others wait behind. */
+static const char release_sql[] = "ROLLBACK TO SAVEPOINT pgmend";
+
 struct hypothetical {
 	const struct pgm_candidate *candidate;
 	unsigned oid;
@@ -62,7 +65,7 @@ static bool create_for_now(struct pgm_conn *conn, struct pgm_error *err)
 	}
 	if (pgm_conn_exec(conn,
 			  PGM_CONN_MARKER
-			  "BEGIN; CREATE SCHEMA pgmend_whatif; CREATE EXTENSION hypopg SCHEMA "
+			  "BEGIN READ WRITE; CREATE SCHEMA pgmend_whatif; CREATE EXTENSION hypopg SCHEMA "
 			  "pgmend_whatif",
 			  err))
 		return true;
@@ -172,16 +175,17 @@ static bool accept(void *self, const struct pgm_candidate *candidate, double *si
 		hypopg->schema, hypopg->schema,
 		pgm_quote_literal(hypopg->scratch,
 				  pgm_index_def_create(hypopg->scratch, &candidate->def, NULL, false)));
-	struct pgm_rows rows;
-	if (!pgm_conn_query(hypopg->conn, hypopg->scratch, sql, 0, NULL, &rows, err)) {
+	const char *sqls[] = {sql, release_sql};
+	struct pgm_rows rows[2];
+	if (!pgm_conn_pipeline(hypopg->conn, hypopg->scratch, 2, sqls, rows, NULL, err)) {
 		recover(hypopg);
 		return false;
 	}
-	if (rows.count == 0)
+	if (rows[0].count == 0)
 		return pgm_error_set(err, PGM_ERR_STATE, "HypoPG made no index");
-	*size_bytes = pgm_rows_double(&rows, 0, 1);
+	*size_bytes = pgm_rows_double(&rows[0], 0, 1);
 	*pgm_vec_add(hypopg->arena, &hypopg->present) =
-		(struct hypothetical){candidate, (unsigned)pgm_rows_int(&rows, 0, 0)};
+		(struct hypothetical){candidate, (unsigned)pgm_rows_int(&rows[0], 0, 0)};
 	return true;
 }
 
@@ -226,11 +230,12 @@ static bool run(struct hypopg *hypopg, const char *statement, struct pgm_candida
 		*pgm_vec_add(scratch, &sqls) = create_call(hypopg, set[i]);
 	}
 	*pgm_vec_add(scratch, &sqls) = statement;
+	*pgm_vec_add(scratch, &sqls) = release_sql;
 	struct pgm_rows *rows = PGM_NEW_ARRAY(scratch, struct pgm_rows, sqls.count);
 	size_t failed = 0;
 	bool ok = pgm_conn_pipeline(hypopg->conn, scratch, sqls.count, sqls.items, rows, &failed, err);
 	/* What was created before a failure is there: hypothetical indexes know no transaction. */
-	size_t done = ok ? sqls.count - 1 : failed;
+	size_t done = ok ? sqls.count : failed;
 	for (size_t i = drops; i < done && i < drops + created.count; i++)
 		if (rows[i].count)
 			*pgm_vec_add(hypopg->arena, &hypopg->present) = (struct hypothetical){
@@ -240,7 +245,7 @@ static bool run(struct hypopg *hypopg, const char *statement, struct pgm_candida
 		recover(hypopg);
 		return false;
 	}
-	*answer = rows[sqls.count - 1];
+	*answer = rows[sqls.count - 2];
 	return true;
 }
 

@@ -52,13 +52,15 @@ void pgm_advise_report_json(const struct pgm_advise_report *report, FILE *stream
 	for (size_t i = 0; i < advice->loser_count; i++)
 		json_array_append_new(losers, effect_json(&advice->losers[i]));
 	json_t *top = json_pack(
-		"{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:s}",
+		"{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, "
+		"s:s}",
 		"schema", "pgmend.advise/1", "database", pgm_conn_database(report->conn), "plan_id",
 		report->plan->id, "source", report->workload->source, "proposals", proposals, "not_proposed",
 		notes, "losers", losers, "cost_before", advice->cost_before, "cost_after", advice->cost_after,
 		"size_bytes", (json_int_t)advice->size_bytes, "budget_used_bytes",
 		(json_int_t)advice->hypopg_bytes, "statements", (json_int_t)advice->statement_count,
-		"left_out", (json_int_t)report->workload->left_out_count, "not_planned",
+		"left_out", (json_int_t)report->workload->left_out_count, "hidden",
+		(json_int_t)report->workload->hidden_count, "not_planned",
 		(json_int_t)advice->unplanned_count, "candidates", (json_int_t)advice->candidate_count,
 		"explains", (json_int_t)advice->explain_count, "elapsed_ms", advice->elapsed_ms, "backend",
 		advice->backend);

@@ -107,24 +107,39 @@ static void print_markdown(const struct pgm_advise_report *report, FILE *stream)
 	fputc('\n', stream);
 }
 
+static const char *counted(struct pgm_arena *arena, size_t count, const char *one, const char *many)
+{
+	return pgm_sprintf(arena, "%zu %s", count, count == 1 ? one : many);
+}
+
 static void print_summary(const struct pgm_advise_report *report, FILE *stream)
 {
 	struct pgm_arena *arena = report->arena;
 	const struct pgm_advice *advice = report->advice;
 	double ratio = advice->cost_before / (advice->cost_after > 0.01 ? advice->cost_after : 0.01);
-	fprintf(stream,
-		"%zu indexes, about %s together. The workload's cost goes from %.0f to %.0f (%s less).\n",
-		advice->proposal_count, pgm_format_bytes(arena, advice->size_bytes), advice->cost_before,
-		advice->cost_after, pgm_format_ratio(arena, ratio));
-	fprintf(stream, "Asked: %zu statements of %s, %zu candidates, %zu EXPLAINs in %s by %s.\n",
-		advice->statement_count, report->workload->source, advice->candidate_count,
-		advice->explain_count, pgm_format_ms(arena, advice->elapsed_ms), advice->backend);
+	fprintf(stream, "%s, about %s together. The workload's cost goes from %.0f to %.0f (%s less).\n",
+		counted(arena, advice->proposal_count, "index", "indexes"),
+		pgm_format_bytes(arena, advice->size_bytes), advice->cost_before, advice->cost_after,
+		pgm_format_ratio(arena, ratio));
+	fprintf(stream, "Asked: %s of %s, %s, %s in %s by %s.\n",
+		counted(arena, advice->statement_count, "statement", "statements"), report->workload->source,
+		counted(arena, advice->candidate_count, "candidate", "candidates"),
+		counted(arena, advice->explain_count, "EXPLAIN", "EXPLAINs"),
+		pgm_format_ms(arena, advice->elapsed_ms), advice->backend);
 	if (report->workload->left_out_count)
-		fprintf(stream, "Left out: %zu texts that cannot be understood (the first: %s).\n",
-			report->workload->left_out_count, report->workload->left_out_example);
+		fprintf(stream, "Left out: %s that cannot be understood (the first: %s).\n",
+			counted(arena, report->workload->left_out_count, "text", "texts"),
+			report->workload->left_out_example);
 	if (advice->unplanned_count)
-		fprintf(stream, "Left out: %zu statements that the server would not plan (the first: %s).\n",
-			advice->unplanned_count, advice->unplanned_example);
+		fprintf(stream, "Left out: %s that the server would not plan (the first: %s).\n",
+			counted(arena, advice->unplanned_count, "statement", "statements"),
+			advice->unplanned_example);
+	if (report->workload->hidden_count)
+		fprintf(stream,
+			"Left out: %s of other users, whose text this role may not read. To let it: GRANT "
+			"pg_read_all_stats TO %s;\n",
+			counted(arena, report->workload->hidden_count, "statement", "statements"),
+			pgm_quote_ident(arena, pgm_conn_user(report->conn)));
 	for (size_t i = 0; i < advice->loser_count; i++)
 		fprintf(stream, "Loses: %s: cost %.1f -> %.1f\n", subject(arena, advice->losers[i].query),
 			advice->losers[i].cost_before, advice->losers[i].cost_after);

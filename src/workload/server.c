@@ -47,11 +47,10 @@ bool pgm_workload_from_server(struct pgm_arena *arena, struct pgm_conn *conn, si
 			return missing(conn, err);
 		return pgm_error_context(err, "reading pg_stat_statements");
 	}
-	size_t hidden_count = 0;
 	for (size_t r = 0; r < rows.count; r++) {
 		const char *text = pgm_rows_text(&rows, r, 0);
 		if (strcmp(text, "<insufficient privilege>") == 0)
-			hidden_count++;
+			workload->hidden_count++;
 		else
 			pgm_workload_add(&builder, text, false, pgm_rows_double(&rows, r, 1),
 					 pgm_rows_double(&rows, r, 2), pgm_rows_double(&rows, r, 3));
@@ -59,7 +58,7 @@ bool pgm_workload_from_server(struct pgm_arena *arena, struct pgm_conn *conn, si
 	pgm_workload_finish(&builder);
 	workload->source = "pg_stat_statements";
 	workload->live = true;
-	if (workload->statement_count == 0 && hidden_count)
+	if (workload->statement_count == 0 && workload->hidden_count)
 		return hidden(conn, arena, err);
 	if (workload->statement_count == 0) {
 		pgm_error_set(err, PGM_ERR_STATE, "pg_stat_statements holds no query of database \"%s\" yet",

@@ -30,6 +30,7 @@ struct pgm_workload {
 	size_t statement_count;
 	size_t left_out_count;	      /* that could not be understood */
 	const char *left_out_example; /* why the first of them was not */
+	size_t hidden_count;	      /* of other users, whose text the role may not read */
 	bool live;		      /* statistics of the server cover the same time */
 };
 
