@@ -178,13 +178,15 @@ static void print_preview_step(struct pgm_arena *arena, const struct pgm_engine_
 		printf("   %s\n", safe(arena, pgm_strndup(arena, line, length)));
 		line += length + (line[length] == '\n');
 	}
-	if (*step->lock)
-		printf("   lock: %s%s%s\n", step->lock, *step->relation ? " on " : "",
-		       safe(arena, step->relation));
-	if (step->size_bytes >= 0)
-		printf("   size: about %s\n", pgm_format_bytes(arena, (double)step->size_bytes));
-	if (step->build_ms >= 0)
-		printf("   time: about %s\n", pgm_format_ms(arena, step->build_ms));
+	const char *size =
+		step->size_bytes >= 0
+			? pgm_sprintf(arena, "; about %s", pgm_format_bytes(arena, (double)step->size_bytes))
+			: "";
+	const char *time = step->build_ms >= 0
+				   ? pgm_sprintf(arena, "; about %s", pgm_format_ms(arena, step->build_ms))
+				   : "";
+	printf("   lock: %s%s%s%s%s\n", *step->lock ? step->lock : "none", *step->relation ? " on " : "",
+	       safe(arena, step->relation), size, time);
 	for (size_t i = 0; i < step->blocker_count; i++)
 		printf("   %swould wait for:%s %s\n", pgm_term_on(stdout, PGM_YELLOW), pgm_term_off(stdout),
 		       safe(arena, step->blockers[i]));

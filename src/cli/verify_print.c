@@ -277,6 +277,14 @@ static const char *used_text(const struct pgm_verify_pair *pair)
 					      : "NOT USED";
 }
 
+static bool all_used(const struct pgm_verify_report *report)
+{
+	for (size_t i = 0; i < report->pair_count; i++)
+		if (report->pairs[i].used < report->pairs[i].expected)
+			return false;
+	return true;
+}
+
 static const char *verdict_text(const struct pgm_verify_pair *pair)
 {
 	return pair->verdict == PGM_VERDICT_SLOWER ? "SLOWER" : pgm_verdict_name(pair->verdict);
@@ -389,11 +397,15 @@ void pgm_verify_print_report(struct pgm_arena *arena, const struct pgm_verify_re
 		heading(&to, "Statements");
 		print_pairs(&to, report);
 	}
-	if (report->pair_count) {
+	if (report->pair_count && health && !markdown && all_used(report)) {
+		line(&to,
+		     "The planner chooses the new indexes for each of the %zu statements that expect one.",
+		     report->pair_count);
+	} else if (report->pair_count) {
 		heading(&to, health ? "What the planner chooses now" : "Plans");
 		print_plans(&to, report);
-		print_reasons(&to, report->after, !health);
 	}
+	print_reasons(&to, report->after, !health);
 	print_indexes(&to, report);
 	print_writes(&to, report->after);
 	heading(&to, "Verdict");
