@@ -117,10 +117,12 @@ static void print_summary(const struct pgm_advise_report *report, FILE *stream)
 	struct pgm_arena *arena = report->arena;
 	const struct pgm_advice *advice = report->advice;
 	double ratio = advice->cost_before / (advice->cost_after > 0.01 ? advice->cost_after : 0.01);
-	fprintf(stream, "%s, about %s together. The workload's cost goes from %.0f to %.0f (%s less).\n",
-		counted(arena, advice->proposal_count, "index", "indexes"),
-		pgm_format_bytes(arena, advice->size_bytes), advice->cost_before, advice->cost_after,
-		pgm_format_ratio(arena, ratio));
+	if (advice->proposal_count)
+		fprintf(stream,
+			"%s, about %s together. The workload's cost goes from %.0f to %.0f (%s less).\n",
+			counted(arena, advice->proposal_count, "index", "indexes"),
+			pgm_format_bytes(arena, advice->size_bytes), advice->cost_before, advice->cost_after,
+			pgm_format_ratio(arena, ratio));
 	fprintf(stream, "Asked: %s of %s, %s, %s in %s by %s.\n",
 		counted(arena, advice->statement_count, "statement", "statements"), report->workload->source,
 		counted(arena, advice->candidate_count, "candidate", "candidates"),
