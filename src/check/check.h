@@ -20,6 +20,7 @@
  *
  *	change_kind	create_index, drop_index or sql; NULL: none
  *	change_relation, change_index	names, not quoted
+ *	change_lock	the strongest lock it takes; NULL: that of its kind (sql: ACCESS EXCLUSIVE)
  *	sql_up, sql_down	statements, each ended by ";\n"
  *	size_bytes	what the Change adds; NULL: not known
  *

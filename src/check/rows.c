@@ -55,7 +55,9 @@ static bool read_change(struct pgm_arena *arena, const json_t *row, struct pgm_f
 				? pgm_sprintf(arena, "Drop index %s: %s", finding->object, check->title)
 				: pgm_sprintf(arena, "Mend %s: %s", finding->object, check->title);
 	change->transactional = change->kind == PGM_CHANGE_SQL;
-	change->lock = change->transactional ? "ACCESS EXCLUSIVE" : "SHARE UPDATE EXCLUSIVE";
+	change->lock = text_of(arena, row, "change_lock");
+	if (!change->lock)
+		change->lock = change->transactional ? "ACCESS EXCLUSIVE" : "SHARE UPDATE EXCLUSIVE";
 	const json_t *size = json_object_get(row, "size_bytes");
 	change->size_bytes = json_is_number(size) ? (int64_t)json_number_value(size) : -1;
 	change->build_ms = -1;
