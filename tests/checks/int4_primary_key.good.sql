@@ -1,0 +1,9 @@
+CREATE TABLE l01 (id int PRIMARY KEY); INSERT INTO l01 SELECT 1000000 * g FROM generate_series(1, 1000) g;
+CREATE TABLE l02 (id int8 PRIMARY KEY); INSERT INTO l02 SELECT 2147480000 + g FROM generate_series(1, 1000) g;
+-- a sequence's, a foreign key's, not a key
+CREATE TABLE l03 (id serial PRIMARY KEY);
+INSERT INTO l03 SELECT 2147480000 + g FROM generate_series(1, 1000) g;
+CREATE TABLE l04 (id int PRIMARY KEY REFERENCES l03);
+INSERT INTO l04 SELECT 2147480000 + g FROM generate_series(1, 1000) g;
+CREATE TABLE l05 (id int); INSERT INTO l05 SELECT 2147480000 + g FROM generate_series(1, 1000) g;
+ANALYZE;
