@@ -130,10 +130,13 @@ static int compare_share(const void *a, const void *b)
 /*
  * What a step down in cost is worth to those who wait for the statement: the share that it saves of what
  * the statement costs today. A step that is small by that measure still counts where the statement is not
- * trivial and becomes several times cheaper: that is what covering indexes are for.
+ * trivial and becomes several times cheaper: that is what covering indexes are for. Nobody waits for one that
+ * costs next to nothing as it is: else each advice, once applied, would lead to another.
  */
 static double worth(const struct search *search, size_t costing, double before, double after)
 {
+	if (search->costings[costing]->base_cost < NOTICEABLE_COST)
+		return 0;
 	double share = (before - after) / fmax(search->costings[costing]->base_cost, 1e-9);
 	if (before >= NOTICEABLE_COST && after * NOTICEABLE_RATIO <= before)
 		share = fmax(share, 1 - after / before);
@@ -187,7 +190,9 @@ static bool significant(const struct search *search, double benefit, double rati
 	double gain = search->run->options->min_gain;
 	if (benefit <= 0)
 		return false;
-	return ratio >= gain || benefit >= gain / ALL_SHARE_DIVISOR * search->workload_cost;
+	/* Trivial statements alone must save that much of everything. */
+	double share = ratio > 0 ? gain / ALL_SHARE_DIVISOR : gain;
+	return ratio >= gain || benefit >= share * search->workload_cost;
 }
 
 /* ---- moves ---- */

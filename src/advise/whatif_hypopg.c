@@ -276,10 +276,27 @@ static void note_index(const struct pgm_explain_node *node, void *arg)
 	}
 }
 
+/* HypoPG cuts names after so many bytes, also in the middle of a character, which JSON does not bear. */
+static void mend_characters(char *text)
+{
+	for (unsigned char *p = (unsigned char *)text; *p;) {
+		size_t length = *p < 0x80 ? 1 : *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : *p >= 0xc0 ? 2 : 0;
+		size_t good = length > 0;
+		while (good && good < length && (p[good] & 0xc0) == 0x80)
+			good++;
+		if (good == length && length)
+			p += length;
+		else
+			*p++ = '?';
+	}
+}
+
 static bool take_plan(struct hypopg *hypopg, const struct pgm_rows *answer, struct pgm_whatif_result *result,
 		      struct pgm_error *err)
 {
 	*result = (struct pgm_whatif_result){0};
+	if (answer->count)
+		mend_characters(pgm_rows_get(answer, 0, 0));
 	if (answer->count == 0 ||
 	    !pgm_explain_parse(hypopg->scratch, pgm_rows_text(answer, 0, 0), &result->plan, err))
 		return pgm_error_set(err, PGM_ERR_QUERY, "EXPLAIN printed no plan");

@@ -74,7 +74,8 @@ static bool read_file(struct pgm_arena *arena, const char *path, char **text, st
 	int problem = errno;
 	if (stream != stdin)
 		fclose(stream);
-	if (!failed && !large)
+	bool binary = !failed && !large && memchr(buffer, '\0', length);
+	if (!failed && !large && !binary)
 		*text = pgm_strndup(arena, buffer, length);
 	free(buffer);
 	if (failed)
@@ -82,6 +83,8 @@ static bool read_file(struct pgm_arena *arena, const char *path, char **text, st
 	if (large)
 		return pgm_error_set(err, PGM_ERR_INPUT, "%s is larger than %u MB", path,
 				     PGM_WORKLOAD_FILE_MAX >> 20);
+	if (binary)
+		return pgm_error_set(err, PGM_ERR_INPUT, "%s is no text: there is a byte 0 in it", path);
 	return true;
 }
 
