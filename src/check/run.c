@@ -2,6 +2,7 @@
 
 #include "util/clock.h"
 #include "util/format.h"
+#include "util/nearest.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -171,7 +172,7 @@ static bool threshold_exists(struct pgm_arena *arena, const struct pgm_check *ch
 			return true;
 	}
 	pgm_error_set(err, PGM_ERR_USAGE, "the check %s has no threshold \"%s\"", check->id, name);
-	const char *nearest = pgm_check_nearest(name, names, check->threshold_count);
+	const char *nearest = pgm_nearest(name, names, check->threshold_count);
 	return nearest ? pgm_error_hint(err, "Perhaps you mean %s.%s.", check->id, nearest) : false;
 }
 

@@ -37,7 +37,4 @@ bool pgm_check_ignored(const struct pgm_check_options *options, const char *key)
 int pgm_check_compare(const void *a, const void *b);
 int pgm_check_compare_pointers(const void *a, const void *b);
 
-/* The name among them that is nearest to a mistyped one, or NULL where none is near. */
-const char *pgm_check_nearest(const char *typed, const char *const *names, size_t count);
-
 #endif

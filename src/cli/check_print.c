@@ -1,13 +1,12 @@
 #include "cli/check_print.h"
 
+#include "cli/safe_text.h"
 #include "util/buf.h"
 #include "util/format.h"
 #include "util/term.h"
 
 #include <ctype.h>
 #include <string.h>
-
-#define TEXT_WIDTH_MAX 110
 
 static const struct {
 	enum pgm_severity severity;
@@ -20,57 +19,10 @@ static const struct {
 };
 #define SECTIONS (sizeof(sections) / sizeof(*sections))
 
-/* Names are the database's: none of them may steer a terminal. Newlines are kept where the text is SQL. */
-static char *safe(struct pgm_arena *arena, const char *text, bool keep_newlines)
-{
-	struct pgm_buf out;
-	pgm_buf_init(&out, arena);
-	pgm_buf_add(&out, "");
-	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-		/* U+0080 to U+009F steer some terminals too. */
-		bool c1 = p[0] == 0xC2 && p[1] >= 0x80 && p[1] < 0xA0;
-		if (c1) {
-			pgm_buf_printf(&out, "\\u%04x", p[1]);
-			p++;
-		} else if ((*p < ' ' && !(keep_newlines && (*p == '\n' || *p == '\t'))) || *p == 127) {
-			pgm_buf_add(&out, *p == '\n' ? "\\n" : *p == '\t' ? " " : "");
-			if (*p != '\n' && *p != '\t')
-				pgm_buf_printf(&out, "\\x%02x", *p);
-		} else {
-			pgm_buf_char(&out, (char)*p);
-		}
-	}
-	return out.text;
-}
-
-/* Words in lines of the terminal's width, each after the indent. */
-static void print_wrapped(struct pgm_arena *arena, const char *text, int indent, FILE *stream)
-{
-	int width = pgm_term_width(stream);
-	size_t room = (size_t)((width > TEXT_WIDTH_MAX ? TEXT_WIDTH_MAX : width) - indent);
-	size_t used = 0;
-	fprintf(stream, "%*s", indent, "");
-	while (*text) {
-		size_t length = strcspn(text, " \n");
-		char *word = pgm_strndup(arena, text, length);
-		size_t cells = pgm_term_cells(word);
-		if (used && used + 1 + cells > room) {
-			fprintf(stream, "\n%*s", indent, "");
-			used = 0;
-		}
-		fprintf(stream, "%s%s", used ? " " : "", word);
-		used += cells + (used ? 1 : 0);
-		text += length;
-		while (*text == ' ' || *text == '\n')
-			text++;
-	}
-	fputc('\n', stream);
-}
-
 /* The first line of each statement is indented; further lines are not, for a name may go on there. */
 static void print_remedy(struct pgm_arena *arena, const char *remedy, FILE *stream)
 {
-	char *text = safe(arena, remedy, true);
+	char *text = pgm_safe_text(arena, remedy, true);
 	size_t length = strlen(text);
 	while (length && isspace((unsigned char)text[length - 1]))
 		text[--length] = '\0';
@@ -88,11 +40,11 @@ static void print_remedy(struct pgm_arena *arena, const char *remedy, FILE *stre
 static void print_finding(struct pgm_arena *arena, const struct pgm_finding *finding, FILE *stream)
 {
 	fprintf(stream, "\n  %s%s%s  %s\n", pgm_term_on(stream, PGM_BOLD),
-		safe(arena, finding->object, false), pgm_term_off(stream), finding->title);
-	print_wrapped(arena, safe(arena, finding->detail, false), 4, stream);
+		pgm_safe_text(arena, finding->object, false), pgm_term_off(stream), finding->title);
+	pgm_print_wrapped(arena, pgm_safe_text(arena, finding->detail, false), 4, stream);
 	print_remedy(arena, finding->remedy, stream);
 	fprintf(stream, "    %signore key: %s%s\n", pgm_term_on(stream, PGM_DIM),
-		safe(arena, finding->ignore_key, false), pgm_term_off(stream));
+		pgm_safe_text(arena, finding->ignore_key, false), pgm_term_off(stream));
 }
 
 static size_t print_skipped(struct pgm_arena *arena, const struct pgm_check_report *report, FILE *stream)
@@ -105,7 +57,7 @@ static size_t print_skipped(struct pgm_arena *arena, const struct pgm_check_repo
 		if (skipped++ == 0)
 			fprintf(stream, "%sCould not check%s\n\n", pgm_term_on(stream, PGM_BOLD),
 				pgm_term_off(stream));
-		fprintf(stream, "  %s: %s\n", result->check->id, safe(arena, result->reason, false));
+		fprintf(stream, "  %s: %s\n", result->check->id, pgm_safe_text(arena, result->reason, false));
 		if (*result->hint)
 			print_remedy(arena, result->hint, stream);
 	}
@@ -145,45 +97,15 @@ void pgm_check_print_text(struct pgm_arena *arena, const struct pgm_check_report
 	if (print_skipped(arena, report, stream))
 		fputc('\n', stream);
 	print_not_listed(report, stream);
-	fprintf(stream, "%s, PostgreSQL %s%s: %s\n", safe(arena, report->database, false),
+	fprintf(stream, "%s, PostgreSQL %s%s: %s\n", pgm_safe_text(arena, report->database, false),
 		report->server_version, report->standby ? ", standby" : "", counted(arena, report));
-}
-
-/* Markdown would take these for marks; a backslash keeps them as they are. */
-static const char *markdown(struct pgm_arena *arena, const char *text)
-{
-	struct pgm_buf out;
-	pgm_buf_init(&out, arena);
-	for (const char *p = safe(arena, text, false); *p; p++) {
-		if (strchr("\\`*_[]<>#|~", *p))
-			pgm_buf_char(&out, '\\');
-		pgm_buf_char(&out, *p);
-	}
-	return out.text ? out.text : "";
-}
-
-/* A fence longer than any run of backticks in the text. */
-static void print_fenced(struct pgm_arena *arena, const char *text, FILE *stream)
-{
-	size_t fence = 3, run = 0;
-	for (const char *p = text; *p; p++) {
-		run = *p == '`' ? run + 1 : 0;
-		if (run >= fence)
-			fence = run + 1;
-	}
-	char *marks = pgm_arena_alloc(arena, fence + 1);
-	memset(marks, '`', fence);
-	char *body = safe(arena, text, true);
-	size_t length = strlen(body);
-	fprintf(stream, "\n%ssql\n%s%s%s\n", marks, body, length && body[length - 1] == '\n' ? "" : "\n",
-		marks);
 }
 
 void pgm_check_print_markdown(struct pgm_arena *arena, const struct pgm_check_report *report, FILE *stream)
 {
-	fprintf(stream, "# Check of %s\n\nPostgreSQL %s%s, %s. %s\n", markdown(arena, report->database),
-		report->server_version, report->standby ? " (standby)" : "", report->taken_at,
-		counted(arena, report));
+	fprintf(stream, "# Check of %s\n\nPostgreSQL %s%s, %s. %s\n",
+		pgm_safe_markdown(arena, report->database), report->server_version,
+		report->standby ? " (standby)" : "", report->taken_at, counted(arena, report));
 	for (size_t s = 0; s < SECTIONS; s++) {
 		if (!report->counts[sections[s].severity])
 			continue;
@@ -192,10 +114,11 @@ void pgm_check_print_markdown(struct pgm_arena *arena, const struct pgm_check_re
 			const struct pgm_finding *finding = report->findings[i];
 			if (finding->severity != sections[s].severity)
 				continue;
-			fprintf(stream, "\n### %s: %s\n\n%s\n", markdown(arena, finding->title),
-				markdown(arena, finding->object), markdown(arena, finding->detail));
-			print_fenced(arena, finding->remedy, stream);
-			fprintf(stream, "\nIgnore key: %s\n", markdown(arena, finding->ignore_key));
+			fprintf(stream, "\n### %s: %s\n\n%s\n", pgm_safe_markdown(arena, finding->title),
+				pgm_safe_markdown(arena, finding->object),
+				pgm_safe_markdown(arena, finding->detail));
+			pgm_print_fenced(arena, finding->remedy, stream);
+			fprintf(stream, "\nIgnore key: %s\n", pgm_safe_markdown(arena, finding->ignore_key));
 		}
 	}
 	if (report->judged < report->result_count)
@@ -203,8 +126,9 @@ void pgm_check_print_markdown(struct pgm_arena *arena, const struct pgm_check_re
 	for (size_t i = 0; i < report->result_count; i++) {
 		const struct pgm_check_result *result = &report->results[i];
 		if (result->reason)
-			fprintf(stream, "- %s: %s. %s\n", markdown(arena, result->check->id),
-				markdown(arena, result->reason), markdown(arena, result->hint));
+			fprintf(stream, "- %s: %s. %s\n", pgm_safe_markdown(arena, result->check->id),
+				pgm_safe_markdown(arena, result->reason),
+				pgm_safe_markdown(arena, result->hint));
 	}
 }
 

@@ -26,6 +26,9 @@ enum pgm_exit {
 
 enum pgm_cmd_flags {
 	PGM_CMD_CONNECTS = 1, /* takes CONNINFO as its last argument, and -h -p -U -d */
+	/* With CONNECTS: any number of files, then CONNINFO, if the last argument neither ends in .sql nor
+	 * is a file that can be read, and -d is not given. */
+	PGM_CMD_FILES = 2,
 };
 
 struct pgm_option {
@@ -84,9 +87,25 @@ bool pgm_cli_duration_ms(const struct pgm_cli *cli, const char *long_name, int64
 bool pgm_cli_int(const struct pgm_cli *cli, const char *long_name, int64_t min, int64_t max, int64_t *result,
 		 struct pgm_error *err) PGM_MUST_CHECK;
 
-enum pgm_format { PGM_FORMAT_TEXT, PGM_FORMAT_JSON, PGM_FORMAT_MARKDOWN };
+enum pgm_format {
+	PGM_FORMAT_TEXT,
+	PGM_FORMAT_JSON,
+	PGM_FORMAT_MARKDOWN,
+	PGM_FORMAT_SARIF,
+	PGM_FORMAT_HTML,
+	PGM_FORMATS,
+};
+/* --format, one of those whose bits (1 << PGM_FORMAT_TEXT) are set */
+bool pgm_cli_format_among(const struct pgm_cli *cli, unsigned formats, enum pgm_format *format,
+			  struct pgm_error *err) PGM_MUST_CHECK;
 /* --format=text|json|markdown */
 bool pgm_cli_format(const struct pgm_cli *cli, enum pgm_format *format, struct pgm_error *err) PGM_MUST_CHECK;
+
+/* Whether the arguments name a database: CONNINFO or any of -h -p -U -d. */
+bool pgm_cli_names_database(const struct pgm_cli *cli);
+
+/* The values of a repeatable option, each a list with commas. */
+size_t pgm_cli_listed(const struct pgm_cli *cli, const char *long_name, const char ***items);
 
 /* Connect as the arguments say; Ctrl-C will cancel what the session runs. */
 struct pgm_conn *pgm_cli_connect(const struct pgm_cli *cli, struct pgm_error *err) PGM_MUST_CHECK;

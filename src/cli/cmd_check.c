@@ -26,26 +26,6 @@ static const struct pgm_option options[] = {
 	{0, NULL, NULL, NULL},
 };
 
-/* The values of a repeatable option, each a list with commas. */
-static size_t listed(const struct pgm_cli *cli, const char *name, const char ***items)
-{
-	PGM_VEC(const char *) found = {0};
-	const char **values;
-	size_t count = pgm_cli_values(cli, name, &values);
-	for (size_t i = 0; i < count; i++) {
-		const char *at = values[i];
-		while (*at) {
-			size_t length = strcspn(at, ", ");
-			if (length)
-				*pgm_vec_add(cli->arena, &found) = pgm_strndup(cli->arena, at, length);
-			at += length;
-			at += strspn(at, ", ");
-		}
-	}
-	*items = found.items;
-	return found.count;
-}
-
 static char *read_file(struct pgm_arena *arena, const char *path, struct pgm_error *err)
 {
 	FILE *file = fopen(path, "r");
@@ -102,9 +82,9 @@ struct request {
 static bool read_request(const struct pgm_cli *cli, struct request *request, struct pgm_error *err)
 {
 	const char **items;
-	request->options.only_count = listed(cli, "only", &items);
+	request->options.only_count = pgm_cli_listed(cli, "only", &items);
 	request->options.only = items;
-	request->options.skip_count = listed(cli, "skip", &items);
+	request->options.skip_count = pgm_cli_listed(cli, "skip", &items);
 	request->options.skip = items;
 	request->options.threshold_count = pgm_cli_values(cli, "threshold", &items);
 	request->options.thresholds = items;

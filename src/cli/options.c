@@ -1,11 +1,14 @@
 #include "cli/cmd.h"
 
+#include "util/buf.h"
 #include "util/vec.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
 
 const struct pgm_option pgm_connection_options[] = {
 	{'h', "host", "HOST", "database server host or socket directory"},
@@ -65,10 +68,27 @@ static bool unknown_option(const struct pgm_cli *cli, char **argv, bool missing,
 	return pgm_error_hint(err, "See \"pgmend %s --help\".", cli->cmd->name);
 }
 
+static bool is_file(const char *word)
+{
+	size_t length = strlen(word);
+	return (length > 4 && strcasecmp(word + length - 4, ".sql") == 0) || access(word, R_OK) == 0;
+}
+
+static bool take_files(struct pgm_cli *cli, int count, char **words)
+{
+	if (count && !pgm_cli_flag(cli, "dbname") && !is_file(words[count - 1]))
+		cli->connection.conninfo = words[--count];
+	cli->operands = (const char **)words;
+	cli->operand_count = (size_t)count;
+	return true;
+}
+
 static bool take_operands(struct pgm_cli *cli, int count, char **words, struct pgm_error *err)
 {
 	const struct pgm_cmd *cmd = cli->cmd;
 	bool connects = cmd->flags & PGM_CMD_CONNECTS;
+	if (cmd->flags & PGM_CMD_FILES)
+		return take_files(cli, count, words);
 	if (count < cmd->operands_min) {
 		pgm_error_set(err, PGM_ERR_USAGE, "%s is missing", cmd->operands);
 		return pgm_error_hint(err, "See \"pgmend %s --help\".", cmd->name);
@@ -186,16 +206,56 @@ bool pgm_cli_int(const struct pgm_cli *cli, const char *long_name, int64_t min, 
 	return true;
 }
 
-bool pgm_cli_format(const struct pgm_cli *cli, enum pgm_format *format, struct pgm_error *err)
+bool pgm_cli_format_among(const struct pgm_cli *cli, unsigned formats, enum pgm_format *format,
+			  struct pgm_error *err)
 {
-	static const char *const names[] = {"text", "json", "markdown"};
+	static const char *const names[PGM_FORMATS] = {"text", "json", "markdown", "sarif", "html"};
 	const char *value = pgm_cli_value(cli, "format");
+	struct pgm_buf list;
+	size_t count = (size_t)__builtin_popcount(formats), at = 0;
 	*format = PGM_FORMAT_TEXT;
 	if (!value)
 		return true;
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+	pgm_buf_init(&list, cli->arena);
+	for (int i = 0; i < PGM_FORMATS; i++) {
+		if (!(formats & 1u << i))
+			continue;
 		if (strcmp(names[i], value) == 0)
 			return *format = (enum pgm_format)i, true;
+		pgm_buf_printf(&list, "%s%s", at == 0 ? "" : at + 1 == count ? " and " : ", ", names[i]);
+		at++;
+	}
 	pgm_error_set(err, PGM_ERR_USAGE, "--format: there is no format \"%s\"", value);
-	return pgm_error_hint(err, "The formats are text, json and markdown.");
+	return pgm_error_hint(err, "The formats are %s.", list.text);
+}
+
+bool pgm_cli_format(const struct pgm_cli *cli, enum pgm_format *format, struct pgm_error *err)
+{
+	return pgm_cli_format_among(
+		cli, 1u << PGM_FORMAT_TEXT | 1u << PGM_FORMAT_JSON | 1u << PGM_FORMAT_MARKDOWN, format, err);
+}
+
+size_t pgm_cli_listed(const struct pgm_cli *cli, const char *long_name, const char ***items)
+{
+	PGM_VEC(const char *) found = {0};
+	const char **values;
+	size_t count = pgm_cli_values(cli, long_name, &values);
+	for (size_t i = 0; i < count; i++) {
+		const char *at = values[i];
+		while (*at) {
+			size_t length = strcspn(at, ", ");
+			if (length)
+				*pgm_vec_add(cli->arena, &found) = pgm_strndup(cli->arena, at, length);
+			at += length;
+			at += strspn(at, ", ");
+		}
+	}
+	*items = found.items;
+	return found.count;
+}
+
+bool pgm_cli_names_database(const struct pgm_cli *cli)
+{
+	const struct pgm_conn_options *options = &cli->connection;
+	return options->conninfo || options->host || options->port || options->user || options->dbname;
 }
