@@ -77,6 +77,12 @@ static bool measure(struct pgm_advise_run *run, struct pgm_candidate *candidate,
 		leave_out(run, candidate, problem.message);
 		return !ends_run(&problem);
 	}
+	bool fits;
+	if (!pgm_candidate_fits(run, candidate, &fits, err))
+		return false;
+	if (!fits)
+		leave_out(run, candidate,
+			  "some rows are too wide for it: a btree takes 2,704 bytes of each at most");
 	candidate->size_bytes = pgm_size_estimate(&candidate->def);
 	candidate->budget_bytes = run->options->hypopg_sizes ? hypopg_bytes : candidate->size_bytes;
 	return true;
@@ -190,6 +196,7 @@ bool pgm_advise(struct pgm_arena *arena, struct pgm_conn *conn, const struct pgm
 	struct pgm_advise_run run = {.arena = arena, .conn = conn, .options = options, .workload = workload};
 	double started = pgm_clock_ms();
 	pgm_map_init(&run.candidates_by_text, arena);
+	pgm_map_init(&run.row_widths, arena);
 	pgm_advise_notes_init(&run.notes, arena);
 	*advice = (struct pgm_advice){0};
 	if (!run_advise(&run, advice, err))

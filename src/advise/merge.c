@@ -57,6 +57,9 @@ static struct pgm_candidate *candidate_for(struct merger *merger, const struct p
 	candidate->body = pgm_index_def_body(run->arena, def);
 	candidate->id = (int)run->candidates.count;
 	candidate->size_bytes = candidate->budget_bytes = pgm_size_estimate(def);
+	bool fits;
+	if (!pgm_candidate_fits(run, candidate, &fits, &ignored) || !fits)
+		return NULL;
 	if (run->options->hypopg_sizes &&
 	    !run->whatif->ops->accept(run->whatif->self, candidate, &candidate->budget_bytes, &ignored))
 		return NULL;

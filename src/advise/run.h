@@ -28,7 +28,8 @@ struct pgm_advise_run {
 	PGM_VEC(struct pgm_candidate *) candidates;
 	struct pgm_map candidates_by_text; /* CREATE INDEX text -> candidate */
 	struct pgm_advise_notes notes;
-	struct pgm_map writers; /* oid of a table -> struct pgm_writer; see pgm_writers_of() */
+	struct pgm_map row_widths; /* of samples, by their SQL: see fits.c */
+	struct pgm_map writers;	   /* oid of a table -> struct pgm_writer; see pgm_writers_of() */
 	bool writers_found;
 	double workload_cost; /* of all calls, as things are */
 	size_t unplanned_count;
@@ -52,6 +53,10 @@ bool pgm_candidate_covers_partition(const struct pgm_catalog *catalog, const str
 
 /* foreign_keys.c: adds a statement for each foreign key whose child has no index. */
 void pgm_foreign_key_queries(struct pgm_advise_run *run);
+
+/* fits.c: whether the rows of the table, as sampled, fit into the index. */
+bool pgm_candidate_fits(struct pgm_advise_run *run, const struct pgm_candidate *candidate, bool *fits,
+			struct pgm_error *err) PGM_MUST_CHECK;
 
 /* writes.c: the statements of the workload that write to the table itself; NULL: none. */
 const struct pgm_writer *pgm_writers_of(struct pgm_advise_run *run, const struct pgm_table *table);

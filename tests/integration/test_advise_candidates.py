@@ -208,3 +208,22 @@ def test_one_index_serves_several(shop, pgmend):
                     SELECT * FROM orders WHERE customer_id = 7 ORDER BY created_at DESC LIMIT 5;"""
     body = only(pgmend, shop, statements)
     assert body.startswith("(customer_id")
+
+
+def test_rows_that_fit_into_no_index(cluster, pgmend):
+    """The average is 60 bytes; one row in 200 is too wide for a btree, even compressed."""
+    db = cluster.new_database("wide", """
+        SET synchronous_commit = on;
+        CREATE TABLE chats (id int, user_id int, content text, filler text);
+        INSERT INTO chats SELECT g, g % 900, CASE WHEN g % 200 = 7 THEN
+            (SELECT string_agg(md5((g * 1000 + n)::text), '') FROM generate_series(1, 200) n) ELSE 'short' END,
+            repeat('x', 200) FROM generate_series(1, 40000) g;
+        VACUUM ANALYZE;""")
+    statements = "SELECT content FROM chats WHERE user_id = 5; SELECT id FROM chats WHERE content = 'x';"
+    advice = advise(pgmend, db, statements)
+    assert advice.bodies == ["(user_id)"]
+    assert "too wide" in advice.reason("(user_id) INCLUDE (content)")
+    assert "too wide" in advice.reason("(content)")
+    for proposal in advice.proposals:
+        db.execute(proposal["sql"])
+    db.drop()
