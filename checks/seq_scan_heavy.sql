@@ -47,12 +47,15 @@ total AS MATERIALIZED (
 	FROM part AS p
 	GROUP BY p.root
 ),
+by_index AS (
+	SELECT m.root, pg_catalog.sum(pg_catalog.pg_stat_get_numscans(i.indexrelid)) AS scans
+	FROM tree AS m
+	JOIN pg_catalog.pg_index AS i ON i.indrelid = m.relid
+	GROUP BY m.root
+),
 figure AS (
 	SELECT n.nspname, c.relname, t.*,
-	       (SELECT pg_catalog.sum(pg_catalog.pg_stat_get_numscans(i.indexrelid))
-		FROM tree AS m
-		JOIN pg_catalog.pg_index AS i ON i.indrelid = m.relid
-		WHERE m.root = t.root) AS index_scans,
+	       ix.scans AS index_scans,
 	       pg_catalog.date_part('epoch', pg_catalog.now() - COALESCE(
 			(SELECT pg_catalog.pg_stat_get_db_stat_reset_time(d.oid)
 			 FROM pg_catalog.pg_database AS d
@@ -61,6 +64,7 @@ figure AS (
 	FROM total AS t
 	JOIN pg_catalog.pg_class AS c ON c.oid = t.root
 	JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+	LEFT JOIN by_index AS ix ON ix.root = t.root
 	WHERE t.rows >= :min_rows::pg_catalog.float8
 	AND t.scans >= :min_scans::pg_catalog.float8
 	AND t.rows_read >= :min_rows_read::pg_catalog.float8
