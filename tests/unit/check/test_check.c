@@ -141,9 +141,12 @@ static void assert_used(struct pgm_arena *arena, const struct pgm_check *check, 
 static void assert_cast(struct pgm_arena *arena, const struct pgm_check *check, const char *name)
 {
 	const char *marked = pgm_sprintf(arena, ":%s", name);
-	for (const char *at = check->sql; (at = strstr(at, marked)) != NULL; at += strlen(marked))
-		if (strncmp(at + strlen(marked), "::pg_catalog.", 13) != 0)
+	for (const char *at = check->sql; (at = strstr(at, marked)) != NULL; at += strlen(marked)) {
+		char next = at[strlen(marked)];
+		bool longer = next == '_' || (next >= 'a' && next <= 'z') || (next >= '0' && next <= '9');
+		if (!longer && strncmp(at + strlen(marked), "::pg_catalog.", 13) != 0)
 			fail_msg("%s: :%s without a cast", check->id, name);
+	}
 }
 
 static void every_check_is_well_formed(void **state)
