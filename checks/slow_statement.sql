@@ -50,27 +50,13 @@ slow AS MATERIALIZED (
 			w.total_ms >= :min_total_ms::pg_catalog.float8
 			AND e.total_ms >= :min_share::pg_catalog.float8 * w.total_ms))
 ),
-text AS MATERIALIZED (
-	SELECT DISTINCT ON (s.queryid) s.queryid, s.query,
-	       -- comments before the first word do not tell what it is
-	       pg_catalog.lower(pg_catalog.substring(pg_catalog.regexp_replace(pg_catalog.left(s.query, 4000),
-			'^(\s|/\*([^*]|\*[^/])*\*/|--[^\n]*\n|\()*', ''), '^\w+')) AS verb
-	FROM :pg_stat_statements_schema.pg_stat_statements(true) AS s
-	JOIN pg_catalog.pg_database AS d ON d.oid = s.dbid
-	WHERE d.datname = pg_catalog.current_database()
-	AND EXISTS (SELECT FROM slow)
-	AND s.queryid IN (SELECT slow.queryid FROM slow)
-	ORDER BY s.queryid, s.query IS NULL, s.query
-),
 figure AS (
 	SELECT s.*,
-	       pg_catalog.left(pg_catalog.regexp_replace(pg_catalog.regexp_replace(
-			t.query, E'''([^'']|'''')*''', E'''...''', 'g'), '\s+', ' ', 'g'), 300) AS text,
+	       pg_catalog.left(t.text, 300) AS text,
 	       pg_catalog.current_setting('block_size')::pg_catalog.float8 AS block_bytes
 	FROM slow AS s
-	JOIN text AS t ON t.queryid = s.queryid
-	WHERE pg_catalog.strpos(t.query, '/* ' || 'pgmend */') = 0
-	AND t.verb IN ('select', 'with', 'insert', 'update', 'delete', 'merge', 'values', 'table', 'call')
+	JOIN (SELECT * FROM :statement_texts) AS t ON t.queryid = s.queryid
+	WHERE t.verb IN ('select', 'with', 'insert', 'update', 'delete', 'merge', 'values', 'table', 'call')
 	ORDER BY s.total_ms DESC
 	LIMIT :top::pg_catalog.int8
 )

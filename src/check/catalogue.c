@@ -1,5 +1,6 @@
 #include "check/check.h"
 #include "check/run.h"
+#include "check/words.h"
 
 #include "util/buf.h"
 #include "util/embedded.h"
@@ -56,13 +57,11 @@ const char *pgm_check_explain_sql(struct pgm_arena *arena, const struct pgm_chec
 		pgm_buf_printf(&out, "\\set %s %s\n", check->thresholds[i].name, check->thresholds[i].value);
 	for (size_t i = 0; i < check->probe_count; i++) {
 		const struct pgm_check_probe *probe = &check->probes[i];
-		/* psql takes blanks and quotes away from what \set is given unless it is quoted. */
-		pgm_buf_printf(&out, "-- %s where pg_catalog.%s has no column %s\n\\set %s '", probe->absent,
-			       probe->relation, probe->column, probe->name);
-		for (const char *c = probe->present; *c; c++)
-			pgm_buf_printf(&out, *c == '\'' || *c == '\\' ? "\\%c" : "%c", *c);
-		pgm_buf_add(&out, "'\n");
+		pgm_buf_printf(&out, "-- %s where pg_catalog.%s has no column %s\n", probe->absent,
+			       probe->relation, probe->column);
+		pgm_check_set_line(&out, probe->name, probe->present);
 	}
+	pgm_check_words_explain(arena, check->sql, &out);
 	pgm_buf_add(&out, check->sql);
 	pgm_buf_add(&out, ";\n");
 	return out.text;

@@ -150,8 +150,6 @@ static bool complete(struct reader *reader)
 		return malformed(reader, "the header needs a title, a severity and versions");
 	if (!check->description || !*check->description)
 		return malformed(reader, "the header needs a paragraph that says what the check means");
-	if (check->column_count && !check->extension)
-		return malformed(reader, "a column is needed of an extension that is not");
 	const char *slash = strrchr(reader->name, '/');
 	const char *base = slash ? slash + 1 : reader->name;
 	size_t length = strlen(check->id);

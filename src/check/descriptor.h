@@ -8,13 +8,16 @@
  *	-- versions: 13-			or 13-16; of the server
  *	-- needs: primary			not judged on a standby
  *	-- needs: extension pg_stat_statements	:pg_stat_statements_schema in the SQL is where it lives
- *	-- needs: column pg_stat_statements.total_exec_time	of that extension's view
+ *	-- needs: column pg_stat_statements.total_exec_time	of that extension's view; without an extension
+ *						of a system catalog that not everyone may read
  *	-- threshold: small_rows 10000 | what it means	:small_rows in the SQL, sent as a parameter
  *	-- probe: enforced pg_constraint.conenforced ? c.conenforced : true
  *						:enforced in the SQL; the first text where that column exists
  *	--
  *	-- What it means, in paragraphs.
  *	SELECT ...
+ *
+ * Words that every check may use, such as :statement_texts, are in words.h.
  *
  * The ":name" words are psql's variables: a check runs in psql after the \set lines that --explain prints.
  * Plain data in the arena that was given.
@@ -47,7 +50,7 @@ struct pgm_check_probe {
 	const char *absent;  /* SQL where it does not */
 };
 
-struct pgm_check_column { /* of a view of the extension that the check needs */
+struct pgm_check_column { /* of a view of the extension that the check needs, or of pg_catalog */
 	const char *relation;
 	const char *column;
 };

@@ -1,4 +1,5 @@
 #include "check/run.h"
+#include "check/words.h"
 
 #include "util/clock.h"
 #include "util/format.h"
@@ -18,13 +19,16 @@ struct run {
 	struct pgm_arena *arena;
 	const struct pgm_check_options *options;
 	struct pgm_check_server server;
+	struct pgm_check_host host;
+	char *texts; /* of statements, once a check wanted them */
 };
 
 /* What the words of one check's SQL stand for. */
 struct words {
 	struct run *run;
 	const struct pgm_check *check;
-	const char *params[PGM_CHECK_THRESHOLDS_MAX];
+	const char *params[PGM_CHECK_THRESHOLDS_MAX + 1]; /* and the texts of statements */
+	bool wants_texts;
 };
 
 static const char *threshold_value(const struct run *run, const struct pgm_check *check, size_t which)
@@ -58,7 +62,13 @@ static const char *word_value(const char *name, void *arg)
 	}
 	if (check->extension && strcmp(name, pgm_sprintf(arena, "%s_schema", check->extension)) == 0)
 		return pgm_map_get(&words->run->server.schemas, check->extension);
-	return NULL;
+	if (strcmp(name, "masked_query") == 0)
+		return pgm_check_masked_query;
+	if (strcmp(name, "statement_texts") == 0) {
+		words->wants_texts = true;
+		return pgm_check_texts_source(arena, check->threshold_count + 1);
+	}
+	return pgm_check_host_word(arena, &words->run->host, name);
 }
 
 static void explain_failure(struct run *run, struct pgm_check_result *result, const struct pgm_error *failed,
@@ -75,8 +85,33 @@ static void explain_failure(struct run *run, struct pgm_check_result *result, co
 		result->reason = "a system catalog is locked by another session";
 		result->hint = "Run it again when that session has ended.";
 	} else if (failed->kind == PGM_ERR_RIGHTS) {
-		result->hint = pgm_sprintf(arena, "GRANT pg_monitor TO %s;", run->server.user);
+		static const char function[] = "permission denied for function ";
+		if (strncmp(failed->message, function, strlen(function)) == 0)
+			result->hint = pgm_sprintf(arena, "GRANT EXECUTE ON FUNCTION pg_catalog.%s() TO %s;",
+						   failed->message + strlen(function), run->server.user);
+		else
+			result->hint = pgm_sprintf(arena, "GRANT pg_monitor TO %s;", run->server.user);
 	}
+}
+
+/* The check's SQL, and what it needs beside its thresholds. */
+static bool prepare_sql(struct words *words, const char **sql, size_t *param_count, struct pgm_error *err)
+{
+	struct run *run = words->run;
+	*sql = pgm_sprintf(run->arena,
+			   "SELECT pg_catalog.to_jsonb(f) FROM (\n%s\n) AS f "
+			   "ORDER BY f.impact DESC LIMIT %d",
+			   pgm_check_expand(run->arena, words->check->sql, word_value, words),
+			   PGM_CHECK_MAX_FINDINGS * 2);
+	*param_count = words->check->threshold_count;
+	if (!words->wants_texts)
+		return true;
+	if (!run->texts &&
+	    !pgm_check_texts_read(run->conn, run->arena,
+				  pgm_map_get(&run->server.schemas, "pg_stat_statements"), &run->texts, err))
+		return false;
+	words->params[(*param_count)++] = run->texts;
+	return true;
 }
 
 /* One statement in a savepoint of its own. False only where the whole run must end. */
@@ -91,16 +126,14 @@ static bool run_sql(struct run *run, struct pgm_check_result *result, struct pgm
 	const char *prepare = pgm_sprintf(
 		arena, PGM_CONN_MARKER "SAVEPOINT pgmend_check; SET LOCAL statement_timeout = %lld",
 		(long long)timeout_ms);
-	const char *sql = pgm_sprintf(arena,
-				      "SELECT pg_catalog.to_jsonb(f) FROM (\n%s\n) AS f "
-				      "ORDER BY f.impact DESC LIMIT %d",
-				      pgm_check_expand(arena, check->sql, word_value, &words),
-				      PGM_CHECK_MAX_FINDINGS * 2);
+	const char *sql;
+	size_t param_count;
 	if (!pgm_conn_exec(run->conn, prepare, err))
 		return false;
 	struct pgm_error failed = {0};
 	struct pgm_rows rows;
-	if (pgm_conn_query(run->conn, arena, sql, check->threshold_count, words.params, &rows, &failed) &&
+	if (prepare_sql(&words, &sql, &param_count, &failed) &&
+	    pgm_conn_query(run->conn, arena, sql, param_count, words.params, &rows, &failed) &&
 	    pgm_check_read_rows(arena, &rows, run->options, result, &failed))
 		return pgm_conn_exec(run->conn, PGM_CONN_MARKER "RELEASE SAVEPOINT pgmend_check", err);
 	if (failed.kind == PGM_ERR_CANCELED || !pgm_conn_alive(run->conn)) {
@@ -238,6 +271,7 @@ bool pgm_check_run(struct pgm_conn *conn, struct pgm_arena *arena, const struct 
 	struct pgm_rows rows;
 	bool ok =
 		pgm_check_server_read(conn, arena, checks, count, &run.server, err) &&
+		pgm_check_host_read(conn, arena, &run.host, err) &&
 		pgm_conn_query(
 			conn, arena,
 			"SELECT pg_catalog.split_part(pg_catalog.current_setting('server_version'), ' ', 1), "

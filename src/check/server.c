@@ -119,15 +119,21 @@ static bool extension_suits(struct pgm_arena *arena, const struct pgm_check_serv
 	const char *grant = pgm_map_get(&server->unusable, schema);
 	if (grant)
 		return lacks(result, pgm_sprintf(arena, "the schema %s may not be used", schema), grant);
+	return true;
+}
+
+static bool columns_suit(struct pgm_arena *arena, const struct pgm_check_server *server,
+			 const struct pgm_check *check, struct pgm_check_result *result)
+{
 	for (size_t i = 0; i < check->column_count; i++) {
 		const struct pgm_check_column *column = &check->columns[i];
 		const char *name = pgm_sprintf(arena, "%s.%s", column->relation, column->column);
-		if (!pgm_map_get(&server->columns, name))
+		if (check->extension && !pgm_map_get(&server->columns, name))
 			return lacks(
 				result,
 				pgm_sprintf(arena, "%s is too old: it has no %s", check->extension, name),
 				pgm_sprintf(arena, "ALTER EXTENSION %s UPDATE;", check->extension));
-		grant = pgm_map_get(&server->unusable, column->relation);
+		const char *grant = pgm_map_get(&server->unusable, column->relation);
 		if (grant)
 			return lacks(result, pgm_sprintf(arena, "%s may not be read", column->relation),
 				     grant);
@@ -145,5 +151,6 @@ bool pgm_check_server_suits(struct pgm_arena *arena, const struct pgm_check_serv
 		return lacks(result,
 			     "this server is a standby, whose figures do not show what the primary does",
 			     "Run it on the primary.");
-	return check->extension ? extension_suits(arena, server, check, result) : true;
+	return (!check->extension || extension_suits(arena, server, check, result)) &&
+	       columns_suit(arena, server, check, result);
 }

@@ -116,7 +116,10 @@ def quote_setting(value):
 
 
 class Cluster:
-    """One server. Made stopped and empty; start() it, close() it at the end. Also a context manager."""
+    """One server. Made stopped and empty; start() it, close() it at the end. Also a context manager.
+
+    initdb: False for none, or a list of further options for it.
+    """
 
     def __init__(self, bin_dir=None, settings=None, initdb=True):
         self.bin_dir = pathlib.Path(bin_dir) if bin_dir else find_bin_dir()
@@ -137,9 +140,12 @@ class Cluster:
             if self.has_library("pg_stat_statements"):
                 self.settings["shared_preload_libraries"] = "pg_stat_statements"
             self.settings.update(settings or {})
-            if initdb:
-                self._run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8",
-                          "--locale=C.UTF-8", "--no-sync")
+            if initdb is not False:
+                options = [] if initdb is True else list(initdb)
+                if self.major < 18 and "--no-data-checksums" in options:
+                    options.remove("--no-data-checksums")  # not known there, and the default
+                self._run("initdb", *options, "-D", str(self.data), "-U", "postgres", "-A", "trust",
+                          "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
                 self._write_settings()
         except BaseException:
             self.close()

@@ -75,7 +75,6 @@ static void a_malformed_descriptor_is_refused(void **state)
 		 "a probe must be"},
 		{"-- title: Some check\n", "-- titel: Some check\n", "no such key"},
 		{"-- title: Some check\n", "-- Some check\n", "key: value"},
-		{"-- needs: extension pg_stat_statements\n", "", "of an extension that is not"},
 		{"--\n-- What it means.\n--\n-- And more.\n", "", "needs a paragraph"},
 		{"SELECT 1;\n", ";\n", "there is no SQL"},
 	};
