@@ -1,0 +1,4 @@
+-- threshold: connection_churn.min_per_minute=1
+\c
+\c
+\c

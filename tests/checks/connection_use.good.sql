@@ -1,0 +1,2 @@
+-- session a: SELECT 1
+SELECT 1;
