@@ -1,0 +1,4 @@
+-- Few of them.
+-- server: checkpoint_timeout=1h
+CHECKPOINT;
+CHECKPOINT;

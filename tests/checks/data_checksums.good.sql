@@ -1,0 +1,2 @@
+-- initdb: --data-checksums
+SELECT 1;

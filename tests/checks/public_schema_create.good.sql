@@ -1,0 +1,5 @@
+-- USAGE is no harm, nor is CREATE for one role.
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+GRANT USAGE ON SCHEMA public TO PUBLIC;
+CREATE SCHEMA s;
+GRANT CREATE ON SCHEMA s TO pg_monitor;

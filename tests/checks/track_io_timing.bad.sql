@@ -1,0 +1,2 @@
+-- expect: track_io_timing:server
+SELECT 1;

@@ -1,0 +1,2 @@
+-- server: password_encryption=scram-sha-256
+SELECT 1;
