@@ -281,8 +281,11 @@ def test_the_server_stops_midway(make_cluster, pgmend, tmp_path, mode):
     finish_and_undo(pgmend, plan, db, before)
 
 
-def test_a_full_disk(cluster, db, pgmend, tmp_path):
+def test_a_full_disk(make_cluster, pgmend, tmp_path):
     """A tablespace of 8 MB: the build fails, what it left goes, the ledger says why; with room it goes on."""
+    # A server of its own: a standby of the shared one would replay into the same small file system.
+    cluster = make_cluster()
+    db = cluster.new_database("disk")
     folder = pathlib.Path(cluster.folder) / "tiny"
     folder.mkdir()
     if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder],
