@@ -25,8 +25,4 @@ void pgm_advise_plan(struct pgm_arena *arena, struct pgm_conn *conn, const struc
 		     const struct pgm_advice *advice, const struct pgm_advise_options *options,
 		     struct pgm_plan *plan);
 
-/* A Plan of one of its Changes alone, with the statements that shall gain by it. */
-void pgm_advise_plan_part(struct pgm_arena *arena, const struct pgm_plan *plan, size_t index,
-			  struct pgm_plan *part);
-
 #endif

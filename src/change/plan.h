@@ -44,6 +44,9 @@ struct pgm_plan {
 /* The id of a Plan made of these Changes. */
 const char *pgm_plan_id(struct pgm_arena *arena, const struct pgm_change *changes, size_t count);
 
+/* One Change of the Plan, by its place from 0, and the statements that gain by its index, as a Plan. */
+void pgm_plan_part(struct pgm_arena *arena, const struct pgm_plan *plan, size_t index, struct pgm_plan *part);
+
 /* Write the Plan file. Fails with PGM_ERR_SYSTEM where the stream does. */
 bool pgm_plan_write(const struct pgm_plan *plan, FILE *stream, struct pgm_error *err) PGM_MUST_CHECK;
 

@@ -165,11 +165,9 @@ void pgm_advise_report_text(const struct pgm_advise_report *report, bool markdow
 			fprintf(stream, "  %s: %s\n", one_line(report->arena, advice->notes[i].object, 200),
 				advice->notes[i].reason);
 	}
-	size_t path_length = report->plan_path ? strlen(report->plan_path) : 0;
-	if (path_length && report->plan_path[path_length - 1] == '/')
-		fprintf(stream, "\nThe Plans are in %s, one an index. Review them, then pgmend apply each.\n",
-			report->plan_path);
-	else if (report->plan_path && strcmp(report->plan_path, "-") != 0)
+	if (report->emitted)
+		return;
+	if (report->plan_path && strcmp(report->plan_path, "-") != 0)
 		fprintf(stream, "\nThe Plan is in %s. Review it, then: pgmend apply %s\n", report->plan_path,
 			report->plan_path);
 	else if (!report->plan_path && advice->proposal_count)

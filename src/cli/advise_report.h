@@ -15,6 +15,7 @@ struct pgm_advise_report {
 	const struct pgm_advice *advice;
 	const struct pgm_plan *plan;
 	const char *plan_path; /* NULL: it was not written */
+	bool emitted;	       /* it went to the folder plan_path in parts, which has been said */
 	bool verbose;
 };
 

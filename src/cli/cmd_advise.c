@@ -1,13 +1,11 @@
 #include "advise/advise.h"
 #include "cli/advise_report.h"
 #include "cli/commands.h"
+#include "cli/emit_run.h"
 #include "util/term.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 
 static void show_progress(void *arg, const char *what, double fraction)
 {
@@ -63,41 +61,15 @@ static bool write_plan(const char *path, const struct pgm_plan *plan, struct pgm
 	return ok;
 }
 
-/* One file for each Change, named as migration tools sort them: a time stamp to the second, and the index. */
-static bool write_plans(const struct pgm_cli *cli, const char *folder, const struct pgm_plan *plan,
-			struct pgm_error *err)
+/* --out FOLDER/ without --emit: one Plan an index. */
+static bool read_emit(const struct pgm_cli *cli, struct pgm_emit_options *emit, struct pgm_error *err)
 {
-	time_t now = time(NULL);
-	if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-		return pgm_error_set(err, PGM_ERR_INPUT, "cannot make the folder %s: %s", folder,
-				     strerror(errno));
-	for (size_t i = 0; i < plan->change_count; i++) {
-		struct pgm_plan part;
-		struct tm utc;
-		char stamp[32];
-		time_t at = now + (time_t)i;
-		strftime(stamp, sizeof(stamp), "%Y%m%d%H%M%S", gmtime_r(&at, &utc));
-		char *name = pgm_strdup(cli->arena, plan->changes[i].index);
-		for (char *p = name; *p; p++)
-			if (!isalnum((unsigned char)*p))
-				*p = '_';
-		char *path =
-			pgm_sprintf(cli->arena, "%s%s_%s_%s.sql", folder, stamp,
-				    plan->changes[i].kind == PGM_CHANGE_DROP_INDEX ? "drop" : "create", name);
-		pgm_advise_plan_part(cli->arena, plan, i, &part);
-		if (!write_plan(path, &part, err))
-			return false;
-	}
+	if (!pgm_cli_emit_options(cli, emit, err))
+		return false;
+	size_t length = emit->folder ? strlen(emit->folder) : 0;
+	if (!emit->tool && length && emit->folder[length - 1] == '/')
+		emit->tool = pgm_emit_plans();
 	return true;
-}
-
-static bool write_out(const struct pgm_cli *cli, const char *out, const struct pgm_plan *plan,
-		      struct pgm_error *err)
-{
-	size_t length = strlen(out);
-	if (length && out[length - 1] == '/')
-		return write_plans(cli, out, plan, err);
-	return write_plan(out, plan, err);
 }
 
 static int run(struct pgm_cli *cli)
@@ -107,10 +79,12 @@ static int run(struct pgm_cli *cli)
 	struct pgm_workload workload;
 	struct pgm_advice advice;
 	struct pgm_plan plan;
+	struct pgm_emit_options emit;
 	enum pgm_format format;
 	const char *out = pgm_cli_value(cli, "out");
 	pgm_advise_defaults(&options);
-	if (!pgm_cli_format(cli, &format, &err) || !read_options(cli, &options, &err))
+	if (!pgm_cli_format(cli, &format, &err) || !read_options(cli, &options, &err) ||
+	    !read_emit(cli, &emit, &err))
 		return pgm_cli_fail(cli, &err);
 	PGM_AUTO_CONN conn = pgm_cli_connect(cli, &err);
 	if (!conn || !read_workload(cli, conn, &options, &workload, &err) ||
@@ -118,7 +92,7 @@ static int run(struct pgm_cli *cli)
 		return pgm_cli_fail(cli, &err);
 	pgm_progress_clear();
 	pgm_advise_plan(cli->arena, conn, &workload, &advice, &options, &plan);
-	if (out && !write_out(cli, out, &plan, &err))
+	if (emit.tool ? !pgm_cli_emit(cli, &plan, &emit, &err) : out && !write_plan(out, &plan, &err))
 		return pgm_cli_fail(cli, &err);
 	struct pgm_advise_report report = {
 		.arena = cli->arena,
@@ -127,6 +101,7 @@ static int run(struct pgm_cli *cli)
 		.advice = &advice,
 		.plan = &plan,
 		.plan_path = out,
+		.emitted = emit.tool != NULL,
 		.verbose = pgm_cli_flag(cli, "verbose"),
 	};
 	/* The Plan on standard output leaves no room for the report there. */
@@ -142,6 +117,7 @@ static const struct pgm_option options_rows[] = {
 	{'w', "workload", "FILE.sql", "queries to advise for, instead of pg_stat_statements"},
 	{'o', "out", "PLAN.sql",
 	 "write the Plan there; - for standard output, FOLDER/ for one file an index"},
+	PGM_CLI_EMIT_OPTIONS,
 	{'b', "budget", "SIZE", "disk space for all new indexes together, as 500MB"},
 	{'W', "max-width", "N", "key columns of an index at most (5)"},
 	{0, "max-include", "BYTES", "average width of the INCLUDE columns at most; 0 for none (400)"},

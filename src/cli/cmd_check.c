@@ -1,5 +1,6 @@
 #include "cli/check_print.h"
 #include "cli/commands.h"
+#include "cli/emit_run.h"
 
 #include "util/buf.h"
 #include "util/vec.h"
@@ -20,6 +21,8 @@ static const struct pgm_option options[] = {
 	{0, "timeout", "TIME", "the longest that one check may take (default 10s)"},
 	{0, "fix-plan", "PLAN.sql", "write a Plan of the safe mends: what creates, nothing that drops"},
 	{0, "allow-drops", NULL, "let the Plan drop indexes too"},
+	PGM_CLI_EMIT_OPTIONS,
+	{0, "out", "FOLDER/", "where --emit puts the migrations of that Plan"},
 	{0, "format", "FORMAT", "text (default), json or markdown"},
 	{0, "list", NULL, "list the checks"},
 	{0, "explain", "ID", "say what a check means, and show its SQL"},
@@ -77,6 +80,7 @@ struct request {
 	enum pgm_format format;
 	bool may_fail;
 	enum pgm_severity fail_on;
+	struct pgm_emit_options emit;
 };
 
 static bool read_request(const struct pgm_cli *cli, struct request *request, struct pgm_error *err)
@@ -98,16 +102,43 @@ static bool read_request(const struct pgm_cli *cli, struct request *request, str
 		pgm_error_set(err, PGM_ERR_USAGE, "--fail-on: there is no severity \"%s\"", fail_on);
 		return pgm_error_hint(err, "It is info, warning, critical or never.");
 	}
-	if (pgm_cli_flag(cli, "allow-drops") && !pgm_cli_flag(cli, "fix-plan"))
-		return pgm_error_set(err, PGM_ERR_USAGE, "--allow-drops is for --fix-plan alone");
+	if (!pgm_cli_emit_options(cli, &request->emit, err))
+		return false;
+	if (request->emit.folder && !request->emit.tool)
+		return pgm_error_set(err, PGM_ERR_USAGE, "--out is for --emit alone");
+	if (pgm_cli_flag(cli, "allow-drops") && !pgm_cli_flag(cli, "fix-plan") && !request->emit.tool)
+		return pgm_error_set(err, PGM_ERR_USAGE, "--allow-drops is for --fix-plan and --emit alone");
 	return true;
 }
 
+static bool write_plan_file(const struct pgm_plan *plan, const char *path, struct pgm_error *err)
+{
+	if (plan->change_count == 0) {
+		fprintf(stderr, "No finding has a mend for a Plan; %s was not written\n", path);
+		return true;
+	}
+	FILE *file = fopen(path, "w");
+	if (!file)
+		return pgm_error_set(err, PGM_ERR_SYSTEM, "%s: %s", path, strerror(errno));
+	bool ok = pgm_plan_write(plan, file, err);
+	if (fclose(file) != 0 && ok)
+		ok = pgm_error_set(err, PGM_ERR_SYSTEM, "%s: %s", path, strerror(errno));
+	if (ok)
+		fprintf(stderr, "%zu change%s written to %s; review it, then: pgmend apply %s\n",
+			plan->change_count, plan->change_count == 1 ? "" : "s", path, path);
+	return ok;
+}
+
+/* The Plan of the mends, as a file, as migrations, or as both. */
 static bool write_plan(const struct pgm_cli *cli, struct pgm_conn *conn,
-		       const struct pgm_check_report *report, const char *path, struct pgm_error *err)
+		       const struct pgm_check_report *report, const struct request *request,
+		       struct pgm_error *err)
 {
 	struct pgm_plan plan;
 	size_t left_out;
+	const char *path = pgm_cli_value(cli, "fix-plan");
+	if (!path && !request->emit.tool)
+		return true;
 	if (!pgm_check_plan(conn, cli->arena, report, pgm_cli_flag(cli, "allow-drops"), &plan, &left_out,
 			    err))
 		return pgm_error_context(err, "making the Plan");
@@ -115,20 +146,9 @@ static bool write_plan(const struct pgm_cli *cli, struct pgm_conn *conn,
 		fprintf(stderr,
 			"%zu index(es) to drop are left out of the Plan: their tables are locked now\n",
 			left_out);
-	if (plan.change_count == 0) {
-		fprintf(stderr, "No finding has a mend for a Plan; %s was not written\n", path);
-		return true;
-	}
-	FILE *file = fopen(path, "w");
-	if (!file)
-		return pgm_error_set(err, PGM_ERR_SYSTEM, "%s: %s", path, strerror(errno));
-	bool ok = pgm_plan_write(&plan, file, err);
-	if (fclose(file) != 0 && ok)
-		ok = pgm_error_set(err, PGM_ERR_SYSTEM, "%s: %s", path, strerror(errno));
-	if (ok)
-		fprintf(stderr, "%zu change%s written to %s; review it, then: pgmend apply %s\n",
-			plan.change_count, plan.change_count == 1 ? "" : "s", path, path);
-	return ok;
+	if (path && !write_plan_file(&plan, path, err))
+		return false;
+	return !request->emit.tool || pgm_cli_emit(cli, &plan, &request->emit, err);
 }
 
 static void print_report(const struct pgm_cli *cli, const struct pgm_check_report *report,
@@ -160,8 +180,7 @@ static int check_database(const struct pgm_cli *cli, const struct request *reque
 	for (size_t i = 0; request->may_fail && i < report.finding_count; i++)
 		if (report.findings[i]->severity >= request->fail_on)
 			code = PGM_EXIT_FOUND;
-	const char *path = pgm_cli_value(cli, "fix-plan");
-	if (path && !write_plan(cli, conn, &report, path, &err))
+	if (!write_plan(cli, conn, &report, request, &err))
 		code = pgm_cli_fail(cli, &err);
 	pgm_check_report_done(&report);
 	return code;
