@@ -7,7 +7,7 @@ PREFIX    ?= /usr/local
 PYTHON    ?= /usr/bin/python3
 SCALE     ?= 1
 
-.PHONY: all help demo test test-unit test-integration bench fuzz matrix format format-check install clean setup
+.PHONY: all help demo test test-unit test-integration test-emit bench fuzz matrix format format-check install clean setup
 
 all: setup $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -18,6 +18,7 @@ help:
 	@echo "make test           every test, under AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "make test-unit      the unit tests alone"
 	@echo "make test-integration [T=tests/integration/test_x.py]"
+	@echo "make test-emit      emitted migrations in the tools they are for (installs them)"
 	@echo "make bench          measure against other ways, side by side (see bench/README.md)"
 	@echo "make fuzz           fuzz the parsers for a while (SECONDS=60 each)"
 	@echo "make matrix         the integration tests on PostgreSQL 13 to 18"
@@ -49,6 +50,10 @@ test-unit: testbuild
 
 test-integration: testbuild
 	@PGMEND_BINARY=$(abspath $(TESTBUILD)/pgmend) $(PYTHON) -m pytest -q $(or $(T),tests/integration)
+
+test-emit: testbuild
+	@tools/setup emit
+	@PGMEND_BINARY=$(abspath $(TESTBUILD)/pgmend) $(PYTHON) -m pytest -q -rs tests/integration/test_emit.py
 
 test: testbuild format-check
 	@meson test -C $(TESTBUILD) --print-errorlogs
