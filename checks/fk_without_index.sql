@@ -17,9 +17,10 @@
 --
 -- An index serves a foreign key when it is valid and ready, a B-tree (or, for one column, a hash index), its
 -- first key columns are those of the foreign key in any order, with the collation that the foreign key
--- compares by, and it is not partial; for one column, WHERE column IS NOT NULL will do. A partitioned table
--- is one finding: each of its partitions needs such an index. Foreign keys that are NOT ENFORCED or temporal
--- (PERIOD) are not judged.
+-- compares by, and it is not partial; for one column, WHERE column IS NOT NULL will do. So does an index that
+-- leads with one of several columns, where the column that this one refers to is unique by itself. A
+-- partitioned table is one finding: each of its partitions needs such an index. Foreign keys that are NOT
+-- ENFORCED or temporal (PERIOD) are not judged.
 --
 -- The cost of a delete is what the planner would reckon for a sequential scan of the referencing table. Row
 -- counts are the last ANALYZE's.
@@ -92,6 +93,30 @@ lacking AS MATERIALIZED (
 				AND pa.attnum = h.confkey[k]
 			CROSS JOIN pg_catalog.generate_series(0, pg_catalog.cardinality(h.conkey) - 1) AS p
 			WHERE i.indkey[p] = h.conkey[k] AND i.indcollation[p] <> pa.attcollation))
+	-- (tenant, id) where id alone is the referenced table's key: an index that leads with id finds the
+	-- same rows
+	AND NOT EXISTS (
+		SELECT
+		FROM pg_catalog.pg_index AS i
+		JOIN pg_catalog.pg_class AS ic ON ic.oid = i.indexrelid
+		JOIN pg_catalog.pg_am AS am ON am.oid = ic.relam
+		JOIN pg_catalog.pg_index AS u ON u.indrelid = h.confrelid
+		CROSS JOIN pg_catalog.generate_subscripts(h.conkey, 1) AS k
+		JOIN pg_catalog.pg_attribute AS pa ON pa.attrelid = h.confrelid AND pa.attnum = h.confkey[k]
+		WHERE pg_catalog.cardinality(h.conkey) > 1
+		AND i.indrelid = h.conrelid
+		AND i.indisvalid
+		AND i.indisready
+		AND i.indislive
+		AND i.indpred IS NULL
+		AND am.amname = 'btree'
+		AND i.indkey[0] = h.conkey[k]
+		AND i.indcollation[0] = pa.attcollation
+		AND u.indisunique
+		AND u.indisvalid
+		AND u.indpred IS NULL
+		AND u.indnkeyatts = 1
+		AND u.indkey[0] = h.confkey[k])
 ),
 bad AS MATERIALIZED (
 	SELECT fk.*, l.missing, h.holders

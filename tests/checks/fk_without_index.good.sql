@@ -60,6 +60,10 @@ CREATE INDEX ON g15 (p);
 -- an operator class that compares other than by the collation finds equal values all the same
 CREATE TABLE g16 (t text REFERENCES p (t));
 CREATE INDEX ON g16 (t text_pattern_ops);
+-- one column of the two is the referenced table's key: its index finds what both would
+CREATE TABLE tenant_row (id int PRIMARY KEY, tenant int NOT NULL, UNIQUE (tenant, id));
+CREATE TABLE g18 (tenant int, r int, x int, FOREIGN KEY (tenant, r) REFERENCES tenant_row (tenant, id));
+CREATE INDEX ON g18 (r, x);
 DO $$
 BEGIN
 	IF current_setting('server_version_num')::int >= 180000 THEN
