@@ -73,6 +73,10 @@ struct pgm_check_options {
 	int64_t timeout_ms; /* 0: PGM_CHECK_TIMEOUT_MS */
 };
 
+/* Whether each id, family and threshold exists; PGM_ERR_USAGE names the nearest. pgm_check_run() asks too. */
+bool pgm_check_options_valid(struct pgm_arena *arena, const struct pgm_check *checks, size_t count,
+			     const struct pgm_check_options *options, struct pgm_error *err) PGM_MUST_CHECK;
+
 enum pgm_check_status {
 	PGM_CHECK_OK,	   /* judged, nothing found */
 	PGM_CHECK_FOUND,   /* at least one finding that is not ignored */

@@ -209,8 +209,8 @@ static bool threshold_exists(struct pgm_arena *arena, const struct pgm_check *ch
 	return nearest ? pgm_error_hint(err, "Perhaps you mean %s.%s.", check->id, nearest) : false;
 }
 
-static bool options_make_sense(struct pgm_arena *arena, const struct pgm_check *checks, size_t count,
-			       const struct pgm_check_options *options, struct pgm_error *err)
+bool pgm_check_options_valid(struct pgm_arena *arena, const struct pgm_check *checks, size_t count,
+			     const struct pgm_check_options *options, struct pgm_error *err)
 {
 	if (!names_exist(checks, count, options->only, options->only_count, err) ||
 	    !names_exist(checks, count, options->skip, options->skip_count, err))
@@ -263,7 +263,7 @@ bool pgm_check_run(struct pgm_conn *conn, struct pgm_arena *arena, const struct 
 	double start_ms = pgm_clock_ms();
 	memset(report, 0, sizeof(*report));
 	if (!pgm_check_catalogue(arena, &checks, &count, err) ||
-	    !options_make_sense(arena, checks, count, options, err))
+	    !pgm_check_options_valid(arena, checks, count, options, err))
 		return false;
 	if (!pgm_conn_exec(conn, begin_sql, err))
 		return false;

@@ -34,7 +34,7 @@ enum pgm_cmd_flags {
 struct pgm_option {
 	char short_name;       /* or 0 */
 	const char *long_name; /* without dashes; NULL ends the rows */
-	const char *argument;  /* "SIZE"; NULL for a flag */
+	const char *argument;  /* "SIZE"; "[FILE]" where it may be left out; NULL for a flag */
 	const char *help;
 };
 

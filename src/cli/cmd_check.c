@@ -1,15 +1,12 @@
 #include "cli/check_print.h"
+#include "cli/check_request.h"
+#include "cli/check_saved.h"
 #include "cli/commands.h"
 #include "cli/emit_run.h"
-
-#include "util/buf.h"
-#include "util/vec.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define IGNORE_FILE_MAX_BYTES (16 << 20)
 
 static const struct pgm_option options[] = {
 	{0, "only", "ID,...", "run these checks or families alone (repeatable)"},
@@ -23,93 +20,14 @@ static const struct pgm_option options[] = {
 	{0, "allow-drops", NULL, "let the Plan drop indexes too"},
 	PGM_CLI_EMIT_OPTIONS,
 	{0, "out", "FOLDER/", "where --emit puts the migrations of that Plan"},
-	{0, "format", "FORMAT", "text (default), json or markdown"},
+	{0, "config", "FILE", "ignore keys, thresholds, only, skip, fail-on and timeout from a file"},
+	{0, "save", "[FILE]", "keep the report, for --since; without FILE in the state folder"},
+	{0, "since", "LAST|FILE", "show what is new, worse, better or gone since a saved report"},
+	{0, "format", "FORMAT", "text (default), json, markdown, sarif or html"},
 	{0, "list", NULL, "list the checks"},
 	{0, "explain", "ID", "say what a check means, and show its SQL"},
 	{0, NULL, NULL, NULL},
 };
-
-static char *read_file(struct pgm_arena *arena, const char *path, struct pgm_error *err)
-{
-	FILE *file = fopen(path, "r");
-	if (!file) {
-		pgm_error_set(err, PGM_ERR_INPUT, "%s: %s", path, strerror(errno));
-		return NULL;
-	}
-	struct pgm_buf text;
-	pgm_buf_init(&text, arena);
-	pgm_buf_add(&text, "");
-	char block[8192];
-	size_t length;
-	while ((length = fread(block, 1, sizeof(block), file)) > 0 && text.length < IGNORE_FILE_MAX_BYTES)
-		pgm_buf_add_n(&text, block, length);
-	bool broken = ferror(file) || text.length >= IGNORE_FILE_MAX_BYTES;
-	fclose(file);
-	if (broken) {
-		pgm_error_set(err, PGM_ERR_INPUT, "%s: it cannot be read, or is too large", path);
-		return NULL;
-	}
-	return text.text;
-}
-
-static bool read_ignores(const struct pgm_cli *cli, struct pgm_check_options *options_of_run,
-			 struct pgm_error *err)
-{
-	PGM_VEC(const char *) keys = {0};
-	const char **values;
-	size_t count = pgm_cli_values(cli, "ignore", &values);
-	for (size_t i = 0; i < count; i++)
-		*pgm_vec_add(cli->arena, &keys) = values[i];
-	count = pgm_cli_values(cli, "ignore-file", &values);
-	for (size_t i = 0; i < count; i++) {
-		const char *text = read_file(cli->arena, values[i], err);
-		const char **lines;
-		if (!text)
-			return false;
-		size_t line_count = pgm_check_ignore_parse(cli->arena, text, &lines);
-		for (size_t line = 0; line < line_count; line++)
-			*pgm_vec_add(cli->arena, &keys) = lines[line];
-	}
-	options_of_run->ignore = keys.items;
-	options_of_run->ignore_count = keys.count;
-	return true;
-}
-
-struct request {
-	struct pgm_check_options options;
-	enum pgm_format format;
-	bool may_fail;
-	enum pgm_severity fail_on;
-	struct pgm_emit_options emit;
-};
-
-static bool read_request(const struct pgm_cli *cli, struct request *request, struct pgm_error *err)
-{
-	const char **items;
-	request->options.only_count = pgm_cli_listed(cli, "only", &items);
-	request->options.only = items;
-	request->options.skip_count = pgm_cli_listed(cli, "skip", &items);
-	request->options.skip = items;
-	request->options.threshold_count = pgm_cli_values(cli, "threshold", &items);
-	request->options.thresholds = items;
-	if (!pgm_cli_format(cli, &request->format, err) || !read_ignores(cli, &request->options, err) ||
-	    !pgm_cli_duration_ms(cli, "timeout", &request->options.timeout_ms, err))
-		return false;
-	const char *fail_on = pgm_cli_value(cli, "fail-on");
-	request->fail_on = PGM_SEVERITY_CRITICAL;
-	request->may_fail = !fail_on || strcmp(fail_on, "never") != 0;
-	if (fail_on && request->may_fail && !pgm_severity_parse(fail_on, &request->fail_on)) {
-		pgm_error_set(err, PGM_ERR_USAGE, "--fail-on: there is no severity \"%s\"", fail_on);
-		return pgm_error_hint(err, "It is info, warning, critical or never.");
-	}
-	if (!pgm_cli_emit_options(cli, &request->emit, err))
-		return false;
-	if (request->emit.folder && !request->emit.tool)
-		return pgm_error_set(err, PGM_ERR_USAGE, "--out is for --emit alone");
-	if (pgm_cli_flag(cli, "allow-drops") && !pgm_cli_flag(cli, "fix-plan") && !request->emit.tool)
-		return pgm_error_set(err, PGM_ERR_USAGE, "--allow-drops is for --fix-plan and --emit alone");
-	return true;
-}
 
 static bool write_plan_file(const struct pgm_plan *plan, const char *path, struct pgm_error *err)
 {
@@ -131,7 +49,7 @@ static bool write_plan_file(const struct pgm_plan *plan, const char *path, struc
 
 /* The Plan of the mends, as a file, as migrations, or as both. */
 static bool write_plan(const struct pgm_cli *cli, struct pgm_conn *conn,
-		       const struct pgm_check_report *report, const struct request *request,
+		       const struct pgm_check_report *report, const struct pgm_check_request *request,
 		       struct pgm_error *err)
 {
 	struct pgm_plan plan;
@@ -151,35 +69,107 @@ static bool write_plan(const struct pgm_cli *cli, struct pgm_conn *conn,
 	return !request->emit.tool || pgm_cli_emit(cli, &plan, &request->emit, err);
 }
 
-static void print_report(const struct pgm_cli *cli, const struct pgm_check_report *report,
-			 enum pgm_format format)
+static void print_json(json_t *json)
 {
-	if (format == PGM_FORMAT_TEXT)
+	json_dumpf(json, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(json);
+}
+
+/* since: NULL without a comparison. */
+static void print_report(const struct pgm_cli *cli, const struct pgm_check_report *report,
+			 const struct pgm_check_since *since, enum pgm_format format)
+{
+	switch (format) {
+	case PGM_FORMAT_TEXT:
 		pgm_check_print_text(cli->arena, report, stdout);
-	else if (format == PGM_FORMAT_MARKDOWN)
+		if (since)
+			pgm_check_print_since(cli->arena, since, stdout);
+		break;
+	case PGM_FORMAT_MARKDOWN:
 		pgm_check_print_markdown(cli->arena, report, stdout);
-	else {
+		if (since)
+			pgm_check_print_since_markdown(cli->arena, since, stdout);
+		break;
+	case PGM_FORMAT_HTML:
+		pgm_check_print_html(cli->arena, report, since, stdout);
+		break;
+	case PGM_FORMAT_SARIF:
+		print_json(pgm_check_sarif(cli->arena, report, since));
+		break;
+	default: {
 		json_t *json = pgm_check_report_json(report);
-		json_dumpf(json, stdout, JSON_INDENT(2));
-		putchar('\n');
-		json_decref(json);
+		if (pgm_cli_flag(cli, "since"))
+			json_object_set_new(json, "since", since ? pgm_check_since_json(since) : json_null());
+		print_json(json);
+	}
 	}
 }
 
-static int check_database(const struct pgm_cli *cli, const struct request *request)
+/* Compare with what --since names, then keep the report where --save asks for it. */
+static bool compare_and_save(const struct pgm_cli *cli, struct pgm_conn *conn,
+			     const struct pgm_check_report *report, struct pgm_check_since *since,
+			     bool *compared, struct pgm_error *err)
+{
+	const char *from = pgm_cli_value(cli, "since");
+	const char *to = pgm_cli_value(cli, "save");
+	bool last = from && strcmp(from, "LAST") == 0;
+	char *folder = NULL, *written;
+	if ((last || (to && !*to)) && !(folder = pgm_check_saved_folder(cli->arena, conn, err)))
+		return false;
+	if (last && !(from = pgm_check_saved_last(cli->arena, folder)))
+		fprintf(stderr, "Nothing was saved of %s yet: there is nothing to compare with\n",
+			report->database);
+	if (from) {
+		json_t *saved = pgm_check_saved_read(from, err);
+		*compared = saved && pgm_check_since(cli->arena, saved, report, since, err);
+		json_decref(saved);
+		if (!saved)
+			return false;
+		if (!*compared)
+			return pgm_error_context(err, "%s", from);
+		if (strcmp(since->database, report->database) != 0)
+			fprintf(stderr, "%s is of the database %s\n", from, since->database);
+	}
+	if (!to)
+		return true;
+	json_t *json = pgm_check_report_json(report);
+	bool ok = pgm_check_save(cli->arena, folder, to, json, report->taken_at, &written, err);
+	json_decref(json);
+	if (ok)
+		fprintf(stderr, "Saved to %s\n", written);
+	return ok;
+}
+
+/* With a comparison only what is new or worse counts. */
+static int exit_code(const struct pgm_check_request *request, const struct pgm_check_report *report,
+		     const struct pgm_check_since *since)
+{
+	for (size_t i = 0; request->may_fail && i < report->finding_count; i++) {
+		const struct pgm_finding *finding = report->findings[i];
+		if (finding->severity >= request->fail_on &&
+		    (!since || pgm_check_since_is_worse(since, finding)))
+			return PGM_EXIT_FOUND;
+	}
+	return PGM_EXIT_OK;
+}
+
+static int check_database(const struct pgm_cli *cli, const struct pgm_check_request *request)
 {
 	struct pgm_error err = {0};
 	PGM_AUTO_CONN conn = pgm_cli_connect(cli, &err);
 	if (!conn)
 		return pgm_cli_fail(cli, &err);
 	struct pgm_check_report report;
+	struct pgm_check_since since;
+	bool compared = false;
 	if (!pgm_check_run(conn, cli->arena, &request->options, &report, &err))
 		return pgm_cli_fail(cli, &err);
-	print_report(cli, &report, request->format);
-	int code = PGM_EXIT_OK;
-	for (size_t i = 0; request->may_fail && i < report.finding_count; i++)
-		if (report.findings[i]->severity >= request->fail_on)
-			code = PGM_EXIT_FOUND;
+	bool kept = compare_and_save(cli, conn, &report, &since, &compared, &err);
+	print_report(cli, &report, compared ? &since : NULL, request->format);
+	int code = exit_code(request, &report, compared ? &since : NULL);
+	if (!kept)
+		code = pgm_cli_fail(cli, &err);
 	if (!write_plan(cli, conn, &report, request, &err))
 		code = pgm_cli_fail(cli, &err);
 	pgm_check_report_done(&report);
@@ -189,10 +179,11 @@ static int check_database(const struct pgm_cli *cli, const struct request *reque
 static int run(struct pgm_cli *cli)
 {
 	struct pgm_error err = {0};
-	struct request request = {0};
+	struct pgm_check_request request;
 	const struct pgm_check *checks;
 	size_t count;
-	if (!read_request(cli, &request, &err) || !pgm_check_catalogue(cli->arena, &checks, &count, &err))
+	if (!pgm_check_catalogue(cli->arena, &checks, &count, &err) ||
+	    !pgm_check_request_read(cli, checks, count, &request, &err))
 		return pgm_cli_fail(cli, &err);
 	if (pgm_cli_flag(cli, "list")) {
 		pgm_check_print_list(cli->arena, checks, count, stdout);
@@ -220,8 +211,9 @@ const struct pgm_cmd pgm_cmd_check = {
 		"Nothing is changed and nothing is blocked: it reads system catalogs and statistics in one "
 		"read-only transaction. It runs on standbys, and with few rights: what it could not check is "
 		"said, with the GRANT that would let it.\n\n"
-		"Exit code 1 says that there is a finding of the severity of --fail-on or worse. Checks that "
-		"could not be judged do not count.",
+		"Exit code 1 says that there is a finding of the severity of --fail-on or worse; with "
+		"--since, one "
+		"that is new or worse than it was. Checks that could not be judged do not count.",
 	.options = options,
 	.run = run,
 };

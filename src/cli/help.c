@@ -5,9 +5,13 @@
 static void print_option(const struct pgm_option *row, FILE *stream)
 {
 	char left[64];
+	bool optional = row->argument && *row->argument == '[';
 	snprintf(left, sizeof(left), "%s%c%s--%s%s%s", row->short_name ? "-" : " ",
 		 row->short_name ? row->short_name : ' ', row->short_name ? ", " : "  ", row->long_name,
-		 row->argument ? "=" : "", row->argument ? row->argument : "");
+		 optional	 ? "[="
+		 : row->argument ? "="
+				 : "",
+		 row->argument ? row->argument + optional : "");
 	if (strlen(left) > 27)
 		fprintf(stream, "  %s\n%31s%s\n", left, "", row->help);
 	else
@@ -65,8 +69,9 @@ static void print_man_options(const struct pgm_option *rows, FILE *stream)
 		fputs("\\fB\\-\\-", stream);
 		print_roff(row->long_name, stream);
 		fputs("\\fR", stream);
+		bool optional = row->argument && *row->argument == '[';
 		if (row->argument)
-			fprintf(stream, "=\\fI%s\\fR", row->argument);
+			fprintf(stream, "%s\\fI%s\\fR", optional ? "[=" : "=", row->argument + optional);
 		fputc('\n', stream);
 		print_roff(row->help, stream);
 		fputc('\n', stream);
@@ -126,7 +131,8 @@ void pgm_cli_print_completion(FILE *stream)
 	for (const struct pgm_cmd *const *cmd = pgm_commands; *cmd; cmd++) {
 		fprintf(stream, "\t\t%s) words=\"", (*cmd)->name);
 		for (const struct pgm_option *row = (*cmd)->options; row && row->long_name; row++)
-			fprintf(stream, "--%s%s ", row->long_name, row->argument ? "=" : "");
+			fprintf(stream, "--%s%s ", row->long_name,
+				row->argument && *row->argument != '[' ? "=" : "");
 		if ((*cmd)->flags & PGM_CMD_CONNECTS)
 			for (const struct pgm_option *row = pgm_connection_options; row->long_name; row++)
 				fprintf(stream, "--%s= ", row->long_name);

@@ -31,9 +31,11 @@ static void add_rows(struct parser *parser, const struct pgm_option *rows)
 {
 	for (const struct pgm_option *row = rows; row && row->long_name && parser->count < OPTIONS_MAX;
 	     row++) {
-		parser->longs[parser->count] =
-			(struct option){row->long_name, row->argument ? required_argument : no_argument, NULL,
-					256 + parser->count};
+		parser->longs[parser->count] = (struct option){row->long_name,
+							       !row->argument	       ? no_argument
+							       : *row->argument == '[' ? optional_argument
+										       : required_argument,
+							       NULL, 256 + parser->count};
 		parser->rows[parser->count++] = row;
 		if (row->short_name) {
 			size_t length = strlen(parser->shorts);
@@ -139,7 +141,7 @@ bool pgm_cli_parse(struct pgm_cli *cli, int argc, char **argv, struct pgm_error 
 			return unknown_option(cli, argv, code == ':', err);
 		const struct pgm_option *row = row_of(&parser, code);
 		*pgm_vec_add(cli->arena, &values) =
-			(struct pgm_option_value){row->long_name, row->argument ? optarg : ""};
+			(struct pgm_option_value){row->long_name, row->argument && optarg ? optarg : ""};
 	}
 	cli->values = values.items;
 	cli->value_count = values.count;

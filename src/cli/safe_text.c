@@ -83,3 +83,32 @@ void pgm_print_fenced(struct pgm_arena *arena, const char *text, FILE *stream)
 	fprintf(stream, "\n%ssql\n%s%s%s\n", marks, body, length && body[length - 1] == '\n' ? "" : "\n",
 		marks);
 }
+
+const char *pgm_safe_html(struct pgm_arena *arena, const char *text)
+{
+	struct pgm_buf out;
+	pgm_buf_init(&out, arena);
+	pgm_buf_add(&out, "");
+	for (const char *p = pgm_safe_text(arena, text, true); *p; p++) {
+		switch (*p) {
+		case '&':
+			pgm_buf_add(&out, "&amp;");
+			break;
+		case '<':
+			pgm_buf_add(&out, "&lt;");
+			break;
+		case '>':
+			pgm_buf_add(&out, "&gt;");
+			break;
+		case '"':
+			pgm_buf_add(&out, "&quot;");
+			break;
+		case '\'':
+			pgm_buf_add(&out, "&#39;");
+			break;
+		default:
+			pgm_buf_char(&out, *p);
+		}
+	}
+	return out.text;
+}

@@ -16,6 +16,9 @@ char *pgm_safe_text(struct pgm_arena *arena, const char *text, bool keep_newline
 /* For Markdown: on one line, with what would be marks escaped. */
 const char *pgm_safe_markdown(struct pgm_arena *arena, const char *text);
 
+/* For the text of an HTML element; control characters are written out, newlines are kept. */
+const char *pgm_safe_html(struct pgm_arena *arena, const char *text);
+
 /* Words in lines of the terminal's width, each after the indent. */
 void pgm_print_wrapped(struct pgm_arena *arena, const char *text, int indent, FILE *stream);
 

@@ -79,13 +79,26 @@ void pgm_sarif_add_result(json_t *log, const struct pgm_sarif_result *result)
 				 "ruleIndex", (json_int_t)result->rule_index, "level",
 				 level(result->severity), "message", "text", result->message, "locations",
 				 location, "partialFingerprints", "pgmend/v1", result->fingerprint);
+	if (result->baseline_state)
+		json_object_set_new(item, "baselineState", json_string(result->baseline_state));
 	json_array_append_new(json_object_get(run_of(log), "results"), item);
+}
+
+static void notify(json_t *log, const char *kind, const char *message)
+{
+	json_t *invocation = json_array_get(json_object_get(run_of(log), "invocations"), 0);
+	json_array_append_new(json_object_get(invocation, "toolExecutionNotifications"),
+			      json_pack("{s:s, s:{s:s}}", "level", kind, "message", "text", message));
+}
+
+void pgm_sarif_add_notice(json_t *log, const char *message)
+{
+	notify(log, "note", message);
 }
 
 void pgm_sarif_add_problem(json_t *log, const char *message)
 {
 	json_t *invocation = json_array_get(json_object_get(run_of(log), "invocations"), 0);
 	json_object_set_new(invocation, "executionSuccessful", json_false());
-	json_array_append_new(json_object_get(invocation, "toolExecutionNotifications"),
-			      json_pack("{s:s, s:{s:s}}", "level", "error", "message", "text", message));
+	notify(log, "error", message);
 }

@@ -23,13 +23,17 @@ struct pgm_sarif_result {
 	const char *message;
 	const char *path; /* NULL: it is no file's */
 	int line, column, end_line;
-	const char *object;	 /* a name for the logical location; NULL or "" for none */
-	const char *fingerprint; /* stable over runs */
+	const char *object;	    /* a name for the logical location; NULL or "" for none */
+	const char *fingerprint;    /* stable over runs */
+	const char *baseline_state; /* "new", "unchanged", "updated"; NULL without a baseline */
 };
 
 json_t *pgm_sarif_new(void);
 void pgm_sarif_add_rule(json_t *log, const struct pgm_sarif_rule *rule);
 void pgm_sarif_add_result(json_t *log, const struct pgm_sarif_result *result);
+
+/* What could not be judged, without harm to the rest. */
+void pgm_sarif_add_notice(json_t *log, const char *message);
 
 /* What kept the run from seeing all: executionSuccessful becomes false. */
 void pgm_sarif_add_problem(json_t *log, const char *message);
