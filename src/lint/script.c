@@ -125,6 +125,32 @@ static void blank(char *text, size_t from, size_t to)
 			text[i] = ' ';
 }
 
+/* Bytes of the UTF-8 character at text; 0 where it is none. */
+static size_t character_length(const unsigned char *text)
+{
+	size_t length = *text < 0x80 ? 1 : *text >= 0xC2 && *text < 0xE0 ? 2 : *text < 0xF0 ? 3 : 4;
+	if ((*text >= 0x80 && *text < 0xC2) || *text > 0xF4)
+		return 0;
+	for (size_t i = 1; i < length; i++)
+		if ((text[i] & 0xC0) != 0x80)
+			return 0;
+	/* Overlong forms, surrogates, and what is beyond Unicode. */
+	bool odd = (*text == 0xE0 && text[1] < 0xA0) || (*text == 0xED && text[1] >= 0xA0) ||
+		   (*text == 0xF0 && text[1] < 0x90) || (*text == 0xF4 && text[1] >= 0x90);
+	return odd ? 0 : length;
+}
+
+/* Files in an old encoding are judged all the same; JSON and SARIF can hold UTF-8 alone. */
+static void replace_other_encodings(char *text)
+{
+	for (unsigned char *p = (unsigned char *)text; *p;) {
+		size_t length = character_length(p);
+		if (!length)
+			*p = '?';
+		p += length ? length : 1;
+	}
+}
+
 /* psql's backslash commands and the data that follows COPY ... FROM stdin are no SQL. */
 static void blank_psql(char *text)
 {
@@ -280,6 +306,7 @@ bool pgm_script_read(struct pgm_arena *arena, const char *path, const struct pgm
 	*script = (struct pgm_script){.path = path};
 	if (!read_text(arena, path, &text, &length, err))
 		return false;
+	replace_other_encodings(text);
 	script->text = pgm_strdup(arena, text);
 	script->tool = options->tool ? options->tool : tell_tool(path, text);
 	if (ends_with(path, ".down.sql") && !alone) {

@@ -290,6 +290,15 @@ def test_arguments(pgmend, tmp_path, db):
     assert pgmend("lint", "empty.sql").rc == 0
 
 
+def test_other_encodings(pgmend, tmp_path):
+    (tmp_path / "a.sql").write_bytes(b"SET lock_timeout = '1s'; /* Stra\xdfe \xed\xa0\x80 \xf5 */\n"
+                                     b"UPDATE \"stra\xdfe\" SET a = '\xc3\xa9'; -- \xc3")
+    found, = pgmend("lint", "--format=json", "--fail-on=never", "a.sql").json()["files"][0]["findings"]
+    assert (found["rule"], found["line"]) == ("unbounded-update", 2)
+    for form in ["text", "markdown", "sarif"]:
+        assert "unbounded-update" in pgmend("lint", f"--format={form}", "a.sql").out
+
+
 def test_exit_codes(pgmend, tmp_path):
     (tmp_path / "a.sql").write_text(T + "ALTER TABLE t DROP COLUMN a;")
     for fail_on, rc in [("info", 1), ("warning", 1), ("critical", 0), ("never", 0)]:
