@@ -126,7 +126,7 @@ bool pgm_costing_cost(struct pgm_advise_run *run, struct pgm_costing *costing, c
 	return true;
 }
 
-/* Candidates of the statement itself come first: others' may fall out where there are too many. */
+/* Those that were found first: where there are too many, later statements' fall out. */
 static void gather(struct pgm_advise_run *run, struct pgm_costing *costing)
 {
 	for (size_t i = 0; i < run->candidates.count; i++) {

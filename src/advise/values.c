@@ -15,21 +15,6 @@
 #define SAMPLE_PAGES	50.0
 #define USUAL_PAGE_ROWS 20.0
 
-double pgm_column_equal_share(const struct pgm_column *column, const struct pgm_table *table)
-{
-	if (!column->has_statistics)
-		return 1 / fmax(fmin(200, table->tuples), 1); /* DEFAULT_NUM_DISTINCT of selfuncs.c */
-	const char *value = pgm_column_typical_value(column, 0);
-	if (value && column->common_count && !column->histogram_count)
-		return pgm_column_value_share(column, table, value);
-	double rest = 1 - column->null_fraction, distinct = column->distinct;
-	for (size_t i = 0; i < column->common_count; i++) {
-		rest -= column->common_fractions[i];
-		distinct -= 1;
-	}
-	return distinct >= 1 && rest > 0 ? rest / distinct : 1 / fmax(column->distinct, 1);
-}
-
 const char *pgm_column_typical_value(const struct pgm_column *column, size_t nth)
 {
 	/* With a histogram most values are rare: one of its bounds is typical. Else the middle common one. */

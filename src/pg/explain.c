@@ -127,25 +127,6 @@ const char *pgm_explain_headline(struct pgm_arena *arena, const struct pgm_expla
 			   node->relation);
 }
 
-struct index_search {
-	const char *index;
-	bool found;
-};
-
-static void match_index(const struct pgm_explain_node *node, void *arg)
-{
-	struct index_search *search = arg;
-	if (node->index && strcmp(node->index, search->index) == 0)
-		search->found = true;
-}
-
-bool pgm_explain_uses_index(const struct pgm_explain_node *node, const char *index)
-{
-	struct index_search search = {.index = index};
-	pgm_explain_visit(node, match_index, &search);
-	return search.found;
-}
-
 void pgm_explain_visit(const struct pgm_explain_node *node,
 		       void (*visit)(const struct pgm_explain_node *, void *), void *arg)
 {

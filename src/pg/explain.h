@@ -53,9 +53,6 @@ bool pgm_explain_run(struct pgm_conn *conn, struct pgm_arena *arena, const char 
  */
 const char *pgm_explain_headline(struct pgm_arena *arena, const struct pgm_explain *plan);
 
-/* Whether some node uses the index of that name. */
-bool pgm_explain_uses_index(const struct pgm_explain_node *node, const char *index);
-
 /* Call visit for the node and all below it, parents first. */
 void pgm_explain_visit(const struct pgm_explain_node *node,
 		       void (*visit)(const struct pgm_explain_node *, void *), void *arg);

@@ -111,11 +111,6 @@ void *pgm_arena_alloc(struct pgm_arena *arena, size_t size_bytes)
 	return block->data;
 }
 
-size_t pgm_arena_used_bytes(const struct pgm_arena *arena)
-{
-	return arena->total;
-}
-
 char *pgm_strndup(struct pgm_arena *arena, const char *text, size_t length)
 {
 	char *copy = pgm_arena_alloc(arena, length + 1);

@@ -25,7 +25,6 @@ void pgm_arena_reset(struct pgm_arena *arena);
 
 /* Zeroed memory, aligned for any type. */
 void *pgm_arena_alloc(struct pgm_arena *arena, size_t size_bytes);
-size_t pgm_arena_used_bytes(const struct pgm_arena *arena);
 
 char *pgm_strdup(struct pgm_arena *arena, const char *text); /* NULL gives NULL */
 char *pgm_strndup(struct pgm_arena *arena, const char *text, size_t length);
