@@ -1,4 +1,6 @@
--- An age that takes days to reach is written into the catalog by hand; nothing but autovacuum reads it.
+-- An age that takes days to reach is written into the catalog by hand;
+-- autovacuum would read it and freeze the table, even where it is switched off for that one.
+-- server: autovacuum=off
 -- expect: xid_wraparound:public.x01
 -- expect: xid_wraparound:public.x02
 CREATE TABLE x01 (x int) WITH (autovacuum_enabled = false);

@@ -17,7 +17,7 @@ import pytest
 
 import cluster as clusters
 
-WAIT_S = 10
+WAIT_S = 60
 
 
 def header(text, key):

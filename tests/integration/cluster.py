@@ -23,8 +23,8 @@ import psycopg
 from psycopg import conninfo, sql
 
 PREFIX = "pgmt-"
-START_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 60
+START_TIMEOUT_S = 120
+STOP_TIMEOUT_S = 120
 STATEMENT_TIMEOUT_MS = 60_000
 
 # Safe only because the data is thrown away.
@@ -41,6 +41,8 @@ SETTINGS = {
     "logging_collector": "off",
     "log_checkpoints": "off",
     "log_line_prefix": "%m [%p] %q%u@%d ",
+    # Never in a test's time: it would come between what a test does and what it looks at.
+    "autovacuum_naptime": 2147483,
     "log_timezone": "UTC",
     "timezone": "UTC",
 }
@@ -241,7 +243,7 @@ class Cluster:
         return conninfo.make_conninfo(**values)
 
     def connect(self, db="postgres", autocommit=True, **more):
-        more.setdefault("connect_timeout", 10)
+        more.setdefault("connect_timeout", 60)
         more.setdefault("options", f"-c statement_timeout={STATEMENT_TIMEOUT_MS}")
         return psycopg.connect(self.conninfo(db, **more), autocommit=autocommit)
 
@@ -304,7 +306,7 @@ class Cluster:
             standby.close()
             raise
 
-    def wait_for_replay(self, primary, timeout=30):
+    def wait_for_replay(self, primary, timeout=90):
         """Waits until this standby has replayed all that the primary has written."""
         with primary.connect() as conn:
             target = conn.execute("SELECT pg_catalog.pg_current_wal_insert_lsn()").fetchone()[0]
