@@ -10,8 +10,12 @@ UPDATE d01 SET x = x + 1; UPDATE d01 SET x = x + 1;
 CREATE TABLE d02 (x int) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 100,
 	autovacuum_enabled = false);
 INSERT INTO d02 SELECT generate_series(1, 5000);
--- a session's counts arrive with its end
+-- a session's counts arrive some time after its end
 \c
-SELECT pg_sleep(0.6);
+DO $$ BEGIN
+	WHILE (SELECT sum(n_tup_ins + n_tup_upd) FROM pg_stat_user_tables) < 20000 LOOP
+		PERFORM pg_stat_clear_snapshot(), pg_sleep(0.02);
+	END LOOP;
+END $$;
 VACUUM d02;
 DELETE FROM d02 WHERE x % 4 = 0;

@@ -1,9 +1,13 @@
 -- threshold: dead_rows.wait_minutes=0
 -- threshold: dead_rows.min_dead=1000
 CREATE TABLE e01 (x int); INSERT INTO e01 SELECT generate_series(1, 5000); UPDATE e01 SET x = x + 1;
--- a session's counts arrive with its end
+-- a session's counts arrive some time after its end
 \c
-SELECT pg_sleep(0.6);
+DO $$ BEGIN
+	WHILE (SELECT sum(n_tup_ins + n_tup_upd) FROM pg_stat_user_tables) < 10000 LOOP
+		PERFORM pg_stat_clear_snapshot(), pg_sleep(0.02);
+	END LOOP;
+END $$;
 VACUUM e01;
 -- not yet due
 CREATE TABLE e02 (x int) WITH (autovacuum_vacuum_threshold = 100000);

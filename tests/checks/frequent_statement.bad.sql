@@ -1,5 +1,6 @@
 -- A look-up by key for each row of a list.
 -- threshold: frequent_statement.min_calls=500
+-- threshold: frequent_statement.max_mean_ms=50
 -- expect: frequent_statement:*
 CREATE EXTENSION pg_stat_statements;
 CREATE TABLE t (id int PRIMARY KEY, x text);

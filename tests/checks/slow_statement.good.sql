@@ -1,4 +1,5 @@
 -- Fast ones, a slow one that is rare, and what only maintains.
+-- threshold: slow_statement.min_share=0.5
 CREATE EXTENSION pg_stat_statements;
 SELECT format('SELECT %s', n) FROM generate_series(1, 100) AS n \gexec
 SELECT pg_sleep(0.03) AS rare, 1;

@@ -6,7 +6,7 @@
 \setenv PGUSER :USER
 \setenv PGDATABASE :DBNAME
 \setenv PGAPPNAME holder
-\! (echo 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1; SELECT pg_sleep(60);' | psql -Xq) >/dev/null 2>&1 &
+\! (echo 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1; SELECT pg_sleep(600);' | psql -Xq) >/dev/null 2>&1 &
 DO $$ BEGIN
 	WHILE NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'holder'
 			AND backend_xmin IS NOT NULL

@@ -40,7 +40,7 @@ def schema_of(db):
     pg_dump = find_pg_dump(db.cluster)
     if pg_dump:
         done = subprocess.run([pg_dump, "--schema-only", "--exclude-schema=pgmend", db.conninfo], text=True,
-                              capture_output=True, env=clusters.clean_env(), check=True, timeout=60)
+                              capture_output=True, env=clusters.clean_env(), check=True, timeout=120)
         # Since 2025 each dump holds a random key.
         found.append(re.sub(r"^\\(un)?restrict .*$", "", done.stdout, flags=re.M))
     return found
@@ -72,7 +72,7 @@ def plan_state(db):
     return db.scalar("SELECT state FROM pgmend.plan ORDER BY seq DESC LIMIT 1")
 
 
-def wait_until(condition, timeout=30, every=0.005):
+def wait_until(condition, timeout=90, every=0.005):
     """Polls until condition() is true; whether it came to be."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:

@@ -212,9 +212,9 @@ def test_ctrl_c(cluster, shop, pgmend):
         child = pgmend.popen("advise", "--workload", "/dev/stdin", shop.conninfo, stdin=open_text(
             "SELECT * FROM customers WHERE name = 'x';" * 3))
         busy = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'pgmend%%' AND state = 'active'"
-        changes.wait_until(lambda: shop.scalar(busy) > 0, timeout=5)
+        changes.wait_until(lambda: shop.scalar(busy) > 0)
         child.send_signal(signal.SIGINT)
-        out, err = child.communicate(timeout=30)
+        out, err = child.communicate(timeout=90)
     assert child.returncode == 4 or "would not plan" in out, (child.returncode, out, err)
     assert shop.scalar("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'pgmend%%'") == 0
 

@@ -22,7 +22,7 @@ SETTLE_S = 60  # statistics may come late: before PostgreSQL 15 they are sent
 
 
 def report(pgmend, conninfo, *args):
-    done = pgmend("check", "--format=json", "--fail-on=never", *args, conninfo)
+    done = pgmend("check", "--format=json", "--fail-on=never", "--timeout=60s", *args, conninfo)
     assert done.rc == 0, done
     return done.json()
 

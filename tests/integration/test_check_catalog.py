@@ -9,7 +9,7 @@ FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "checks"
 
 
 def report(pgmend, conninfo, *args):
-    done = pgmend("check", "--format=json", "--fail-on=never", *args, conninfo)
+    done = pgmend("check", "--format=json", "--fail-on=never", "--timeout=60s", *args, conninfo)
     assert done.rc == 0, done
     return done.json()
 

@@ -19,10 +19,27 @@ BUILDING = "SELECT count(*) FROM pg_stat_progress_create_index WHERE relid = 'bi
 
 @pytest.fixture
 def big(db):
-    """A table whose index takes a moment."""
+    make_big(db)
+    return db
+
+
+def make_big(db):
+    """A table whose index takes a moment, or, at a slow pace, for ever."""
     db.execute("CREATE TABLE big (id int, t text)")
     db.execute("INSERT INTO big SELECT i, md5(i::text) FROM generate_series(1, 300000) i")
-    return db
+    set_pace(db, "")
+
+
+def set_pace(db, action):
+    db.execute("CREATE OR REPLACE FUNCTION pace(text) RETURNS text IMMUTABLE LANGUAGE plpgsql "
+               f"AS 'BEGIN {action} RETURN $1; END'")
+
+
+def one_paced_index(folder):
+    return write_plan(folder, "CREATE INDEX CONCURRENTLY i ON big (pace(t));", "DROP INDEX CONCURRENTLY i;")
+
+
+SLOW = "PERFORM pg_catalog.pg_sleep(0.01);"  # for each row: nobody comes too late to stop the build
 
 
 @pytest.fixture
@@ -82,7 +99,7 @@ def test_the_wait_ends_when_the_writer_does(small, pgmend, tmp_path):
         child = pgmend.popen("apply", one_index(tmp_path), small.conninfo)
         assert "waiting for pid" in child.stderr.readline()
         other.commit()
-    assert child.wait(30) == 0
+    assert child.wait(90) == 0
     assert index_names(small, "small") == ["i"]
 
 
@@ -94,7 +111,7 @@ def test_nobody_queues_behind_a_strong_lock(small, pgmend, tmp_path):
     with small.connect(autocommit=False) as reader, small.connect() as app:
         reader.execute("SELECT count(*) FROM small")
         child = pgmend.popen("apply", plan, small.conninfo)
-        until = time.monotonic() + 2
+        until = time.monotonic() + 5
         while time.monotonic() < until:
             start = time.monotonic()
             app.execute("SELECT count(*) FROM small WHERE id < 0")
@@ -102,8 +119,9 @@ def test_nobody_queues_behind_a_strong_lock(small, pgmend, tmp_path):
             time.sleep(0.002)
         assert child.poll() is None, "it should still wait for the reader"
         reader.commit()
-        assert child.wait(30) == 0
-    assert max(worst) < 0.5, f"a reader waited {max(worst):.3f} s"
+        assert child.wait(90) == 0
+    # A try takes 50 ms. Who queued behind it would have waited until the reader ended.
+    assert max(worst) < 2.5, f"a reader waited {max(worst):.3f} s"
     finish_and_undo(pgmend, plan, small, before)
 
 
@@ -130,8 +148,10 @@ def test_timeouts_of_the_role_do_not_count(cluster, big, pgmend, tmp_path):
 
 def test_the_time_of_a_run_can_be_limited(big, pgmend, tmp_path):
     before = schema_of(big)
-    plan = one_index(tmp_path, "big")
-    done = pgmend("apply", "--timeout=200ms", plan, big.conninfo)
+    plan = one_paced_index(tmp_path)
+    set_pace(big, SLOW)
+    done = pgmend("apply", "--timeout=5s", plan, big.conninfo)
+    set_pace(big, "")
     assert done.rc == 4 and "time of this run is up" in done.err, done
     assert not invalid_indexes(big) and plan_state(big) == "failed"
     finish_and_undo(pgmend, plan, big, before)
@@ -224,14 +244,16 @@ def test_no_server(pgmend, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_cleans_up_and_the_next_run_goes_on(big, pgmend, tmp_path, number):
     before = schema_of(big)
-    plan = one_index(tmp_path, "big")
+    plan = one_paced_index(tmp_path)
+    set_pace(big, SLOW)
     child = pgmend.popen("apply", plan, big.conninfo)
     assert wait_until(lambda: big.scalar(BUILDING))
     child.send_signal(number)
-    out, err = child.communicate(timeout=60)
+    out, err = child.communicate(timeout=90)
     assert child.returncode == 4 and "stopped by the user" in err, (out, err)
     assert not invalid_indexes(big) and index_names(big, "big") == []
     assert step_states(big) == ["canceled"] and plan_state(big) == "canceled"
+    set_pace(big, "")
     finish_and_undo(pgmend, plan, big, before)
 
 
@@ -243,7 +265,7 @@ def test_ctrl_c_at_any_moment(small, pgmend, tmp_path):
         child = pgmend.popen("apply", plan, small.conninfo)
         time.sleep(milliseconds / 1000)
         child.send_signal(signal.SIGINT)
-        child.communicate(timeout=60)
+        child.communicate(timeout=90)
         assert child.returncode in (0, 4, -signal.SIGINT), child.returncode
         assert not invalid_indexes(small)
         finish_and_undo(pgmend, plan, small, before)
@@ -253,13 +275,15 @@ def test_ctrl_c_at_any_moment(small, pgmend, tmp_path):
                                             ("pg_terminate_backend", "terminating connection")])
 def test_an_administrator_stops_the_build(big, pgmend, tmp_path, function, says):
     before = schema_of(big)
-    plan = one_index(tmp_path, "big")
+    plan = one_paced_index(tmp_path)
+    set_pace(big, SLOW)
     child = pgmend.popen("apply", plan, big.conninfo)
     assert wait_until(lambda: big.scalar(BUILDING))
     big.execute(f"SELECT {function}(pid) FROM pg_stat_progress_create_index WHERE relid = 'big'::regclass")
-    out, err = child.communicate(timeout=60)
+    out, err = child.communicate(timeout=90)
     assert child.returncode == 4 and says in err, (out, err)
     assert not invalid_indexes(big) and plan_state(big) == "failed"
+    set_pace(big, "")
     finish_and_undo(pgmend, plan, big, before)
 
 
@@ -267,17 +291,18 @@ def test_an_administrator_stops_the_build(big, pgmend, tmp_path, function, says)
 def test_the_server_stops_midway(make_cluster, pgmend, tmp_path, mode):
     server = make_cluster()
     db = server.new_database("shop")
-    db.execute("CREATE TABLE big (id int, t text)")
-    db.execute("INSERT INTO big SELECT i, md5(i::text) FROM generate_series(1, 300000) i")
+    make_big(db)
     before = schema_of(db)
-    plan = one_index(tmp_path, "big")
+    plan = one_paced_index(tmp_path)
+    set_pace(db, SLOW)
     child = pgmend.popen("apply", plan, db.conninfo)
     assert wait_until(lambda: db.scalar(BUILDING))
     server.stop(mode)
-    out, err = child.communicate(timeout=60)
+    out, err = child.communicate(timeout=90)
     assert child.returncode == 4 and "run the same command again" in err, (out, err)
     assert pgmend("apply", plan, db.conninfo).rc == 3
     server.start()
+    set_pace(db, "")
     finish_and_undo(pgmend, plan, db, before)
 
 
@@ -317,15 +342,17 @@ def test_a_full_disk(make_cluster, pgmend, tmp_path):
 
 
 def test_builds_hold_up_no_writer(big, pgmend, tmp_path):
-    slowest = []
+    writes, waits = [], []
     stop = threading.Event()
 
     def write():
         with big.connect() as app:
+            app.execute("SET lock_timeout = '200ms'")
             while not stop.is_set():
-                start = time.monotonic()
-                app.execute("UPDATE big SET t = 'x' WHERE ctid = '(0,1)'")
-                slowest.append(time.monotonic() - start)
+                try:
+                    writes.append(app.execute("UPDATE big SET t = 'x' WHERE id = 1").rowcount)
+                except psycopg.errors.LockNotAvailable as error:
+                    waits.append(error)
 
     writer = threading.Thread(target=write)
     writer.start()
@@ -333,7 +360,7 @@ def test_builds_hold_up_no_writer(big, pgmend, tmp_path):
     stop.set()
     writer.join()
     assert done.rc == 0, done
-    assert max(slowest) < 1, f"a writer waited {max(slowest):.3f} s"
+    assert waits == [] and sum(writes) > 1
 
 
 def test_a_ledger_of_a_newer_version_is_refused(small, pgmend, tmp_path):

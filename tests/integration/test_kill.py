@@ -167,7 +167,7 @@ def test_a_build_that_goes_on_after_the_kill_is_waited_for(target, pgmend, plan,
         assert target.query("SELECT pid FROM pg_stat_progress_create_index") == [(orphan,)]
         assert second.poll() is None
         other.rollback()
-    assert second.wait(60) == 0
+    assert second.wait(90) == 0
     # What the first build made was kept, not built again.
     assert target.scalar("SELECT attempt FROM pgmend.change WHERE step = 1") == 1
     finish(pgmend, plan, target)
