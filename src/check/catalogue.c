@@ -47,20 +47,36 @@ const struct pgm_check *pgm_check_find(const struct pgm_check *checks, size_t co
 	return NULL;
 }
 
+/* The column's absence is no error, only another version of the server. */
+static void explain_probe(struct pgm_buf *out, const struct pgm_check_probe *probe)
+{
+	pgm_buf_printf(out,
+		       "SELECT pg_catalog.count(*) = 1 AS here\n"
+		       "FROM pg_catalog.pg_attribute AS a\n"
+		       "WHERE a.attrelid = pg_catalog.to_regclass('pg_catalog.%s')\n"
+		       "AND a.attname = '%s' AND NOT a.attisdropped \\gset\n\\if :here\n",
+		       probe->relation, probe->column);
+	pgm_check_set_line(out, probe->name, probe->present);
+	pgm_buf_add(out, "\\else\n");
+	pgm_check_set_line(out, probe->name, probe->absent);
+	pgm_buf_add(out, "\\endif\n");
+}
+
 const char *pgm_check_explain_sql(struct pgm_arena *arena, const struct pgm_check *check)
 {
 	struct pgm_buf out;
 	pgm_buf_init(&out, arena);
 	if (check->extension)
-		pgm_buf_printf(&out, "\\set %s_schema public\n", check->extension);
+		pgm_buf_printf(&out,
+			       "SELECT pg_catalog.quote_ident(n.nspname) AS %s_schema\n"
+			       "FROM pg_catalog.pg_extension AS e\n"
+			       "JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace\n"
+			       "WHERE e.extname = '%s' \\gset\n",
+			       check->extension, check->extension);
 	for (size_t i = 0; i < check->threshold_count; i++)
 		pgm_buf_printf(&out, "\\set %s %s\n", check->thresholds[i].name, check->thresholds[i].value);
-	for (size_t i = 0; i < check->probe_count; i++) {
-		const struct pgm_check_probe *probe = &check->probes[i];
-		pgm_buf_printf(&out, "-- %s where pg_catalog.%s has no column %s\n", probe->absent,
-			       probe->relation, probe->column);
-		pgm_check_set_line(&out, probe->name, probe->present);
-	}
+	for (size_t i = 0; i < check->probe_count; i++)
+		explain_probe(&out, &check->probes[i]);
 	pgm_check_words_explain(arena, check->sql, &out);
 	pgm_buf_add(&out, check->sql);
 	pgm_buf_add(&out, ";\n");
