@@ -9,7 +9,9 @@ static const struct pgm_option options[] = {
 	{0, "only", "RULE,...", "judge by these rules alone (repeatable)"},
 	{0, "skip", "RULE,...", "leave these rules out (repeatable)"},
 	{0, "fail-on", "SEVERITY", "exit code 1 from info, warning (the default), critical on, or never"},
-	{0, "tool", "TOOL", "what runs the files: auto, plain, dbmate, golang-migrate, flyway, alembic"},
+	{0, "tool", "TOOL",
+	 "what runs the files: auto, plain, dbmate, golang-migrate, flyway, alembic, diesel, "
+	 "goose, prisma, sql-migrate"},
 	{0, "in-transaction", NULL, "plain files are run in one transaction each"},
 	{0, "format", "FORMAT", "text (default), json, markdown or sarif"},
 	{0, "rules", NULL, "list the rules"},
@@ -61,7 +63,9 @@ static bool read_request(const struct pgm_cli *cli, struct request *request, str
 	}
 	if (tool && !pgm_lint_tool_parse(tool, &request->options.tool)) {
 		pgm_error_set(err, PGM_ERR_USAGE, "--tool: there is no tool \"%s\"", tool);
-		return pgm_error_hint(err, "It is auto, plain, dbmate, golang-migrate, flyway or alembic.");
+		return pgm_error_hint(err,
+				      "It is auto, plain, dbmate, golang-migrate, flyway, alembic, diesel, "
+				      "goose, prisma or sql-migrate.");
 	}
 	return true;
 }
@@ -156,7 +160,8 @@ const struct pgm_cmd pgm_cmd_lint = {
 		"nothing "
 		"is run, and nothing but catalogs is read. Without, no connection is made.\n\n"
 		"The last argument is CONNINFO if it neither ends in .sql nor is a file.\n\n"
-		"Files of dbmate, golang-migrate, Flyway and Alembic (offline SQL) are told apart, because "
+		"Files of dbmate, golang-migrate, Flyway, Alembic (offline SQL), Diesel, goose, Prisma and "
+		"sql-migrate are told apart, because "
 		"each "
 		"makes transactions in its own way. \"-- pgmend:ignore RULE: why\" before a statement passes "
 		"over "

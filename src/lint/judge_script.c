@@ -22,6 +22,14 @@ static const char *transaction_reason(const struct pgm_judge *judge)
 	case PGM_LINT_GOLANG_MIGRATE:
 		return "golang-migrate sends the file as one message, which PostgreSQL runs as one "
 		       "transaction";
+	case PGM_LINT_PRISMA:
+		return "Prisma sends the file as one message, which PostgreSQL runs as one transaction";
+	case PGM_LINT_DIESEL:
+		return "Diesel runs the file in a transaction, or as one message, which is one too";
+	case PGM_LINT_GOOSE:
+	case PGM_LINT_SQL_MIGRATE:
+		return "the tool runs what goes up in a transaction, or its StatementBegin block as one "
+		       "message, which is one too";
 	case PGM_LINT_FLYWAY:
 		return "Flyway runs the file in a transaction, and refuses one that mixes it with others";
 	default:

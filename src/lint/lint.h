@@ -80,6 +80,10 @@ enum pgm_lint_tool {
 	PGM_LINT_GOLANG_MIGRATE, /* one message: several statements are one transaction */
 	PGM_LINT_FLYWAY,	 /* a transaction, unless executeInTransaction=false */
 	PGM_LINT_ALEMBIC,	 /* offline SQL, with BEGIN and COMMIT written out */
+	PGM_LINT_DIESEL,	 /* up.sql in a folder: a transaction, unless metadata.toml says otherwise */
+	PGM_LINT_GOOSE,		 /* -- +goose Up, in a transaction unless -- +goose NO TRANSACTION */
+	PGM_LINT_PRISMA,	 /* migration.sql in a folder: one message */
+	PGM_LINT_SQL_MIGRATE,	 /* -- +migrate Up [notransaction] */
 };
 
 const char *pgm_lint_tool_name(enum pgm_lint_tool tool);

@@ -1,6 +1,7 @@
 #include "lint/script.h"
 
 #include "lint/comments.h"
+#include "lint/tools.h"
 #include "util/buf.h"
 
 #include <ctype.h>
@@ -9,21 +10,6 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-
-static const char *const tool_names[] = {"auto", "plain", "dbmate", "golang-migrate", "flyway", "alembic"};
-
-const char *pgm_lint_tool_name(enum pgm_lint_tool tool)
-{
-	return tool_names[tool];
-}
-
-bool pgm_lint_tool_parse(const char *name, enum pgm_lint_tool *tool)
-{
-	for (size_t i = 0; i < sizeof(tool_names) / sizeof(*tool_names); i++)
-		if (strcmp(tool_names[i], name) == 0)
-			return *tool = (enum pgm_lint_tool)i, true;
-	return false;
-}
 
 static void add_problem(struct pgm_arena *arena, struct pgm_script *script, int line, const char *message,
 			const char *hint)
@@ -34,8 +20,8 @@ static void add_problem(struct pgm_arena *arena, struct pgm_script *script, int 
 	};
 }
 
-static bool read_text(struct pgm_arena *arena, const char *path, char **text, size_t *length,
-		      struct pgm_error *err)
+bool pgm_script_text(struct pgm_arena *arena, const char *path, char **text, size_t *length,
+		     struct pgm_error *err)
 {
 	FILE *file = fopen(path, "r");
 	struct stat status;
@@ -66,56 +52,6 @@ static bool read_text(struct pgm_arena *arena, const char *path, char **text, si
 	*text = buf.text;
 	*length = buf.length;
 	return true;
-}
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	return slash ? slash + 1 : path;
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-	size_t length = strlen(text), tail = strlen(end);
-	return length >= tail && strcasecmp(text + length - tail, end) == 0;
-}
-
-/* V1_2__add_orders.sql, U1__..., R__views.sql */
-static bool is_flyway_name(const char *name)
-{
-	if (*name == 'R')
-		return name[1] == '_' && name[2] == '_';
-	if (*name != 'V' && *name != 'U')
-		return false;
-	size_t version = strspn(name + 1, "0123456789._");
-	return isdigit((unsigned char)name[1]) && version > 2 && strstr(name, "__");
-}
-
-/* A line of the text that begins so, after blanks; NULL where there is none. */
-static const char *line_with(const char *text, const char *start)
-{
-	for (const char *line = text; line; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		const char *word = line + strspn(line, " \t");
-		if (strncmp(word, start, strlen(start)) == 0)
-			return line;
-	}
-	return NULL;
-}
-
-static enum pgm_lint_tool tell_tool(const char *path, const char *text)
-{
-	const char *name = base_name(path);
-	if (line_with(text, "-- migrate:up"))
-		return PGM_LINT_DBMATE;
-	if (ends_with(name, ".up.sql") || ends_with(name, ".down.sql"))
-		return PGM_LINT_GOLANG_MIGRATE;
-	if (is_flyway_name(name))
-		return PGM_LINT_FLYWAY;
-	if (line_with(text, "-- Running upgrade") || line_with(text, "-- Running downgrade") ||
-	    strstr(text, "alembic_version"))
-		return PGM_LINT_ALEMBIC;
-	return PGM_LINT_PLAIN;
 }
 
 static void blank(char *text, size_t from, size_t to)
@@ -172,34 +108,6 @@ static void blank_psql(char *text)
 	}
 }
 
-/* ${schema} stands for a name or a part of one. */
-static void fill_placeholders(char *text)
-{
-	for (char *at = strstr(text, "${"); at; at = strstr(at, "${")) {
-		size_t length = strcspn(at, "}\n");
-		if (at[length] != '}') {
-			at += 2;
-			continue;
-		}
-		for (size_t i = 0; i <= length; i++)
-			if (!isalnum((unsigned char)at[i]))
-				at[i] = '_';
-	}
-}
-
-/* NAME.sql.conf beside the file */
-static bool flyway_forced(struct pgm_arena *arena, const char *path)
-{
-	char *text;
-	size_t length;
-	struct pgm_error err = {0};
-	if (!read_text(arena, pgm_sprintf(arena, "%s.conf", path), &text, &length, &err))
-		return false;
-	const char *line = line_with(text, "executeInTransaction");
-	const char *value = line ? strchr(line, '=') : NULL;
-	return value && strncasecmp(value + 1 + strspn(value + 1, " \t"), "false", 5) == 0;
-}
-
 static void parse_statement(struct pgm_arena *arena, struct pgm_script *script,
 			    struct pgm_script_statement *statement)
 {
@@ -217,72 +125,33 @@ static void parse_statement(struct pgm_arena *arena, struct pgm_script *script,
 		"over what a newer server or another tool understands.");
 }
 
-/* The statements of text[from..to), which the tool sends as one block. */
-static void add_block(struct pgm_arena *arena, struct pgm_script *script, const char *text, size_t from,
-		      size_t to, size_t block, bool in_transaction)
+static void add_section(struct pgm_arena *arena, struct pgm_script *script, const char *text,
+			const struct pgm_section *section)
 {
 	struct pgm_sql_statements found;
 	struct pgm_error err = {0};
 	int line = 1;
-	for (size_t i = 0; i < from; i++)
+	for (size_t i = 0; i < section->from; i++)
 		line += text[i] == '\n';
-	if (!pgm_sql_split(arena, pgm_strndup(arena, text + from, to - from), &found, &err)) {
+	if (!pgm_sql_split(arena, pgm_strndup(arena, text + section->from, section->to - section->from),
+			   &found, &err)) {
 		int at = 1, skip = 0;
 		if (sscanf(err.message, "line %d: %n", &at, &skip) < 1)
 			skip = 0;
 		add_problem(arena, script, line + at - 1, err.message + skip, err.hint);
 		return;
 	}
+	bool joined = section->one_message && found.count > 1;
 	for (size_t i = 0; i < found.count; i++)
 		*pgm_vec_add(arena, &script->statements) = (struct pgm_script_statement){
 			.text = found.items[i].text,
-			.offset = from + found.items[i].offset,
+			.offset = section->from + found.items[i].offset,
 			.length = found.items[i].length,
 			.line = line + found.items[i].line - 1,
-			.block = block,
-			.block_transaction = in_transaction,
+			.block = section->block,
+			/* Several statements in one message are one transaction, asked for or not. */
+			.block_transaction = section->in_transaction || joined,
 		};
-}
-
-/* Each "-- migrate:up" block up to the next "-- migrate:"; the others undo. */
-static void add_dbmate(struct pgm_arena *arena, struct pgm_script *script, const char *text)
-{
-	size_t block = 0;
-	for (const char *at = line_with(text, "-- migrate:"); at;) {
-		const char *body = at + strcspn(at, "\n");
-		const char *next = *body ? line_with(body + 1, "-- migrate:") : NULL;
-		const char *mark = strstr(at, "-- migrate:") + 11;
-		const char *option = strstr(mark, "transaction:");
-		bool bare = option && option < body && strncmp(option + 12, "false", 5) == 0;
-		if (strncmp(mark, "up", 2) == 0)
-			add_block(arena, script, text, (size_t)(body - text),
-				  next ? (size_t)(next - text) : strlen(text), ++block, !bare);
-		at = next;
-	}
-}
-
-static void add_statements(struct pgm_arena *arena, struct pgm_script *script, const char *text,
-			   const struct pgm_lint_options *options)
-{
-	bool wrapped = options->in_transaction;
-	if (script->tool == PGM_LINT_DBMATE && line_with(text, "-- migrate:up")) {
-		add_dbmate(arena, script, text);
-		return;
-	}
-	if (script->tool == PGM_LINT_FLYWAY) {
-		script->flyway_forced = flyway_forced(arena, script->path);
-		wrapped = !script->flyway_forced;
-	}
-	add_block(arena, script, text, 0, strlen(text), 1, wrapped);
-}
-
-/* Several statements in one message are one transaction, whether anyone asked for it or not. */
-static void join_messages(struct pgm_script *script)
-{
-	struct pgm_script_statement *items = script->statements.items;
-	for (size_t i = 1; i < script->statements.count; i++)
-		if (items[i].block == items[i - 1].block)
-			items[i].block_transaction = items[i - 1].block_transaction = true;
 }
 
 /* Flyway runs a file outside of a transaction where all of it must be run so. */
@@ -304,27 +173,27 @@ bool pgm_script_read(struct pgm_arena *arena, const char *path, const struct pgm
 	char *text;
 	size_t length;
 	*script = (struct pgm_script){.path = path};
-	if (!read_text(arena, path, &text, &length, err))
+	if (!pgm_script_text(arena, path, &text, &length, err))
 		return false;
 	replace_other_encodings(text);
 	script->text = pgm_strdup(arena, text);
-	script->tool = options->tool ? options->tool : tell_tool(path, text);
-	if (ends_with(path, ".down.sql") && !alone) {
+	script->tool = options->tool ? options->tool : pgm_tool_tell(path, text);
+	if (pgm_tool_undoes(path) && !alone) {
 		script->skipped = "it undoes; name it alone to lint it";
 		return true;
 	}
 	if (strncmp(text, "\xEF\xBB\xBF", 3) == 0)
 		blank(text, 0, 3);
 	blank_psql(text);
-	if (script->tool == PGM_LINT_FLYWAY)
-		fill_placeholders(text);
-	add_statements(arena, script, text, options);
+	pgm_tool_fill_templates(script->tool, text);
+	struct pgm_sections sections = {0};
+	pgm_tool_sections(arena, path, script->tool, text, options->in_transaction, &sections);
+	for (size_t i = 0; i < sections.count; i++)
+		add_section(arena, script, text, &sections.items[i]);
 	pgm_comments_read(arena, script, text);
 	for (size_t i = 0; i < script->statements.count; i++)
 		if (!script->statements.items[i].unread)
 			parse_statement(arena, script, &script->statements.items[i]);
-	if (script->tool == PGM_LINT_GOLANG_MIGRATE || script->tool == PGM_LINT_DBMATE)
-		join_messages(script);
 	if (script->tool == PGM_LINT_FLYWAY)
 		free_flyway(script);
 	return true;

@@ -27,7 +27,6 @@ struct pgm_script {
 	enum pgm_lint_tool tool;
 	const char *text; /* as read */
 	const char *skipped;
-	bool flyway_forced;	      /* executeInTransaction=false in the file's .conf */
 	bool ignored[PGM_LINT_RULES]; /* for the whole file */
 	PGM_VEC(struct pgm_script_statement) statements;
 	PGM_VEC(struct pgm_lint_problem) problems;
@@ -39,6 +38,10 @@ struct pgm_script {
  */
 bool pgm_script_read(struct pgm_arena *arena, const char *path, const struct pgm_lint_options *options,
 		     bool alone, struct pgm_script *script, struct pgm_error *err) PGM_MUST_CHECK;
+
+/* The whole text of a file, without NUL bytes; PGM_ERR_INPUT where that cannot be had. */
+bool pgm_script_text(struct pgm_arena *arena, const char *path, char **text, size_t *length,
+		     struct pgm_error *err) PGM_MUST_CHECK;
 
 /* Line and column, both from 1, of a byte of a statement; columns count characters. */
 void pgm_script_position(const struct pgm_script *script, const struct pgm_script_statement *statement,
