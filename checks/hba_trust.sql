@@ -7,8 +7,9 @@
 -- threshold: local 1 | 0: lines for Unix sockets and this machine's own address do not count
 --
 -- Lines of pg_hba.conf with the method trust, which admits whoever asks as any role that they name; those
--- that send a password in clear over a connection without TLS; and lines that the server could not read, so
--- that it keeps the old rules. By the file as it is on disk; one finding for all lines that open the same way.
+-- that send a password in clear over a connection without TLS; and lines that the server could not read,
+-- so that it keeps the old rules. By the file as it is on disk; one finding for all lines that open the
+-- same way.
 --
 -- A line with trust that asks for a client's certificate (clientcert) is left out.
 WITH

@@ -15,8 +15,8 @@
 -- CYCLE, and those of 64 bits that reach for a million years, are left out.
 --
 -- The last number stands in the sequence itself, nowhere else: each one is read under ACCESS SHARE, as a
--- SELECT does. That is bounded in number. Where it may not be read, the largest value that the last ANALYZE
--- saw in the column takes its place.
+-- SELECT does. That is bounded in number. Where it may not be read, or is locked (by TRUNCATE ... RESTART
+-- IDENTITY or DROP, say), the largest value that the last ANALYZE saw in the column takes its place.
 WITH
 seq AS MATERIALIZED (
 	SELECT s.seqrelid, n.nspname, c.relname, c.relowner, s.seqincrement, s.seqstart,
@@ -87,8 +87,19 @@ candidate AS MATERIALIZED (
 	) AS v ON true
 	WHERE pg_catalog.abs(t.last) < 1e15 AND t.last <> 0
 ),
+-- one that another session has locked would hold up all others
+locked AS MATERIALIZED (
+	SELECT l.relation
+	FROM pg_catalog.pg_locks AS l
+	WHERE l.locktype = 'relation'
+	AND l.mode = 'AccessExclusiveLock'
+	AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d
+		WHERE d.datname = pg_catalog.current_database())
+),
 opened AS MATERIALIZED (
-	SELECT c.*, CASE WHEN c.readable AND c.place <= :max_opened::pg_catalog.float8 THEN
+	SELECT c.*, c.seqrelid IN (SELECT l.relation FROM locked AS l) AS locked,
+	       CASE WHEN c.readable AND c.place <= :max_opened::pg_catalog.float8
+		AND c.seqrelid NOT IN (SELECT l.relation FROM locked AS l) THEN
 		pg_catalog.substring(pg_catalog.query_to_xml(pg_catalog.format(
 			'SELECT last_value FROM %I.%I WHERE is_called', c.nspname, c.relname), false,
 				false, '')
@@ -157,6 +168,15 @@ SELECT NULL, NULL, 'unknown',
        NULL, 0, NULL
 FROM figure AS f
 WHERE NOT f.readable AND f.seen IS NULL
+HAVING pg_catalog.count(*) > 0
+UNION ALL
+SELECT NULL, NULL, 'unknown',
+       pg_catalog.format('%s sequence(s) are locked by another session', pg_catalog.count(*)),
+       'Run it again when that session has ended.',
+       NULL, 0, NULL
+FROM figure AS f
+WHERE f.readable AND f.locked AND f.seen IS NULL
+AND f.place <= :max_opened::pg_catalog.float8
 HAVING pg_catalog.count(*) > 0
 UNION ALL
 -- of those that were not looked into, only what could be near its end matters

@@ -82,7 +82,7 @@ static void explain_failure(struct run *run, struct pgm_check_result *result, co
 					     pgm_format_ms(arena, (double)timeout_ms));
 		result->hint = "Give it more time with --timeout.";
 	} else if (strcmp(failed->sqlstate, "55P03") == 0) {
-		result->reason = "a system catalog is locked by another session";
+		result->reason = "a relation that it reads is locked by another session";
 		result->hint = "Run it again when that session has ended.";
 	} else if (failed->kind == PGM_ERR_RIGHTS) {
 		static const char function[] = "permission denied for function ";

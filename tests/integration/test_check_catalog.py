@@ -34,6 +34,20 @@ def test_bounds_are_read_though_the_tables_are_locked(db, pgmend):
     assert not [c for c in locked["checks"] if "lock" in c.get("reason", "")]
 
 
+def test_a_locked_sequence_is_named_as_such(db, pgmend):
+    """It alone is not judged, by its own number at least; the others are."""
+    db.psql("CREATE TABLE t (id serial PRIMARY KEY); CREATE TABLE u (id serial PRIMARY KEY);"
+            "SELECT setval('t_id_seq', 2000000000), setval('u_id_seq', 2000000000)")
+    with db.connect(autocommit=False) as other:
+        other.execute("TRUNCATE t RESTART IDENTITY")
+        found = report(pgmend, db.conninfo, "--only=sequence_exhaustion")
+        other.rollback()
+    assert keys(found) == ["sequence_exhaustion:public.u_id_seq"]
+    (check,) = found["checks"]
+    assert check["status"] == "not_judged" and check["reason"] == "1 sequence(s) are locked by another session"
+    assert len(report(pgmend, db.conninfo, "--only=sequence_exhaustion")["findings"]) == 2
+
+
 def test_next_partition_is_as_said(db, pgmend):
     db.psql("SET timezone = 'UTC'; CREATE TABLE m (at timestamptz) PARTITION BY RANGE (at)")
     db.psql("SELECT format('CREATE TABLE m_1 PARTITION OF m FOR VALUES FROM (%L) TO (%L)',"
