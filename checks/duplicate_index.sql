@@ -19,19 +19,23 @@ idx AS MATERIALIZED (
 	SELECT i.indexrelid, i.indrelid, n.nspname, t.relname, ic.relname AS index_name, ic.relkind, ic.relam,
 	       i.indnkeyatts AS nkeys,
 	       (i.indkey::pg_catalog.int2[])[0:i.indnkeyatts - 1] AS keys,
-	       ARRAY(
+	       CASE WHEN i.indnatts = i.indnkeyatts THEN '{}'
+	       ELSE ARRAY(
 			SELECT DISTINCT included
 			FROM pg_catalog.unnest((i.indkey::pg_catalog.int2[])[i.indnkeyatts:]) AS included
-			ORDER BY included) AS includes,
+			ORDER BY included)
+	       END AS includes,
 	       (i.indclass::pg_catalog.oid[])[0:i.indnkeyatts - 1] AS classes,
 	       (i.indcollation::pg_catalog.oid[])[0:i.indnkeyatts - 1] AS collations,
 	       o.options,
 	       -- a B-tree is read in both directions: of the two ways to write one, take the smaller
-	       LEAST(o.options, ARRAY(
-			-- bits 1 and 2: DESC and NULLS FIRST
+	       -- (bits 1 and 2: DESC and NULLS FIRST)
+	       CASE WHEN i.indoption[0] & 2 = 0 THEN o.options
+	       ELSE ARRAY(
 			SELECT (u.bits # 3)::pg_catalog.int2
 			FROM pg_catalog.unnest(o.options) WITH ORDINALITY AS u (bits, position)
-			ORDER BY u.position)) AS directions,
+			ORDER BY u.position)
+	       END AS directions,
 	       -- as stored, without the places in the source text; pg_get_expr() would take a lock
 	       COALESCE(pg_catalog.regexp_replace(i.indexprs::pg_catalog.text, ' :location -?\d+', '', 'g'),
 		'')
@@ -56,10 +60,18 @@ idx AS MATERIALIZED (
 	JOIN pg_catalog.pg_am AS am ON am.oid = ic.relam
 	JOIN pg_catalog.pg_class AS t ON t.oid = i.indrelid
 	JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace
+	-- Most have no other that begins as they do. LEFT, and COALESCE below, because the planner must not take
+	-- what is left for a few rows, which it would compare each with each.
+	LEFT JOIN (
+		SELECT s.indrelid, s.indkey[0] AS first_key, pg_catalog.count(*) AS same
+		FROM pg_catalog.pg_index AS s
+		GROUP BY s.indrelid, s.indkey[0]
+	) AS start ON start.indrelid = i.indrelid AND start.first_key = i.indkey[0]
 	CROSS JOIN LATERAL (
 		SELECT (i.indoption::pg_catalog.int2[])[0:i.indnkeyatts - 1] AS options
 	) AS o
-	WHERE i.indisvalid AND i.indisready AND i.indislive
+	WHERE COALESCE(start.same, 0) > 1
+	AND i.indisvalid AND i.indisready AND i.indislive
 	AND t.relpersistence <> 't'
 	AND n.nspname !~ '^pg_'
 	AND n.nspname NOT IN ('information_schema', 'pgmend')

@@ -31,8 +31,9 @@ fk AS MATERIALIZED (
 	FROM pg_catalog.pg_constraint AS c
 	JOIN pg_catalog.pg_class AS r ON r.oid = c.conrelid
 	JOIN pg_catalog.pg_namespace AS n ON n.oid = r.relnamespace
-	WHERE c.contype = 'f'
-	AND c.conparentid = 0
+	-- a catalog that was never analyzed: the planner would take what "=" finds for one row, and loop over
+	-- the lists below
+	WHERE CASE c.contype WHEN 'f' THEN c.conparentid = 0 ELSE false END
 	AND :enforced
 	AND NOT :period
 	AND r.relpersistence <> 't'
@@ -210,12 +211,14 @@ figure AS (
 	FROM bad AS b
 	JOIN pg_catalog.pg_class AS p ON p.oid = b.confrelid
 	JOIN pg_catalog.pg_namespace AS pn ON pn.oid = p.relnamespace
-	JOIN size AS cs ON cs.relid = b.conrelid
-	JOIN size AS ps ON ps.relid = b.confrelid
-	JOIN worst AS w ON w.fk = b.oid
-	JOIN pg_catalog.pg_class AS wr ON wr.oid = w.relid
-	JOIN pg_catalog.pg_namespace AS wn ON wn.oid = wr.relnamespace
-	JOIN deepest AS dp ON dp.fk = b.oid
+	-- each has its row; LEFT, because the planner would take the result of several joins for a few rows,
+	-- and loop over them
+	LEFT JOIN size AS cs ON cs.relid = b.conrelid
+	LEFT JOIN size AS ps ON ps.relid = b.confrelid
+	LEFT JOIN worst AS w ON w.fk = b.oid
+	LEFT JOIN pg_catalog.pg_class AS wr ON wr.oid = w.relid
+	LEFT JOIN pg_catalog.pg_namespace AS wn ON wn.oid = wr.relnamespace
+	LEFT JOIN deepest AS dp ON dp.fk = b.oid
 	CROSS JOIN setting AS s
 	CROSS JOIN LATERAL (
 		SELECT pg_catalog.jsonb_agg(a.attname ORDER BY k.position) AS list,

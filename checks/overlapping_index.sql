@@ -21,19 +21,23 @@ idx AS MATERIALIZED (
 	SELECT i.indexrelid, i.indrelid, n.nspname, t.relname, ic.relname AS index_name, ic.relkind,
 	       i.indnkeyatts AS nkeys,
 	       (i.indkey::pg_catalog.int2[])[0:i.indnkeyatts - 1] AS keys,
-	       ARRAY(
+	       CASE WHEN i.indnatts = i.indnkeyatts THEN '{}'
+	       ELSE ARRAY(
 			SELECT DISTINCT included
 			FROM pg_catalog.unnest((i.indkey::pg_catalog.int2[])[i.indnkeyatts:]) AS included
-			ORDER BY included) AS includes,
+			ORDER BY included)
+	       END AS includes,
 	       (i.indclass::pg_catalog.oid[])[0:i.indnkeyatts - 1] AS classes,
 	       (i.indcollation::pg_catalog.oid[])[0:i.indnkeyatts - 1] AS collations,
 	       o.options,
 	       -- a B-tree is read in both directions: of the two ways to write one, take the smaller
-	       LEAST(o.options, ARRAY(
-			-- bits 1 and 2: DESC and NULLS FIRST
+	       -- (bits 1 and 2: DESC and NULLS FIRST)
+	       CASE WHEN i.indoption[0] & 2 = 0 THEN o.options
+	       ELSE ARRAY(
 			SELECT (u.bits # 3)::pg_catalog.int2
 			FROM pg_catalog.unnest(o.options) WITH ORDINALITY AS u (bits, position)
-			ORDER BY u.position)) AS directions,
+			ORDER BY u.position)
+	       END AS directions,
 	       -- as stored, without the places in the source text; pg_get_expr() would take a lock
 	       COALESCE(pg_catalog.regexp_replace(i.indexprs::pg_catalog.text, ' :location -?\d+', '', 'g'),
 		'')
@@ -51,10 +55,18 @@ idx AS MATERIALIZED (
 	JOIN pg_catalog.pg_am AS am ON am.oid = ic.relam
 	JOIN pg_catalog.pg_class AS t ON t.oid = i.indrelid
 	JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace
+	-- Most have no other that begins as they do. LEFT, and COALESCE below, because the planner must not take
+	-- what is left for a few rows, which it would compare each with each.
+	LEFT JOIN (
+		SELECT s.indrelid, s.indkey[0] AS first_key, pg_catalog.count(*) AS same
+		FROM pg_catalog.pg_index AS s
+		GROUP BY s.indrelid, s.indkey[0]
+	) AS start ON start.indrelid = i.indrelid AND start.first_key = i.indkey[0]
 	CROSS JOIN LATERAL (
 		SELECT (i.indoption::pg_catalog.int2[])[0:i.indnkeyatts - 1] AS options
 	) AS o
-	WHERE am.amname = 'btree'
+	WHERE COALESCE(start.same, 0) > 1
+	AND am.amname = 'btree'
 	AND i.indisvalid AND i.indisready AND i.indislive
 	AND t.relpersistence <> 't'
 	AND n.nspname !~ '^pg_'
@@ -64,15 +76,17 @@ idx AS MATERIALIZED (
 		FROM pg_catalog.pg_depend AS d
 		WHERE d.classid = 1259 AND d.objid = i.indexrelid AND d.deptype = 'e')
 ),
-pair AS (
-	SELECT DISTINCT ON (a.indexrelid) a.*, b.index_name AS kept_name, b.indexrelid AS kept_oid,
-	       b.options[1:a.nkeys] <> a.options AS reversed
+match AS (
+	SELECT a.*, b.index_name AS kept_name, b.indexrelid AS kept_oid, b.relkind AS kept_relkind,
+	       b.relpages AS kept_relpages, b.nkeys AS kept_nkeys,
+	       pg_catalog.cardinality(b.includes) AS kept_includes,
+	       b.options[1:a.nkeys] <> a.options AS reversed,
+	       b.nkeys = a.nkeys AND b.includes = a.includes AS same
 	FROM idx AS a
 	JOIN idx AS b ON b.indrelid = a.indrelid AND b.first_key = a.first_key AND b.predicate = a.predicate
 	WHERE b.indexrelid <> a.indexrelid
 	AND NOT a.needed
 	AND b.nkeys >= a.nkeys
-	AND NOT (b.nkeys = a.nkeys AND b.includes = a.includes)
 	AND b.keys[1:a.nkeys] = a.keys
 	AND b.classes[1:a.nkeys] = a.classes
 	AND b.collations[1:a.nkeys] = a.collations
@@ -88,57 +102,54 @@ pair AS (
 		NOT a.indisunique
 		OR (b.nkeys = a.nkeys AND b.indisunique AND b.indimmediate
 		    AND b.nulls_not_distinct = a.nulls_not_distinct))
-	ORDER BY a.indexrelid, b.nkeys DESC, pg_catalog.cardinality(b.includes) DESC, b.indexrelid
+	-- of two that are the same, duplicate_index wants the worse one dropped
+	AND (
+		b.nkeys > a.nkeys
+		OR b.includes <> a.includes
+		OR (b.needed, b.indisunique, b.indisclustered, -b.indexrelid::pg_catalog.int8)
+		    > (a.needed, a.indisunique, a.indisclustered, -a.indexrelid::pg_catalog.int8))
 ),
--- not those that duplicate_index wants dropped
-single AS (
-	SELECT p.*
-	FROM pair AS p
-	WHERE NOT EXISTS (
-		SELECT
-		FROM idx AS q
-		WHERE q.indexrelid <> p.indexrelid
-		AND q.indrelid = p.indrelid
-		AND q.keys = p.keys
-		AND q.includes = p.includes
-		AND q.classes = p.classes
-		AND q.collations = p.collations
-		AND q.directions = p.directions
-		AND q.expressions = p.expressions
-		AND q.predicate = p.predicate
-		AND (
-			NOT p.indisunique
-			OR (q.indisunique AND q.indimmediate AND q.nulls_not_distinct = p.nulls_not_distinct))
-		AND (q.needed, q.indisunique, q.indisclustered, -q.indexrelid::pg_catalog.int8)
-		    > (p.needed, p.indisunique, p.indisclustered, -p.indexrelid::pg_catalog.int8))
+-- A window, not NOT EXISTS: the planner takes the matches for one row, and would compare each with each.
+pair AS (
+	SELECT DISTINCT ON (m.indexrelid) m.*
+	FROM (
+		SELECT m.*, pg_catalog.bool_or(m.same) OVER (PARTITION BY m.indexrelid) AS duplicate
+		FROM match AS m
+	) AS m
+	WHERE NOT m.duplicate
+	ORDER BY m.indexrelid, m.kept_nkeys DESC, m.kept_includes DESC, m.kept_oid
 ),
 size AS (
 	SELECT p.*, own.pages * b.bytes AS bytes, kept.pages * b.bytes AS kept_bytes
-	FROM single AS p
+	FROM pair AS p
 	CROSS JOIN (SELECT pg_catalog.current_setting('block_size')::pg_catalog.float8 AS bytes) AS b
 	CROSS JOIN LATERAL (
-		WITH RECURSIVE below AS (
-			SELECT p.indexrelid
-			UNION ALL
-			SELECT h.inhrelid
+		SELECT CASE WHEN p.relkind = 'i' THEN p.relpages ELSE (
+			WITH RECURSIVE below AS (
+				SELECT p.indexrelid
+				UNION ALL
+				SELECT h.inhrelid
+				FROM below AS b
+				JOIN pg_catalog.pg_inherits AS h ON h.inhparent = b.indexrelid
+			)
+			SELECT pg_catalog.sum(c.relpages)
 			FROM below AS b
-			JOIN pg_catalog.pg_inherits AS h ON h.inhparent = b.indexrelid
-		)
-		SELECT pg_catalog.sum(c.relpages) AS pages
-		FROM below AS b
-		JOIN pg_catalog.pg_class AS c ON c.oid = b.indexrelid
+			JOIN pg_catalog.pg_class AS c ON c.oid = b.indexrelid
+		) END AS pages
 	) AS own
 	CROSS JOIN LATERAL (
-		WITH RECURSIVE below AS (
-			SELECT p.kept_oid AS indexrelid
-			UNION ALL
-			SELECT h.inhrelid
+		SELECT CASE WHEN p.kept_relkind = 'i' THEN p.kept_relpages ELSE (
+			WITH RECURSIVE below AS (
+				SELECT p.kept_oid AS indexrelid
+				UNION ALL
+				SELECT h.inhrelid
+				FROM below AS b
+				JOIN pg_catalog.pg_inherits AS h ON h.inhparent = b.indexrelid
+			)
+			SELECT pg_catalog.sum(c.relpages)
 			FROM below AS b
-			JOIN pg_catalog.pg_inherits AS h ON h.inhparent = b.indexrelid
-		)
-		SELECT pg_catalog.sum(c.relpages) AS pages
-		FROM below AS b
-		JOIN pg_catalog.pg_class AS c ON c.oid = b.indexrelid
+			JOIN pg_catalog.pg_class AS c ON c.oid = b.indexrelid
+		) END AS pages
 	) AS kept
 )
 SELECT p.nspname AS schema,

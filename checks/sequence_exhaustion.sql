@@ -35,13 +35,15 @@ seq AS MATERIALIZED (
 ),
 feeds AS MATERIALIZED (
 	SELECT d.objid AS seqrelid, d.refobjid AS relid, d.refobjsubid AS attnum
-	FROM pg_catalog.pg_depend AS d
-	WHERE d.classid = 1259 AND d.refclassid = 1259 AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
+	FROM seq AS s
+	JOIN pg_catalog.pg_depend AS d ON d.classid = 1259 AND d.objid = s.seqrelid
+	WHERE d.refclassid = 1259 AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
 	UNION
 	SELECT d.refobjid, f.adrelid, f.adnum
-	FROM pg_catalog.pg_depend AS d
+	FROM seq AS s
+	JOIN pg_catalog.pg_depend AS d ON d.refclassid = 1259 AND d.refobjid = s.seqrelid
 	JOIN pg_catalog.pg_attrdef AS f ON f.oid = d.objid
-	WHERE d.classid = 2604 AND d.refclassid = 1259
+	WHERE d.classid = 2604
 ),
 used AS (
 	SELECT s.*, t.oid AS relid, tn.nspname AS table_schema, t.relname AS table_name, a.attname, a.attnum,
