@@ -13,6 +13,7 @@ static const struct pgm_option options[] = {
 	 "what runs the files: auto, plain, dbmate, golang-migrate, flyway, alembic, diesel, "
 	 "goose, prisma, sql-migrate"},
 	{0, "in-transaction", NULL, "plain files are run in one transaction each"},
+	{0, "since", "FILE", "the files before it have run already: they are known, not judged"},
 	{0, "format", "FORMAT", "text (default), json, markdown or sarif"},
 	{0, "rules", NULL, "list the rules"},
 	{0, "explain", "RULE", "say what a rule means"},
@@ -56,6 +57,14 @@ static bool read_request(const struct pgm_cli *cli, struct request *request, str
 		return false;
 	request->fail_on = PGM_SEVERITY_WARNING;
 	request->may_fail = !fail_on || strcmp(fail_on, "never") != 0;
+	request->options.since = pgm_cli_value(cli, "since");
+	bool found = !request->options.since;
+	for (size_t i = 0; i < cli->operand_count; i++)
+		found = found || strcmp(cli->operands[i], request->options.since) == 0;
+	if (!found) {
+		pgm_error_set(err, PGM_ERR_USAGE, "--since: %s is none of the files", request->options.since);
+		return pgm_error_hint(err, "Name it as among FILE.sql...");
+	}
 	request->options.in_transaction = pgm_cli_flag(cli, "in-transaction");
 	if (fail_on && request->may_fail && !pgm_severity_parse(fail_on, &request->fail_on)) {
 		pgm_error_set(err, PGM_ERR_USAGE, "--fail-on: there is no severity \"%s\"", fail_on);

@@ -69,7 +69,7 @@ static void add(struct effects *effects, struct pgm_op_name name, int lock, enum
 	}
 	if (lock > effect->lock)
 		effect->lock = lock;
-	if (work > effect->work)
+	if (work > effect->work && !pgm_judge_is_truncated(judge, name))
 		effect->work = work;
 	pgm_effect_estimate(judge, name, effect->work, &effect->bytes, &effect->rows, &effect->estimate_ms);
 }
@@ -165,6 +165,7 @@ static void add_index(struct effects *effects, const struct pgm_op *op)
 			.bytes = -1,
 			.rows = -1,
 			.estimate_ms = -1,
+			.unknown = true,
 		};
 	}
 }

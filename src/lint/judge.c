@@ -31,7 +31,24 @@ const char *pgm_judge_name(const struct pgm_judge *judge, struct pgm_op_name nam
 
 bool pgm_judge_is_new(const struct pgm_judge *judge, struct pgm_op_name name)
 {
-	return *name.name && pgm_map_get(&judge->made, pgm_judge_key(judge, name)) == judge->script;
+	const struct pgm_script *by =
+		*name.name ? pgm_map_get(&judge->made, pgm_judge_key(judge, name)) : NULL;
+	if (!by || by == judge->script)
+		return by;
+	bool together = judge->options->since && (size_t)(by - judge->scripts) >= judge->since;
+	return together || (judge->facts && !pgm_lint_table(judge->facts, name));
+}
+
+bool pgm_judge_is_truncated(const struct pgm_judge *judge, struct pgm_op_name name)
+{
+	const char *how = pgm_map_get(&judge->emptied, pgm_judge_key(judge, name));
+	return how && strcmp(how, "truncated") == 0;
+}
+
+bool pgm_judge_has_no_rows(const struct pgm_judge *judge, struct pgm_op_name name)
+{
+	const char *how = pgm_map_get(&judge->emptied, pgm_judge_key(judge, name));
+	return how && strcmp(how, "filled") != 0;
 }
 
 struct pgm_op_name pgm_judge_index_table(const struct pgm_judge *judge, const struct pgm_op *op)
@@ -82,7 +99,7 @@ struct pgm_lint_finding *pgm_judge_say(struct pgm_judge *judge, enum pgm_lint_ru
 				       const char *message, ...)
 {
 	const struct pgm_script_statement *statement = judge->statement;
-	if (!judge->options->run_rules[rule])
+	if (!judge->options->run_rules[rule] || judge->file < judge->since)
 		return NULL;
 	if (statement->ignored[rule] || judge->script->ignored[rule]) {
 		judge->ignored++;

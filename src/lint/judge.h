@@ -15,6 +15,7 @@ struct pgm_held {
 	const char *relation;
 	int lock;
 	int line;
+	bool unknown; /* an index's table that cannot be told */
 };
 
 struct pgm_judge {
@@ -23,6 +24,7 @@ struct pgm_judge {
 	const struct pgm_lint_facts *facts; /* NULL without a session */
 	const struct pgm_script *scripts;
 	size_t script_count;
+	size_t since; /* scripts before it have run already */
 	PGM_VEC(struct pgm_lint_finding) findings;
 	size_t ignored; /* in the current file */
 
@@ -34,7 +36,9 @@ struct pgm_judge {
 	/* Of the current file. */
 	size_t file;
 	const struct pgm_script *script;
-	struct pgm_map made;	     /* tables and views that the file made */
+	struct pgm_map made;	     /* tables and views -> the script that made them */
+	struct pgm_map emptied;	     /* tables that the file emptied: "truncated", "deleted" or "filled" */
+	struct pgm_map added;	     /* "table.column" that the file added and did not give a value */
 	struct pgm_map unvalidated;  /* "table.constraint" added NOT VALID in this transaction */
 	struct pgm_map fingerprints; /* those given, to tell equal ones apart */
 	bool said_lock_timeout;
@@ -57,8 +61,15 @@ const char *pgm_judge_key(const struct pgm_judge *judge, struct pgm_op_name name
 const char *pgm_judge_name(const struct pgm_judge *judge, struct pgm_op_name name);
 const char *pgm_judge_column_key(const struct pgm_judge *judge, struct pgm_op_name table, const char *column);
 
-/* Whether the file made it, so that nobody uses it yet. */
+/*
+ * Whether nobody uses it yet: this file made it; or an earlier one did that is deployed with this one, which
+ * is so from options->since on, and where the database does not have the table.
+ */
 bool pgm_judge_is_new(const struct pgm_judge *judge, struct pgm_op_name name);
+
+/* Whether the file emptied it, so that there is nothing to read; by DELETE too, which leaves pages. */
+bool pgm_judge_is_truncated(const struct pgm_judge *judge, struct pgm_op_name name);
+bool pgm_judge_has_no_rows(const struct pgm_judge *judge, struct pgm_op_name name);
 
 /* The table of an index that a statement names: from the files, then from the database; "" if unknown. */
 struct pgm_op_name pgm_judge_index_table(const struct pgm_judge *judge, const struct pgm_op *op);
@@ -70,6 +81,16 @@ struct pgm_lint_finding *pgm_judge_say(struct pgm_judge *judge, enum pgm_lint_ru
 
 /* ": about 12 s for 4.3 GB (about 10 million rows)", or "" where that is not known. */
 const char *pgm_judge_cost(const struct pgm_judge *judge, struct pgm_op_name table, enum pgm_lint_work work);
+
+/* What later statements need to know of an operation, before and after it is judged. */
+void pgm_judge_note_before(struct pgm_judge *judge, const struct pgm_op *op);
+void pgm_judge_note_after(struct pgm_judge *judge, const struct pgm_op *op);
+
+/* Whether an index of the files leads with a foreign key's columns, under whatever names they had then. */
+bool pgm_judge_files_index(const struct pgm_judge *judge, const struct pgm_op *fk);
+
+/* Whether the first of the keys are all of the columns, in any order. */
+bool pgm_judge_covers(const char *const *keys, size_t key_count, const char *const *columns, size_t count);
 
 /* A table known to be so small that the work is done at once: the finding is info then. */
 void pgm_judge_soften(struct pgm_judge *judge, struct pgm_lint_finding *finding, struct pgm_op_name table,

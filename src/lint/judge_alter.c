@@ -20,7 +20,7 @@ static void judge_add_column(struct pgm_judge *judge, const struct pgm_op *op)
 {
 	const char *name = pgm_judge_name(judge, op->relation);
 	const char *why = pgm_judge_column_rewrites(judge, op);
-	if (why) {
+	if (why && !pgm_judge_is_truncated(judge, op->relation)) {
 		enum pgm_lint_rule_id rule =
 			op->generated ? PGM_LINT_STORED_GENERATED : PGM_LINT_VOLATILE_DEFAULT;
 		struct pgm_lint_finding *finding = pgm_judge_say(
@@ -30,7 +30,7 @@ static void judge_add_column(struct pgm_judge *judge, const struct pgm_op *op)
 		if (finding && strstr(why, "may be"))
 			finding->severity = PGM_SEVERITY_WARNING;
 		pgm_judge_soften(judge, finding, op->relation, PGM_LINT_REWRITES);
-	} else if (op->not_null && !op->has_default) {
+	} else if (!why && op->not_null && !op->has_default && !pgm_judge_has_no_rows(judge, op->relation)) {
 		const struct pgm_table *table = pgm_lint_table(judge->facts, op->relation);
 		pgm_judge_say(judge, PGM_LINT_NOT_NULL_WITHOUT_DEFAULT, op, op->relation,
 			      "Column %s of %s is NOT NULL and has no default: this fails where the table "
@@ -45,7 +45,7 @@ static void judge_add_column(struct pgm_judge *judge, const struct pgm_op *op)
 
 static void judge_set_not_null(struct pgm_judge *judge, const struct pgm_op *op)
 {
-	if (!pgm_judge_not_null_reads(judge, op))
+	if (!pgm_judge_not_null_reads(judge, op) || pgm_judge_is_truncated(judge, op->relation))
 		return;
 	const char *name = pgm_judge_name(judge, op->relation);
 	struct pgm_lint_finding *finding =
@@ -65,44 +65,9 @@ static void judge_set_not_null(struct pgm_judge *judge, const struct pgm_op *op)
 	pgm_judge_soften(judge, finding, op->relation, PGM_LINT_SCANS);
 }
 
-/* Whether the first column_count keys of an index are the foreign key's columns, in any order. */
-static bool covers(const char *const *keys, size_t key_count, const struct pgm_op *op)
-{
-	size_t found = 0;
-	if (key_count < op->column_count)
-		return false;
-	for (size_t k = 0; k < op->column_count; k++)
-		for (size_t i = 0; i < op->column_count; i++)
-			if (strcmp(keys[k], op->columns[i]) == 0) {
-				found++;
-				break;
-			}
-	return found == op->column_count;
-}
-
-static bool file_indexes(const struct pgm_judge *judge, const struct pgm_op *fk, const struct pgm_op *op)
-{
-	bool index = op->kind == PGM_OP_CREATE_INDEX && strcmp(op->value, "btree") == 0;
-	bool constraint =
-		op->kind == PGM_OP_ADD_CONSTRAINT && (op->constraint == 'p' || op->constraint == 'u');
-	if ((!index && !constraint) ||
-	    strcmp(pgm_judge_key(judge, op->relation), pgm_judge_key(judge, fk->relation)))
-		return false;
-	/* The trigger looks for keys that are not NULL, so that an index of those alone serves too. */
-	bool whole =
-		!op->where || (fk->column_count == 1 && strcmp(op->not_null_column, fk->columns[0]) == 0);
-	return whole && covers(op->columns, op->column_count, fk);
-}
-
+/* Whether a valid index of the database begins with the foreign key's columns. */
 static bool has_index(const struct pgm_judge *judge, const struct pgm_op *fk)
 {
-	for (size_t s = 0; s < judge->script_count; s++) {
-		const struct pgm_script *script = &judge->scripts[s];
-		for (size_t i = 0; i < script->statements.count; i++)
-			for (size_t o = 0; o < script->statements.items[i].ops.count; o++)
-				if (file_indexes(judge, fk, &script->statements.items[i].ops.items[o]))
-					return true;
-	}
 	const struct pgm_table *table = pgm_lint_table(judge->facts, fk->relation);
 	for (size_t i = 0; table && i < table->index_count; i++) {
 		const struct pgm_index *index = table->indexes[i];
@@ -114,7 +79,7 @@ static bool has_index(const struct pgm_judge *judge, const struct pgm_op *fk)
 		}
 		bool whole = !index->predicate || strstr(index->predicate, "IS NOT NULL");
 		if (index->valid && whole && strcmp(index->method, "btree") == 0 &&
-		    covers(keys, index->key_count, fk))
+		    pgm_judge_covers(keys, index->key_count, fk->columns, fk->column_count))
 			return true;
 	}
 	return false;
@@ -123,7 +88,7 @@ static bool has_index(const struct pgm_judge *judge, const struct pgm_op *fk)
 static void judge_foreign_key(struct pgm_judge *judge, const struct pgm_op *op)
 {
 	const char *name = pgm_judge_name(judge, op->relation);
-	if (!op->column_count || has_index(judge, op))
+	if (!op->column_count || pgm_judge_files_index(judge, op) || has_index(judge, op))
 		return;
 	const char *list = quoted_list(judge->arena, op);
 	bool is_new = pgm_judge_is_new(judge, op->relation);
@@ -176,7 +141,7 @@ static void judge_constraint(struct pgm_judge *judge, const struct pgm_op *op, b
 	if (*op->not_null_column)
 		pgm_map_set(&judge->checked, pgm_judge_column_key(judge, op->relation, op->not_null_column),
 			    (void *)(op->not_valid ? op->name : "valid"));
-	if (is_new || work == PGM_LINT_NO_WORK)
+	if (is_new || work == PGM_LINT_NO_WORK || pgm_judge_is_truncated(judge, op->relation))
 		return;
 	if (work == PGM_LINT_BUILDS) {
 		judge_index_constraint(judge, op);
@@ -231,7 +196,7 @@ static void judge_attach(struct pgm_judge *judge, const struct pgm_op *op)
 		parent ? pgm_map_get(&judge->facts->defaults, pgm_sprintf(judge->arena, "%u", parent->oid))
 		       : NULL;
 	bool attach = op->kind == PGM_OP_ATTACH_PARTITION;
-	if (attach && !pgm_judge_is_new(judge, op->other)) {
+	if (attach && !pgm_judge_is_new(judge, op->other) && !pgm_judge_is_truncated(judge, op->other)) {
 		struct pgm_lint_finding *finding = pgm_judge_say(
 			judge, PGM_LINT_ATTACH, op, op->other,
 			"Unless a validated CHECK says that its rows fit the bounds, %s is read under ACCESS "
@@ -263,6 +228,40 @@ static void judge_rename(struct pgm_judge *judge, const struct pgm_op *op)
 			      op->name, name, op->value);
 }
 
+/* Whether a later statement of the same transaction enables what this disables. */
+static bool enabled_later(const struct pgm_judge *judge, const struct pgm_op *disable)
+{
+	const struct pgm_script *script = judge->script;
+	const char *key = pgm_judge_key(judge, disable->relation);
+	size_t at = (size_t)(judge->statement - script->statements.items);
+	for (size_t i = at; judge->in_transaction && i < script->statements.count; i++) {
+		const struct pgm_ops *ops = &script->statements.items[i].ops;
+		for (size_t o = 0; o < ops->count; o++) {
+			const struct pgm_op *op = &ops->items[o];
+			if (op->kind == PGM_OP_END)
+				return false;
+			if (op->kind == PGM_OP_ALTER_TRIGGER && strncmp(op->value, "ENABLE", 6) == 0 &&
+			    strcmp(pgm_judge_key(judge, op->relation), key) == 0 &&
+			    (strcmp(op->name, disable->name) == 0 || strstr(op->value, " ALL")))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* The lock is held until the transaction ends: whoever wrote meanwhile would have waited. */
+static void judge_disable(struct pgm_judge *judge, const struct pgm_op *op)
+{
+	bool again = enabled_later(judge, op);
+	struct pgm_lint_finding *finding = pgm_judge_say(
+		judge, PGM_LINT_DISABLE_TRIGGER, op, op->relation,
+		again ? "%s on %s: no other session writes until this transaction has enabled it again."
+		      : "%s on %s holds for every session.",
+		op->value, pgm_judge_name(judge, op->relation));
+	if (finding && again)
+		finding->severity = PGM_SEVERITY_INFO;
+}
+
 void pgm_judge_alter(struct pgm_judge *judge, const struct pgm_op *op)
 {
 	bool is_new = pgm_judge_is_new(judge, op->relation);
@@ -276,6 +275,7 @@ void pgm_judge_alter(struct pgm_judge *judge, const struct pgm_op *op)
 		note_valid(judge, op);
 	if (is_new)
 		return;
+	bool gone = pgm_judge_is_truncated(judge, op->relation);
 	switch (op->kind) {
 	case PGM_OP_ADD_COLUMN:
 		judge_add_column(judge, op);
@@ -284,7 +284,8 @@ void pgm_judge_alter(struct pgm_judge *judge, const struct pgm_op *op)
 		judge_set_not_null(judge, op);
 		break;
 	case PGM_OP_CHANGE_TYPE:
-		pgm_judge_type_change(judge, op);
+		if (!gone)
+			pgm_judge_type_change(judge, op);
 		break;
 	case PGM_OP_VALIDATE_CONSTRAINT:
 		judge_validate(judge, op);
@@ -295,6 +296,8 @@ void pgm_judge_alter(struct pgm_judge *judge, const struct pgm_op *op)
 			      name);
 		break;
 	case PGM_OP_REWRITE_TABLE:
+		if (gone)
+			break;
 		finding = pgm_judge_say(judge, PGM_LINT_REWRITE_TABLE, op, op->relation,
 					"%s copies %s under ACCESS EXCLUSIVE%s.", op->value, name,
 					pgm_judge_cost(judge, op->relation, PGM_LINT_REWRITES));
@@ -302,8 +305,7 @@ void pgm_judge_alter(struct pgm_judge *judge, const struct pgm_op *op)
 		break;
 	case PGM_OP_ALTER_TRIGGER:
 		if (strncmp(op->value, "DISABLE", 7) == 0)
-			pgm_judge_say(judge, PGM_LINT_DISABLE_TRIGGER, op, op->relation,
-				      "%s on %s holds for every session.", op->value, name);
+			judge_disable(judge, op);
 		break;
 	case PGM_OP_ATTACH_PARTITION:
 	case PGM_OP_PARTITION_OF:

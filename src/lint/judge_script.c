@@ -2,7 +2,6 @@
 
 #include "lint/effect.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static struct pgm_op_name no_relation(void)
@@ -62,7 +61,9 @@ static void judge_held(struct pgm_judge *judge, const struct pgm_lint_effect *ef
 	bool same = strcmp(held->relation, effect->relation) == 0;
 	bool strong = PGM_LOCK_IS_STRONG(effect->lock);
 	bool light = effect->estimate_ms >= 0 && effect->estimate_ms < PGM_LINT_SMALL_MS;
-	if (!same && strong && !judge->several_said) {
+	/* An index whose table is not known may be of either. */
+	bool known = !effect->unknown && !held->unknown;
+	if (!same && strong && known && !judge->several_said) {
 		judge->several_said = true;
 		pgm_judge_say(judge, PGM_LINT_SEVERAL_LOCKS, NULL, no_relation(),
 			      "%s on %s, while the transaction holds %s on %s since line %d.",
@@ -92,11 +93,26 @@ static void judge_waiting(struct pgm_judge *judge, const struct pgm_lint_effect 
 			judge->in_transaction ? "SET LOCAL lock_timeout = '1s';" : "SET lock_timeout = '1s';";
 }
 
+/* Rows copied from a table: that takes as long as it is large, and the locks of before are held. */
+static void judge_copies(struct pgm_judge *judge, const struct pgm_op *op)
+{
+	if (!op->copies || !judge->in_transaction || !judge->held.count || judge->work_said)
+		return;
+	const struct pgm_held *held = &judge->held.items[0];
+	judge->work_said = true;
+	pgm_judge_say(judge, PGM_LINT_WORK_UNDER_LOCK, op, no_relation(),
+		      "%s on %s, taken on line %d, is held while all that this selects is copied into %s.",
+		      pgm_lint_lock_name(held->lock), held->relation, held->line,
+		      pgm_judge_name(judge, op->relation));
+}
+
 /* What is wrong with the statement where it stands: beside the others of its transaction. */
 static void judge_transaction(struct pgm_judge *judge, const struct pgm_ops *ops,
 			      const struct pgm_lint_statement *out)
 {
 	judge_concurrently(judge, ops);
+	for (size_t i = 0; i < ops->count; i++)
+		judge_copies(judge, &ops->items[i]);
 	for (size_t i = 0; i < out->effect_count; i++) {
 		const struct pgm_lint_effect *effect = &out->effects[i];
 		if (effect->is_new)
@@ -108,8 +124,8 @@ static void judge_transaction(struct pgm_judge *judge, const struct pgm_ops *ops
 	for (size_t i = 0; judge->in_transaction && i < out->effect_count; i++) {
 		const struct pgm_lint_effect *effect = &out->effects[i];
 		if (!effect->is_new && PGM_LOCK_IS_STRONG(effect->lock))
-			*pgm_vec_add(judge->arena, &judge->held) =
-				(struct pgm_held){effect->relation, effect->lock, judge->statement->line};
+			*pgm_vec_add(judge->arena, &judge->held) = (struct pgm_held){
+				effect->relation, effect->lock, judge->statement->line, effect->unknown};
 	}
 }
 
@@ -122,46 +138,33 @@ static void begin(struct pgm_judge *judge, bool in_transaction)
 	pgm_map_init(&judge->unvalidated, judge->arena);
 }
 
-static void set_timeout(struct pgm_judge *judge, const struct pgm_op *op)
+/* What a statement does with many columns of a table is one thing to say. */
+static void merge_columns(struct pgm_judge *judge, size_t first)
 {
-	bool on = atoi(op->value) > 0;
-	if (strcmp(op->name, "lock_timeout") != 0 || (op->local && !judge->in_transaction))
-		return;
-	if (op->local) {
-		judge->timeout_local = on;
-	} else {
-		judge->timeout_set = on;
-		judge->timeout_cleared = !on;
+	static const enum pgm_lint_rule_id rules[] = {PGM_LINT_VOLATILE_DEFAULT, PGM_LINT_STORED_GENERATED,
+						      PGM_LINT_TIMESTAMP, PGM_LINT_CHAR};
+	for (size_t r = 0; r < sizeof(rules) / sizeof(*rules); r++) {
+		struct pgm_lint_finding *kept = NULL;
+		size_t more = 0, count = first;
+		for (size_t i = first; i < judge->findings.count; i++) {
+			struct pgm_lint_finding *finding = &judge->findings.items[i];
+			bool mine = finding->rule == &pgm_lint_rules[rules[r]];
+			if (mine && kept && strcmp(kept->relation, finding->relation) == 0) {
+				more++;
+				continue;
+			}
+			judge->findings.items[count] = *finding;
+			if (mine)
+				kept = &judge->findings.items[count];
+			count++;
+		}
+		judge->findings.count = count;
+		if (more)
+			kept->message = pgm_sprintf(judge->arena,
+						    "%s So it is with %zu more column%s of the "
+						    "statement.",
+						    kept->message, more, more == 1 ? "" : "s");
 	}
-}
-
-/* What the statements that follow need to know of this one. */
-static void note_before(struct pgm_judge *judge, const struct pgm_op *op)
-{
-	const struct pgm_table *there = pgm_lint_table(judge->facts, op->relation);
-	bool makes = op->kind == PGM_OP_CREATE_TABLE || op->kind == PGM_OP_CREATE_MATVIEW;
-	if (makes && !(op->if_exists && there && !op->temporary))
-		pgm_map_set(&judge->made, pgm_judge_key(judge, op->relation), (void *)judge->script);
-	if (op->kind == PGM_OP_CREATE_INDEX && *op->name) {
-		struct pgm_op_name *table = PGM_NEW(judge->arena, struct pgm_op_name);
-		*table = op->relation;
-		pgm_map_set(&judge->indexes, op->name, table);
-	}
-	if (op->kind == PGM_OP_SET)
-		set_timeout(judge, op);
-}
-
-static void note_after(struct pgm_judge *judge, const struct pgm_op *op)
-{
-	bool typed = op->kind == PGM_OP_TABLE_COLUMN || op->kind == PGM_OP_ADD_COLUMN ||
-		     op->kind == PGM_OP_CHANGE_TYPE;
-	if (typed)
-		pgm_map_set(&judge->types, pgm_judge_column_key(judge, op->relation, op->name),
-			    (void *)&op->type);
-	if (op->kind == PGM_OP_RENAME_TABLE && pgm_judge_is_new(judge, op->relation))
-		pgm_map_set(&judge->made,
-			    pgm_judge_key(judge, (struct pgm_op_name){op->relation.schema, op->value}),
-			    (void *)judge->script);
 }
 
 static void judge_statement(struct pgm_judge *judge, const struct pgm_script_statement *statement,
@@ -169,6 +172,7 @@ static void judge_statement(struct pgm_judge *judge, const struct pgm_script_sta
 {
 	const struct pgm_ops *ops = &statement->ops;
 	enum pgm_op_kind first = ops->count ? ops->items[0].kind : PGM_OP_OTHER;
+	size_t first_finding = judge->findings.count;
 	judge->statement = statement;
 	if (first == PGM_OP_BEGIN || first == PGM_OP_END) {
 		judge->begun = first == PGM_OP_BEGIN;
@@ -179,7 +183,7 @@ static void judge_statement(struct pgm_judge *judge, const struct pgm_script_sta
 	*out = (struct pgm_lint_statement){
 		.text = statement->text, .line = statement->line, .transaction = judge->transaction};
 	for (size_t i = 0; i < ops->count; i++)
-		note_before(judge, &ops->items[i]);
+		pgm_judge_note_before(judge, &ops->items[i]);
 	pgm_effects_of(judge, ops, out);
 	if (ops->no_transaction && judge->in_transaction)
 		pgm_judge_say(judge, PGM_LINT_IN_TRANSACTION, ops->count ? &ops->items[0] : NULL,
@@ -189,8 +193,9 @@ static void judge_statement(struct pgm_judge *judge, const struct pgm_script_sta
 	for (size_t i = 0; i < ops->count; i++)
 		pgm_judge_op(judge, &ops->items[i]);
 	pgm_judge_keys(judge, ops);
+	merge_columns(judge, first_finding);
 	for (size_t i = 0; i < ops->count; i++)
-		note_after(judge, &ops->items[i]);
+		pgm_judge_note_after(judge, &ops->items[i]);
 	/* Outside of a transaction each statement gives its locks back at its end. */
 	if (!judge->in_transaction)
 		judge->held.count = 0;
@@ -205,6 +210,8 @@ void pgm_judge_script(struct pgm_judge *judge, size_t file, struct pgm_lint_file
 	judge->said_lock_timeout = judge->begun = judge->in_transaction = false;
 	judge->timeout_set = judge->timeout_cleared = judge->timeout_local = false;
 	pgm_map_init(&judge->fingerprints, judge->arena);
+	pgm_map_init(&judge->emptied, judge->arena);
+	pgm_map_init(&judge->added, judge->arena);
 	out->statements =
 		PGM_NEW_ARRAY(judge->arena, struct pgm_lint_statement, script->statements.count + 1);
 	size_t block = 0;

@@ -33,6 +33,8 @@ static void judge_index(struct pgm_judge *judge, const struct pgm_op *op)
 		return;
 	enum pgm_lint_work work = op->kind == PGM_OP_DROP_INDEX ? PGM_LINT_NO_WORK : PGM_LINT_BUILDS;
 	struct pgm_lint_finding *finding;
+	if (work != PGM_LINT_NO_WORK && pgm_judge_is_truncated(judge, table))
+		return;
 	if (op->kind == PGM_OP_DROP_INDEX)
 		finding =
 			pgm_judge_say(judge, rule, op, table, "%s is locked against reads and writes.", name);
@@ -110,16 +112,27 @@ void pgm_judge_keys(struct pgm_judge *judge, const struct pgm_ops *ops)
 	}
 }
 
+static bool is_catalog(struct pgm_op_name name)
+{
+	return strcmp(name.schema, "pg_catalog") == 0 || (!*name.schema && strncmp(name.name, "pg_", 3) == 0);
+}
+
 static void judge_data(struct pgm_judge *judge, const struct pgm_op *op)
 {
 	const char *name = pgm_judge_name(judge, op->relation);
 	struct pgm_lint_finding *finding = NULL;
-	if (pgm_judge_is_new(judge, op->relation))
+	/* A column that the file added is NULL in every row. */
+	const char *column = pgm_judge_column_key(judge, op->relation, op->null_column);
+	bool some = op->where && !(*op->null_column && pgm_map_get(&judge->added, column));
+	if (is_catalog(op->relation))
+		pgm_judge_say(judge, PGM_LINT_CATALOG, op, op->relation,
+			      "%s is written by hand: PostgreSQL checks nothing of it.", name);
+	if (pgm_judge_is_new(judge, op->relation) || is_catalog(op->relation))
 		return;
 	if (op->kind == PGM_OP_TRUNCATE)
 		finding = pgm_judge_say(judge, PGM_LINT_TRUNCATE, op, op->relation,
 					"All rows of %s go, under ACCESS EXCLUSIVE.", name);
-	else if (op->kind != PGM_OP_INSERT && !op->where)
+	else if (op->kind != PGM_OP_INSERT && !some && !pgm_judge_has_no_rows(judge, op->relation))
 		finding = pgm_judge_say(judge, PGM_LINT_UNBOUNDED, op, op->relation,
 					"Every row of %s is %s in one transaction%s.", name,
 					op->kind == PGM_OP_UPDATE ? "updated" : "deleted",
@@ -140,6 +153,17 @@ static void judge_drop_table(struct pgm_judge *judge, const struct pgm_op *op)
 			      pgm_judge_cost(judge, op->relation, PGM_LINT_SCANS));
 }
 
+/* Whether a statement that holds a value's text may make a value of it: not where it defines another. */
+static bool may_use(const struct pgm_script_statement *statement)
+{
+	static const char *const nodes[] = {"AlterEnumStmt", "CreateEnumStmt", "CommentStmt",
+					    "CreateFunctionStmt"};
+	for (size_t i = 0; i < sizeof(nodes) / sizeof(*nodes); i++)
+		if (statement->ops.node && strcmp(statement->ops.node, nodes[i]) == 0)
+			return false;
+	return true;
+}
+
 /* Whether a later statement of the same transaction names the value. */
 static bool used_later(const struct pgm_judge *judge, const char *value)
 {
@@ -150,7 +174,8 @@ static bool used_later(const struct pgm_judge *judge, const char *value)
 		const struct pgm_ops *ops = &script->statements.items[i].ops;
 		if (ops->count && ops->items[0].kind == PGM_OP_END)
 			return false;
-		if (strstr(script->statements.items[i].text, literal))
+		if (may_use(&script->statements.items[i]) &&
+		    strstr(script->statements.items[i].text, literal))
 			return true;
 	}
 	return false;
@@ -158,16 +183,10 @@ static bool used_later(const struct pgm_judge *judge, const char *value)
 
 static void judge_enum(struct pgm_judge *judge, const struct pgm_op *op)
 {
-	if (!judge->in_transaction)
-		return;
-	bool used = used_later(judge, op->value);
-	struct pgm_lint_finding *finding =
+	if (judge->in_transaction && used_later(judge, op->value))
 		pgm_judge_say(judge, PGM_LINT_ENUM_VALUE, op, no_relation(),
-			      used ? "'%s' is used in the transaction that adds it to %s: that fails."
-				   : "'%s' cannot be used in the transaction that adds it to %s.",
-			      op->value, op->name);
-	if (finding && used)
-		finding->severity = PGM_SEVERITY_CRITICAL;
+			      "'%s' is used in the transaction that adds it to %s: that fails.", op->value,
+			      op->name);
 }
 
 void pgm_judge_op(struct pgm_judge *judge, const struct pgm_op *op)
@@ -195,6 +214,7 @@ void pgm_judge_op(struct pgm_judge *judge, const struct pgm_op *op)
 	case PGM_OP_TRUNCATE:
 	case PGM_OP_UPDATE:
 	case PGM_OP_DELETE:
+	case PGM_OP_INSERT:
 		judge_data(judge, op);
 		break;
 	case PGM_OP_LOCK_TABLE:

@@ -3,6 +3,7 @@
 #include "lint/lint_run.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static int by_place(const void *a, const void *b)
 {
@@ -45,6 +46,9 @@ bool pgm_lint_run(struct pgm_arena *arena, const char *const *paths, size_t coun
 				  .facts = conn ? &facts : NULL,
 				  .scripts = scripts,
 				  .script_count = count};
+	for (size_t i = 0; options->since && i < count; i++)
+		if (strcmp(paths[i], options->since) == 0)
+			judge.since = i;
 	struct pgm_map *maps[] = {&judge.types, &judge.checked,	    &judge.indexes,
 				  &judge.made,	&judge.unvalidated, &judge.fingerprints};
 	for (size_t i = 0; i < sizeof(maps) / sizeof(*maps); i++)
@@ -53,6 +57,8 @@ bool pgm_lint_run(struct pgm_arena *arena, const char *const *paths, size_t coun
 		report->files[i] = (struct pgm_lint_file){
 			.path = paths[i], .tool = scripts[i].tool, .skipped = scripts[i].skipped};
 		pgm_judge_script(&judge, i, &report->files[i]);
+		if (i < judge.since && !report->files[i].skipped)
+			report->files[i].skipped = "it has run already (--since)";
 		report->ignored += report->files[i].ignored;
 	}
 	report->findings = judge.findings.items;

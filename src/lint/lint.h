@@ -56,6 +56,7 @@ enum pgm_lint_rule_id {
 	PGM_LINT_TIMESTAMP,
 	PGM_LINT_CHAR,
 	PGM_LINT_CODE_BLOCK,
+	PGM_LINT_CATALOG,
 	PGM_LINT_RULES,
 };
 
@@ -98,6 +99,7 @@ struct pgm_lint_effect {
 	int lock;	      /* 1 ACCESS SHARE to 8 ACCESS EXCLUSIVE */
 	enum pgm_lint_work work;
 	bool is_new;	    /* made earlier in the file: nobody waits for it */
+	bool unknown;	    /* the table of an index that nobody told of; relation says so */
 	double bytes;	    /* of what is read or written; -1: not known */
 	double rows;	    /* -1: not known */
 	double estimate_ms; /* of the work; -1: not known */
@@ -140,6 +142,8 @@ struct pgm_lint_problem { /* what could not be understood: "file.sql:3: syntax e
 struct pgm_lint_options {
 	enum pgm_lint_tool tool;
 	bool in_transaction; /* plain files run in one transaction each */
+	const char
+		*since; /* NULL, or the first path that has not run: those before it are known, not judged */
 	bool run_rules[PGM_LINT_RULES];
 };
 

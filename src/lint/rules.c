@@ -185,7 +185,7 @@ const struct pgm_lint_rule pgm_lint_rules[PGM_LINT_RULES] = {
 		 "A new table that is filled in batches and swapped in; pg_repack --tablespace for the "
 		 "third."},
 	[PGM_LINT_ENUM_VALUE] =
-		{"enum-value-in-transaction", INFO, "New enum value in a transaction",
+		{"enum-value-in-transaction", CRITICAL, "New enum value used where it is not there yet",
 		 "A value that ALTER TYPE ... ADD VALUE adds cannot be used before its transaction has "
 		 "committed: \"unsafe use of new value\".",
 		 "ADD VALUE in a migration of its own."},
@@ -241,6 +241,13 @@ const struct pgm_lint_rule pgm_lint_rules[PGM_LINT_RULES] = {
 	[PGM_LINT_CODE_BLOCK] = {"code-block", INFO, "Block whose statements cannot be seen",
 				 "What DO runs is code: no rule looks into it, and it is one transaction.",
 				 "Plain statements where they do; otherwise review it by hand."},
+	[PGM_LINT_CATALOG] =
+		{"write-catalog", CRITICAL, "System catalog written by hand",
+		 "PostgreSQL checks nothing of what UPDATE, INSERT and DELETE do to pg_catalog: "
+		 "no locks, no dependencies, no invalidations as its own commands make them. An index "
+		 "whose pg_index row says that it is not ready misses rows for good.",
+		 "The command that PostgreSQL has for it: DROP INDEX and CREATE INDEX, ALTER ..., "
+		 "COMMENT."},
 };
 
 enum pgm_lint_rule_id pgm_lint_rule_find(const char *id, struct pgm_error *err)

@@ -2,6 +2,7 @@
 
 #include "lint/comments.h"
 #include "lint/tools.h"
+#include "sql/newer.h"
 #include "util/buf.h"
 
 #include <ctype.h>
@@ -113,6 +114,10 @@ static void parse_statement(struct pgm_arena *arena, struct pgm_script *script,
 {
 	struct pgm_error err = {0};
 	if (pgm_ops_parse(arena, statement->text, statement->line, &statement->ops, &err))
+		return;
+	struct pgm_error again = {0};
+	const char *older = pgm_sql_alias_subqueries(arena, statement->text);
+	if (older && pgm_ops_parse(arena, older, statement->line, &statement->ops, &again))
 		return;
 	/* "line 7: syntax error ..." -> file:7: syntax error ... */
 	int line = statement->line;

@@ -46,13 +46,13 @@ static bool is_flyway_name(const char *name)
 	return isdigit((unsigned char)name[1]) && version > 2 && strstr(name, "__");
 }
 
-/* A line of text[..end) that begins so, after blanks; NULL where there is none. */
+/* A line of text[..end) that begins so, after blanks, in any case; NULL where there is none. */
 static const char *line_before(const char *text, const char *end, const char *start)
 {
 	for (const char *line = text; line && line < end; line = strchr(line, '\n')) {
 		line += *line == '\n';
 		const char *word = line + strspn(line, " \t");
-		if (word < end && strncmp(word, start, strlen(start)) == 0)
+		if (word < end && strncasecmp(word, start, strlen(start)) == 0)
 			return line;
 	}
 	return NULL;

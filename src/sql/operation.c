@@ -45,6 +45,7 @@ struct pgm_op *pgm_op_add(struct pgm_op_builder *builder, enum pgm_op_kind kind,
 			      .value = "",
 			      .type.name = "",
 			      .not_null_column = "",
+			      .null_column = "",
 			      .using_index = ""};
 	return op;
 }
@@ -106,7 +107,8 @@ static void read_index(struct pgm_op_builder *builder, json_t *body)
 	op->unique = pgm_tree_bool(body, "unique");
 	op->only = !pgm_tree_bool(range, "inh");
 	op->where = json_object_get(body, "whereClause") != NULL;
-	op->not_null_column = pgm_op_not_null_column(arena, json_object_get(body, "whereClause"));
+	op->not_null_column =
+		pgm_op_tested_column(arena, json_object_get(body, "whereClause"), "IS_NOT_NULL");
 	op->columns = PGM_NEW_ARRAY(arena, const char *, json_array_size(keys) + 1);
 	for (size_t i = 0; i < json_array_size(keys); i++) {
 		json_t *key = pgm_tree_body(json_array_get(keys, i), "IndexElem");
@@ -204,6 +206,18 @@ static void read_set(struct pgm_op_builder *builder, json_t *body)
 		op->value = constant_text(builder->arena, json_array_get(json_object_get(body, "args"), 0));
 }
 
+static bool copies_all(json_t *query)
+{
+	json_t *select = pgm_tree_body(query, "SelectStmt");
+	if (!select)
+		select = query; /* a side of UNION is no node of its own */
+	json_t *left = json_object_get(select, "larg"), *right = json_object_get(select, "rarg");
+	if (left || right)
+		return copies_all(left) || copies_all(right);
+	return json_array_size(json_object_get(select, "fromClause")) &&
+	       !json_object_get(select, "whereClause") && !json_object_get(select, "limitCount");
+}
+
 static void read_dml(struct pgm_op_builder *builder, const char *node, json_t *body)
 {
 	json_t *ctes = json_object_get(json_object_get(body, "withClause"), "ctes");
@@ -225,6 +239,9 @@ static void read_dml(struct pgm_op_builder *builder, const char *node, json_t *b
 	json_t *where = pgm_tree_body(json_object_get(body, "whereClause"), "A_Const");
 	bool always = pgm_tree_bool(json_object_get(where, "boolval"), "boolval");
 	op->where = json_object_get(body, "whereClause") && !always;
+	op->copies = kind == PGM_OP_INSERT && copies_all(json_object_get(body, "selectStmt"));
+	op->null_column =
+		pgm_op_tested_column(builder->arena, json_object_get(body, "whereClause"), "IS_NULL");
 }
 
 /* SELECT set_config('lock_timeout', '1s', true) is a SET. */
@@ -269,6 +286,8 @@ static void read_create_as(struct pgm_op_builder *builder, json_t *body)
 			   range);
 	op->if_exists = pgm_tree_bool(body, "if_not_exists");
 	op->temporary = is(pgm_tree_string(range, "relpersistence"), "t");
+	op->copies = copies_all(json_object_get(body, "query")) &&
+		     !pgm_tree_bool(json_object_get(body, "into"), "skipData");
 }
 
 static void read_enum(struct pgm_op_builder *builder, json_t *body)

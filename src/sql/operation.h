@@ -86,6 +86,7 @@ struct pgm_op {
 	const char **functions; /* that a default calls: "random", "myschema.next_id" */
 	size_t function_count;
 	const char *not_null_column; /* CHECK or WHERE (column IS NOT NULL): the column */
+	const char *null_column;     /* UPDATE ... WHERE (column IS NULL): the column */
 	const char *using_index;     /* ADD CONSTRAINT ... USING INDEX */
 	char constraint;	     /* p, u, f, c, x (exclusion) */
 	int lock_mode;
@@ -102,6 +103,7 @@ struct pgm_op {
 	bool generated; /* stored */
 	bool identity;	/* or serial */
 	bool computed;
+	bool copies; /* INSERT, CREATE TABLE AS: all that a table holds, by a SELECT without WHERE or LIMIT */
 	bool temporary;
 	size_t offset; /* in the statement, of the part that this is */
 };

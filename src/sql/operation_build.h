@@ -20,8 +20,8 @@ struct pgm_op_name pgm_op_range(struct pgm_arena *arena, json_t *range);
 const char *pgm_op_text(struct pgm_arena *arena, json_t *object, const char *key); /* never NULL */
 size_t pgm_op_names(struct pgm_arena *arena, json_t *list, const char ***names);   /* of String nodes */
 
-/* The column of "column IS NOT NULL"; "" for another expression. */
-const char *pgm_op_not_null_column(struct pgm_arena *arena, json_t *expression);
+/* The column of "column IS NOT NULL" (test: IS_NOT_NULL, IS_NULL); "" for another expression. */
+const char *pgm_op_tested_column(struct pgm_arena *arena, json_t *expression, const char *test);
 
 /* ALTER TABLE and ALTER INDEX. */
 void pgm_op_read_alter(struct pgm_op_builder *builder, json_t *body);

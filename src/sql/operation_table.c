@@ -70,12 +70,12 @@ static char constraint_letter(const char *type)
 }
 
 /* CHECK (column IS NOT NULL): with it, SET NOT NULL need not read the table. */
-const char *pgm_op_not_null_column(struct pgm_arena *arena, json_t *expression)
+const char *pgm_op_tested_column(struct pgm_arena *arena, json_t *expression, const char *test)
 {
-	json_t *test = pgm_tree_body(expression, "NullTest");
-	if (!is(pgm_tree_string(test, "nulltesttype"), "IS_NOT_NULL"))
+	json_t *body = pgm_tree_body(expression, "NullTest");
+	if (!is(pgm_tree_string(body, "nulltesttype"), test))
 		return "";
-	json_t *column = pgm_tree_body(json_object_get(test, "arg"), "ColumnRef");
+	json_t *column = pgm_tree_body(json_object_get(body, "arg"), "ColumnRef");
 	return pgm_strdup(arena, pgm_tree_last_name(json_object_get(column, "fields")));
 }
 
@@ -105,7 +105,8 @@ static void add_constraint(struct pgm_op_builder *builder, json_t *range, json_t
 	if (letter == 'f')
 		op->other = pgm_op_range(arena, json_object_get(body, "pktable"));
 	if (letter == 'c')
-		op->not_null_column = pgm_op_not_null_column(arena, json_object_get(body, "raw_expr"));
+		op->not_null_column =
+			pgm_op_tested_column(arena, json_object_get(body, "raw_expr"), "IS_NOT_NULL");
 }
 
 static void take_column_constraint(struct pgm_op_builder *builder, json_t *body, struct pgm_op *op)

@@ -120,7 +120,10 @@ CASES = [
     ("vacuum-full-or-cluster", "VACUUM FULL t;", "VACUUM (ANALYZE, FULL off) t;"),
     ("vacuum-full-or-cluster", "CLUSTER t USING i;", "ALTER TABLE t CLUSTER ON i;"),
     ("rewrite-table", "ALTER TABLE t SET UNLOGGED;", "ALTER TABLE t SET (fillfactor = 70);"),
-    ("enum-value-in-transaction", "BEGIN; ALTER TYPE e ADD VALUE 'x'; COMMIT;", "ALTER TYPE e ADD VALUE 'x';"),
+    ("enum-value-in-transaction", "BEGIN; ALTER TYPE e ADD VALUE 'x'; UPDATE t SET a = 'x' WHERE b; COMMIT;",
+     "BEGIN; ALTER TYPE e ADD VALUE 'x'; COMMIT; UPDATE t SET a = 'x' WHERE b;"),
+    ("enum-value-in-transaction", "BEGIN; ALTER TYPE e ADD VALUE 'x'; SELECT 'x'::e; COMMIT;",
+     "BEGIN; ALTER TYPE e ADD VALUE 'x'; SELECT 'y'::e; COMMIT;"),
     ("attach-partition-without-check", "ALTER TABLE p ATTACH PARTITION t FOR VALUES IN (1);",
      "CREATE TABLE n (LIKE p); ALTER TABLE p ATTACH PARTITION n FOR VALUES IN (1);"),
     ("detach-partition-without-concurrently", "ALTER TABLE p DETACH PARTITION t;",
@@ -133,6 +136,9 @@ CASES = [
      "CREATE TABLE n (id int PRIMARY KEY REFERENCES u);"),
     ("timestamp-without-time-zone", "CREATE TABLE n (a timestamp(3));", "CREATE TABLE n (a timestamptz);"),
     ("char-type", "ALTER TABLE t ADD a char(3);", 'CREATE TABLE n (a varchar(3), b "char");'),
+    ("write-catalog", "UPDATE pg_index SET indisready = false WHERE indrelid = 1;",
+     "UPDATE s.pg_index SET a = 1 WHERE b = 2; SELECT * FROM pg_catalog.pg_index;"),
+    ("write-catalog", "DELETE FROM pg_catalog.pg_attribute;", "DELETE FROM t WHERE a = 1;"),
     ("code-block", "DO $$ BEGIN DROP TABLE t; END $$;", "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';"),
 ]
 
