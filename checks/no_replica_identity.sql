@@ -121,11 +121,11 @@ SELECT f.nspname AS schema,
        CASE WHEN f.identified THEN pg_catalog.format('REPLICA IDENTITY FULL on about %s rows: %s updates and'
 	' deletes so far wrote the whole old row to the WAL.', pg_catalog.to_char(f.rows,
 		'FM999,999,999,999,990'), f.writes)
-       WHEN f.publications IS NOT NULL THEN pg_catalog.format('Nothing identifies its rows: every %s of it fails.',
-		CASE WHEN f.updates AND f.deletes THEN 'UPDATE and DELETE' WHEN f.updates THEN 'UPDATE'
+       WHEN f.publications IS NOT NULL THEN pg_catalog.format('Nothing identifies its rows: every %s of it'
+	' fails.', CASE WHEN f.updates AND f.deletes THEN 'UPDATE and DELETE' WHEN f.updates THEN 'UPDATE'
 		ELSE 'DELETE' END)
-       ELSE pg_catalog.format('Nothing identifies its rows: %s updates and deletes so far were decoded without'
-		' what they were of.', f.writes) END
+       ELSE pg_catalog.format('Nothing identifies its rows: %s updates and deletes so far were decoded'
+		' without what they were of.', f.writes) END
        || CASE WHEN f.publications IS NULL THEN ''
        ELSE pg_catalog.format(' Published in %s; %s.', f.publications,
 		COALESCE('slots of subscribers: ' || f.subscribers, 'no subscriber has a slot')) END

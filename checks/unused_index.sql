@@ -14,11 +14,24 @@
 -- before you drop. Left out are indexes that do more than to be read: of constraints, unique ones, the
 -- replica identity, and the one that serves a foreign key. The index of a partitioned table counts as used
 -- when one of its parts is. Statistics are those of this server: where it has standbys, look at them too.
+--
+-- Where the database's statistics were never reset, they are as old as the server's start, its last recovery
+-- from a crash, which discards them, or the database itself, whichever is last; the age of the database is
+-- known to superusers. With track_commit_timestamp, an index that is younger than that is left out.
 WITH RECURSIVE
 age AS MATERIALIZED (
 	SELECT pg_catalog.date_part('epoch', pg_catalog.now() - COALESCE(
 			pg_catalog.pg_stat_get_db_stat_reset_time(d.oid),
-				pg_catalog.pg_postmaster_start_time()))
+			GREATEST(pg_catalog.pg_postmaster_start_time(),
+				pg_catalog.pg_stat_get_bgwriter_stat_reset_time(),
+				-- as a text: permission is asked for where it is run
+				CASE WHEN pg_catalog.has_function_privilege(
+					'pg_catalog.pg_stat_file(text, boolean)', 'EXECUTE') THEN
+				pg_catalog.to_timestamp(pg_catalog.substring(pg_catalog.query_to_xml(
+					pg_catalog.format('SELECT pg_catalog.date_part(''epoch'','
+						' (pg_catalog.pg_stat_file(''base/%s/PG_VERSION'', true))'
+						'.modification) AS made', d.oid), false, false, '')
+					::pg_catalog.text, '<made>([0-9.]+)<')::pg_catalog.float8) END)))
 			/ 86400 AS days,
 	       (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_replication) AS standbys,
 	       pg_catalog.current_setting('track_counts') AS counted
@@ -38,6 +51,10 @@ idx AS MATERIALIZED (
 	JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace
 	WHERE i.indisvalid AND i.indisready AND i.indislive
 	AND t.relpersistence <> 't'
+	AND NOT (pg_catalog.current_setting('track_commit_timestamp') = 'on'
+		AND COALESCE(pg_catalog.pg_xact_commit_timestamp(i.xmin)
+			> pg_catalog.now() - :min_days::pg_catalog.float8
+				* pg_catalog.make_interval(days => 1), false))
 	AND n.nspname !~ '^pg_'
 	AND n.nspname NOT IN ('information_schema', 'pgmend')
 	AND NOT EXISTS (

@@ -204,6 +204,20 @@ class Cluster:
         """An immediate shutdown, as a crash leaves it: the next start recovers."""
         self.stop("immediate")
 
+    def crash_backend(self, pid):
+        """Kills a session's process, so that the server ends all others and recovers; waits until it has."""
+        os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while process_start(pid) is not None or not self._recovered_since_crash():
+            if time.monotonic() > deadline:
+                raise ClusterError(f"no recovery in {START_TIMEOUT_S} s:\n{self.log()}")
+            time.sleep(0.05)
+
+    def _recovered_since_crash(self):
+        log = self.log(lines=1000)
+        crash = log.rfind("was terminated by signal 9")
+        return crash >= 0 and "ready to accept connections" in log[crash:]
+
     def restart(self, mode="fast"):
         self.stop(mode)
         return self.start()
