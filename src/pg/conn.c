@@ -17,9 +17,12 @@ struct pgm_conn {
 	bool hooked;
 };
 
+/* Before any other statement, so that each has its limit. */
+static const char *const limits_sql =
+	PGM_CONN_MARKER "SET lock_timeout = 200; SET statement_timeout = 60000";
+
 static const char *const setup_sql = PGM_CONN_MARKER
-	"SET search_path = pg_catalog; SET lock_timeout = 200; SET statement_timeout = 60000; "
-	"SET idle_in_transaction_session_timeout = 0; SET DateStyle = ISO; "
+	"SET search_path = pg_catalog; SET idle_in_transaction_session_timeout = 0; SET DateStyle = ISO; "
 	"SET IntervalStyle = postgres; SET standard_conforming_strings = on; "
 	"SET bytea_output = hex; SET client_min_messages = warning";
 
@@ -72,7 +75,8 @@ static bool setup(struct pgm_conn *conn, struct pgm_error *err)
 	}
 	PGM_AUTO_ARENA arena = pgm_arena_new(0);
 	struct pgm_rows rows;
-	if (!pgm_conn_query(
+	if (!pgm_conn_exec(conn, limits_sql, err) ||
+	    !pgm_conn_query(
 		    conn, arena,
 		    "SELECT pg_catalog.current_setting('search_path'), pg_catalog.pg_is_in_recovery()", 0,
 		    NULL, &rows, err))
