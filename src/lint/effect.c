@@ -82,8 +82,12 @@ static void add_alter(struct effects *effects, const struct pgm_op *op)
 	int lock = PGM_LOCK_ACCESS_EXCLUSIVE;
 	switch (op->kind) {
 	case PGM_OP_ADD_COLUMN:
-		if (pgm_judge_column_rewrites(judge, op))
+		if (pgm_judge_column_is_there(judge, op))
+			work = PGM_LINT_NO_WORK;
+		else if (pgm_judge_column_rewrites(judge, op))
 			work = PGM_LINT_REWRITES;
+		else if (op->not_null && !op->has_default)
+			work = PGM_LINT_SCANS;
 		break;
 	case PGM_OP_SET_NOT_NULL:
 		if (pgm_judge_not_null_reads(judge, op))
@@ -118,6 +122,12 @@ static void add_alter(struct effects *effects, const struct pgm_op *op)
 		break;
 	}
 	add(effects, op->relation, lock, work);
+	/* Triggers of a foreign key are on both tables. */
+	for (size_t i = 0; i < judge->references.count; i++) {
+		const struct pgm_op_name *partner = pgm_judge_partner(judge, op, i);
+		if (partner)
+			add(effects, *partner, PGM_LOCK_ACCESS_EXCLUSIVE, PGM_LINT_NO_WORK);
+	}
 }
 
 static void add_partition(struct effects *effects, const struct pgm_op *op)
@@ -150,6 +160,8 @@ static void add_index(struct effects *effects, const struct pgm_op *op)
 					   : pgm_judge_index_table(effects->judge, op);
 	enum pgm_lint_work work =
 		op->kind == PGM_OP_DROP_INDEX || op->only ? PGM_LINT_NO_WORK : PGM_LINT_BUILDS;
+	if (op->kind == PGM_OP_CREATE_INDEX && pgm_judge_index_is_there(effects->judge, op))
+		work = PGM_LINT_NO_WORK;
 	int lock = op->concurrently		   ? PGM_LOCK_SHARE_UPDATE_EXCLUSIVE
 		   : op->kind == PGM_OP_DROP_INDEX ? PGM_LOCK_ACCESS_EXCLUSIVE
 						   : PGM_LOCK_SHARE;

@@ -18,6 +18,16 @@ struct pgm_held {
 	bool unknown; /* an index's table that cannot be told */
 };
 
+/* A foreign key of the files or of the database, under the names that it has now. */
+struct pgm_judge_key_ref {
+	struct pgm_op_name table, other;
+	const char *name; /* "" once it is dropped, and table too */
+	const char **columns;
+	size_t count;
+	const char **other_columns; /* NULL: the primary key */
+	size_t other_count;
+};
+
 struct pgm_judge {
 	struct pgm_arena *arena;
 	const struct pgm_lint_options *options;
@@ -29,9 +39,12 @@ struct pgm_judge {
 	size_t ignored; /* in the current file */
 
 	/* Known from the files so far. Keys: "table", or "schema.table" where that is not public. */
-	struct pgm_map types;	/* "table.column" -> struct pgm_op_type */
-	struct pgm_map checked; /* "table.column" -> the CHECK (column IS NOT NULL): "valid" or its name */
-	struct pgm_map indexes; /* index name -> the key of its table */
+	struct pgm_map types;	 /* "table.column" -> struct pgm_op_type */
+	struct pgm_map not_null; /* "table.column" that is NOT NULL */
+	struct pgm_map checked;	 /* "table.column" -> the CHECK (column IS NOT NULL): "valid" or its name */
+	struct pgm_map indexes;	 /* index name -> the struct pgm_op_name of its table */
+	struct pgm_map primary;	 /* "table.column" that is a table's primary key */
+	PGM_VEC(struct pgm_judge_key_ref) references;
 
 	/* Of the current file. */
 	size_t file;
@@ -89,6 +102,16 @@ void pgm_judge_note_after(struct pgm_judge *judge, const struct pgm_op *op);
 /* Whether an index of the files leads with a foreign key's columns, under whatever names they had then. */
 bool pgm_judge_files_index(const struct pgm_judge *judge, const struct pgm_op *fk);
 
+/* The foreign keys of the database, to begin with; then what an operation makes of those known. */
+void pgm_judge_read_references(struct pgm_judge *judge);
+void pgm_judge_note_reference(struct pgm_judge *judge, const struct pgm_op *op);
+
+/* The table that an operation locks because of foreign key number i, under ACCESS EXCLUSIVE; NULL: none. */
+const struct pgm_op_name *pgm_judge_partner(const struct pgm_judge *judge, const struct pgm_op *op, size_t i);
+
+/* Whether IF NOT EXISTS finds the index there. */
+bool pgm_judge_index_is_there(const struct pgm_judge *judge, const struct pgm_op *op);
+
 /* Whether the first of the keys are all of the columns, in any order. */
 bool pgm_judge_covers(const char *const *keys, size_t key_count, const char *const *columns, size_t count);
 
@@ -106,6 +129,9 @@ void pgm_judge_type_change(struct pgm_judge *judge, const struct pgm_op *op);
 
 enum pgm_type_change { PGM_TYPE_FREE, PGM_TYPE_REWRITES, PGM_TYPE_BY_TIMEZONE, PGM_TYPE_UNKNOWN };
 enum pgm_type_change pgm_judge_type(const struct pgm_judge *judge, const struct pgm_op *op);
+
+/* Whether ADD COLUMN IF NOT EXISTS finds the column there. */
+bool pgm_judge_column_is_there(const struct pgm_judge *judge, const struct pgm_op *op);
 
 /* Whether SET NOT NULL has to read the table, as far as is known. */
 bool pgm_judge_not_null_reads(const struct pgm_judge *judge, const struct pgm_op *op);

@@ -20,6 +20,8 @@ static void judge_add_column(struct pgm_judge *judge, const struct pgm_op *op)
 {
 	const char *name = pgm_judge_name(judge, op->relation);
 	const char *why = pgm_judge_column_rewrites(judge, op);
+	if (pgm_judge_column_is_there(judge, op))
+		return;
 	if (why && !pgm_judge_is_truncated(judge, op->relation)) {
 		enum pgm_lint_rule_id rule =
 			op->generated ? PGM_LINT_STORED_GENERATED : PGM_LINT_VOLATILE_DEFAULT;
@@ -170,7 +172,7 @@ static void note_valid(struct pgm_judge *judge, const struct pgm_op *op)
 		struct pgm_map_slot *slot = &judge->checked.slots[i];
 		const char *table = pgm_judge_key(judge, op->relation);
 		size_t length = strlen(table);
-		if (slot->key && strncmp(slot->key, table, length) == 0 && slot->key[length] == '\001' &&
+		if (slot->value && strncmp(slot->key, table, length) == 0 && slot->key[length] == '\001' &&
 		    strcmp(slot->value, op->name) == 0)
 			slot->value = (void *)"valid";
 	}

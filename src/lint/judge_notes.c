@@ -23,13 +23,27 @@ void pgm_judge_note_before(struct pgm_judge *judge, const struct pgm_op *op)
 	bool makes = op->kind == PGM_OP_CREATE_TABLE || op->kind == PGM_OP_CREATE_MATVIEW;
 	if (makes && !(op->if_exists && there && !op->temporary))
 		pgm_map_set(&judge->made, pgm_judge_key(judge, op->relation), (void *)judge->script);
-	if (op->kind == PGM_OP_CREATE_INDEX && *op->name) {
-		struct pgm_op_name *table = PGM_NEW(judge->arena, struct pgm_op_name);
-		*table = op->relation;
-		pgm_map_set(&judge->indexes, op->name, table);
-	}
 	if (op->kind == PGM_OP_SET)
 		set_timeout(judge, op);
+}
+
+/* As PostgreSQL names an index that has no name: orders_customer_id_idx. */
+static const char *index_name(struct pgm_judge *judge, const struct pgm_op *op)
+{
+	const char *name = op->relation.name;
+	if (*op->name)
+		return op->name;
+	for (size_t i = 0; i < op->column_count; i++)
+		name = pgm_sprintf(judge->arena, "%s_%s", name, op->columns[i]);
+	return pgm_sprintf(judge->arena, "%s_idx", name);
+}
+
+static void note_index(struct pgm_judge *judge, const struct pgm_op *op)
+{
+	struct pgm_op_name *table = PGM_NEW(judge->arena, struct pgm_op_name);
+	*table = op->relation;
+	if (!pgm_judge_index_is_there(judge, op))
+		pgm_map_set(&judge->indexes, index_name(judge, op), table);
 }
 
 /* What is known of the columns of one table is from now on known of another: FROM\001a -> TO\001a. */
@@ -50,9 +64,24 @@ static void move_columns(struct pgm_judge *judge, struct pgm_map *map, const cha
 			    moved.items[i].value);
 }
 
+/* Another table of that name has columns of its own. */
+static void forget_columns(struct pgm_judge *judge, const char *table)
+{
+	struct pgm_map *maps[] = {&judge->types, &judge->checked, &judge->not_null, &judge->added};
+	size_t length = strlen(table);
+	for (size_t m = 0; m < sizeof(maps) / sizeof(*maps); m++)
+		for (size_t i = 0; i < maps[m]->capacity; i++) {
+			struct pgm_map_slot *slot = &maps[m]->slots[i];
+			if (slot->key && strncmp(slot->key, table, length) == 0 &&
+			    slot->key[length] == '\001')
+				slot->value = NULL;
+		}
+}
+
 static void note_rename(struct pgm_judge *judge, const struct pgm_op *op)
 {
-	struct pgm_map *maps[] = {&judge->types, &judge->checked, &judge->added, &judge->emptied};
+	struct pgm_map *maps[] = {&judge->types, &judge->checked, &judge->not_null, &judge->added,
+				  &judge->emptied};
 	struct pgm_op_name renamed = {op->relation.schema, op->value};
 	const char *from = pgm_judge_key(judge, op->relation), *to = pgm_judge_key(judge, renamed);
 	if (op->kind == PGM_OP_RENAME_COLUMN) {
@@ -68,7 +97,7 @@ static void note_rename(struct pgm_judge *judge, const struct pgm_op *op)
 	pgm_map_set(&judge->made, from, NULL);
 	for (size_t i = 0; i < judge->indexes.capacity; i++) {
 		struct pgm_op_name *table = judge->indexes.slots[i].value;
-		if (judge->indexes.slots[i].key && strcmp(pgm_judge_key(judge, *table), from) == 0)
+		if (judge->indexes.slots[i].key && table && strcmp(pgm_judge_key(judge, *table), from) == 0)
 			*table = renamed;
 	}
 }
@@ -77,14 +106,55 @@ void pgm_judge_note_after(struct pgm_judge *judge, const struct pgm_op *op)
 {
 	const char *column = pgm_judge_column_key(judge, op->relation, op->name);
 	const char *table = pgm_judge_key(judge, op->relation);
+	pgm_judge_note_reference(judge, op);
 	switch (op->kind) {
+	case PGM_OP_CREATE_INDEX:
+		note_index(judge, op);
+		break;
+	case PGM_OP_DROP_INDEX:
+		pgm_map_set(&judge->indexes, op->name, NULL);
+		break;
+	case PGM_OP_RENAME_INDEX:
+		pgm_map_set(&judge->indexes, op->value, pgm_map_get(&judge->indexes, op->relation.name));
+		pgm_map_set(&judge->indexes, op->relation.name, NULL);
+		break;
+	case PGM_OP_DROP_TABLE:
+		forget_columns(judge, table);
+		for (size_t i = 0; i < judge->indexes.capacity; i++) {
+			struct pgm_map_slot *slot = &judge->indexes.slots[i];
+			const struct pgm_op_name *of = slot->key ? slot->value : NULL;
+			if (of && strcmp(pgm_judge_key(judge, *of), table) == 0)
+				slot->value = NULL;
+		}
+		break;
 	case PGM_OP_ADD_COLUMN:
+		if (pgm_judge_column_is_there(judge, op))
+			break;
 		if (!op->has_default && !op->generated && !op->identity)
 			pgm_map_set(&judge->added, column, (void *)"yes");
 		/* fall through */
 	case PGM_OP_TABLE_COLUMN:
+		pgm_map_set(&judge->not_null, column, (void *)(op->not_null ? "yes" : NULL));
+		/* fall through */
 	case PGM_OP_CHANGE_TYPE:
 		pgm_map_set(&judge->types, column, (void *)&op->type);
+		break;
+	case PGM_OP_SET_NOT_NULL:
+		pgm_map_set(&judge->not_null, column, (void *)"yes");
+		break;
+	case PGM_OP_ALTER_TABLE:
+		if (strcmp(op->value, "DROP NOT NULL") == 0)
+			pgm_map_set(&judge->not_null, column, NULL);
+		break;
+	case PGM_OP_DROP_COLUMN:
+		pgm_map_set(&judge->not_null, column, NULL);
+		pgm_map_set(&judge->types, column, NULL);
+		pgm_map_set(&judge->added, column, NULL);
+		break;
+	case PGM_OP_ADD_CONSTRAINT:
+		for (size_t i = 0; op->constraint == 'p' && i < op->column_count; i++)
+			pgm_map_set(&judge->not_null,
+				    pgm_judge_column_key(judge, op->relation, op->columns[i]), (void *)"yes");
 		break;
 	case PGM_OP_RENAME_TABLE:
 	case PGM_OP_RENAME_COLUMN:

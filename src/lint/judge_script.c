@@ -101,7 +101,7 @@ static void judge_copies(struct pgm_judge *judge, const struct pgm_op *op)
 	const struct pgm_held *held = &judge->held.items[0];
 	judge->work_said = true;
 	pgm_judge_say(judge, PGM_LINT_WORK_UNDER_LOCK, op, no_relation(),
-		      "%s on %s, taken on line %d, is held while all that this selects is copied into %s.",
+		      "%s on %s, taken on line %d, is held while this fills %s from other tables.",
 		      pgm_lint_lock_name(held->lock), held->relation, held->line,
 		      pgm_judge_name(judge, op->relation));
 }

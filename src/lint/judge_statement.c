@@ -35,6 +35,8 @@ static void judge_index(struct pgm_judge *judge, const struct pgm_op *op)
 	struct pgm_lint_finding *finding;
 	if (work != PGM_LINT_NO_WORK && pgm_judge_is_truncated(judge, table))
 		return;
+	if (op->kind == PGM_OP_CREATE_INDEX && pgm_judge_index_is_there(judge, op))
+		return;
 	if (op->kind == PGM_OP_DROP_INDEX)
 		finding =
 			pgm_judge_say(judge, rule, op, table, "%s is locked against reads and writes.", name);

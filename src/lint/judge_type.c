@@ -148,12 +148,20 @@ void pgm_judge_type_change(struct pgm_judge *judge, const struct pgm_op *op)
 	pgm_judge_soften(judge, finding, op->relation, PGM_LINT_REWRITES);
 }
 
+bool pgm_judge_column_is_there(const struct pgm_judge *judge, const struct pgm_op *op)
+{
+	return op->if_exists &&
+	       (pgm_map_get(&judge->types, pgm_judge_column_key(judge, op->relation, op->name)) ||
+		pgm_lint_column(judge->arena, judge->facts, op->relation, op->name));
+}
+
 bool pgm_judge_not_null_reads(const struct pgm_judge *judge, const struct pgm_op *op)
 {
 	const struct pgm_lint_column *column =
 		pgm_lint_column(judge->arena, judge->facts, op->relation, op->name);
 	const char *check = pgm_map_get(&judge->checked, pgm_judge_column_key(judge, op->relation, op->name));
-	bool spared = column && (column->not_null || column->checked_not_null);
+	bool spared = (column && (column->not_null || column->checked_not_null)) ||
+		      pgm_map_get(&judge->not_null, pgm_judge_column_key(judge, op->relation, op->name));
 	return !spared && !(check && strcmp(check, "valid") == 0);
 }
 

@@ -49,10 +49,11 @@ bool pgm_lint_run(struct pgm_arena *arena, const char *const *paths, size_t coun
 	for (size_t i = 0; options->since && i < count; i++)
 		if (strcmp(paths[i], options->since) == 0)
 			judge.since = i;
-	struct pgm_map *maps[] = {&judge.types, &judge.checked,	    &judge.indexes,
-				  &judge.made,	&judge.unvalidated, &judge.fingerprints};
+	struct pgm_map *maps[] = {&judge.types,	  &judge.checked,  &judge.indexes,     &judge.made,
+				  &judge.primary, &judge.not_null, &judge.unvalidated, &judge.fingerprints};
 	for (size_t i = 0; i < sizeof(maps) / sizeof(*maps); i++)
 		pgm_map_init(maps[i], arena);
+	pgm_judge_read_references(&judge);
 	for (size_t i = 0; i < count; i++) {
 		report->files[i] = (struct pgm_lint_file){
 			.path = paths[i], .tool = scripts[i].tool, .skipped = scripts[i].skipped};

@@ -130,7 +130,9 @@ static void read_rename(struct pgm_op_builder *builder, json_t *body)
 	else if (is(type, "OBJECT_INDEX"))
 		kind = PGM_OP_RENAME_INDEX;
 	else if (is(type, "OBJECT_TABCONSTRAINT"))
-		kind = PGM_OP_ALTER_TABLE;
+		kind = PGM_OP_RENAME_CONSTRAINT;
+	else if (is(type, "OBJECT_TRIGGER") || is(type, "OBJECT_POLICY") || is(type, "OBJECT_RULE"))
+		kind = PGM_OP_POLICY_OR_RULE;
 	else
 		return;
 	struct pgm_op *op = pgm_op_add(builder, kind, json_object_get(body, "relation"));

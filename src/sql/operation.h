@@ -46,10 +46,11 @@ enum pgm_op_kind {
 	PGM_OP_RENAME_TABLE,  /* value: the new name */
 	PGM_OP_RENAME_COLUMN, /* name, value: the new name */
 	PGM_OP_RENAME_INDEX,
-	PGM_OP_ATTACH_PARTITION, /* relation: the parent; other: the partition */
+	PGM_OP_RENAME_CONSTRAINT, /* name, value: the new name */
+	PGM_OP_ATTACH_PARTITION,  /* relation: the parent; other: the partition */
 	PGM_OP_DETACH_PARTITION,
 	PGM_OP_CREATE_TRIGGER,
-	PGM_OP_POLICY_OR_RULE, /* made, changed or dropped; a dropped trigger too */
+	PGM_OP_POLICY_OR_RULE, /* made, changed or dropped; a dropped or renamed trigger too */
 	PGM_OP_TRUNCATE,
 	PGM_OP_UPDATE, /* where: it has a WHERE; computed: ... */
 	PGM_OP_DELETE,
@@ -83,6 +84,8 @@ struct pgm_op {
 	struct pgm_op_type type;
 	const char **columns; /* of a constraint or an index's leading keys */
 	size_t column_count;
+	const char **other_columns; /* FOREIGN KEY: those referenced, where the SQL names them */
+	size_t other_column_count;
 	const char **functions; /* that a default calls: "random", "myschema.next_id" */
 	size_t function_count;
 	const char *not_null_column; /* CHECK or WHERE (column IS NOT NULL): the column */

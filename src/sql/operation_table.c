@@ -103,6 +103,9 @@ static void add_constraint(struct pgm_op_builder *builder, json_t *range, json_t
 		op->column_count = 1;
 	}
 	if (letter == 'f')
+		op->other_column_count =
+			pgm_op_names(arena, json_object_get(body, "pk_attrs"), &op->other_columns);
+	if (letter == 'f')
 		op->other = pgm_op_range(arena, json_object_get(body, "pktable"));
 	if (letter == 'c')
 		op->not_null_column =
@@ -208,6 +211,7 @@ static const struct {
 } plain_commands[] = {
 	{"AT_DropColumn", PGM_OP_DROP_COLUMN, NULL},
 	{"AT_SetNotNull", PGM_OP_SET_NOT_NULL, NULL},
+	{"AT_DropNotNull", PGM_OP_ALTER_TABLE, "DROP NOT NULL"},
 	{"AT_ValidateConstraint", PGM_OP_VALIDATE_CONSTRAINT, NULL},
 	{"AT_DropConstraint", PGM_OP_DROP_CONSTRAINT, NULL},
 	{"AT_SetLogged", PGM_OP_REWRITE_TABLE, "SET LOGGED"},

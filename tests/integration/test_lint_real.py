@@ -2,7 +2,9 @@
 
 import re
 
-from test_lint import T, lint  # noqa: F401 (a fixture)
+import pytest
+
+from test_lint import LOCKS, T, lint, server_says  # noqa: F401 (a fixture)
 
 
 def transactions(done):
@@ -240,3 +242,67 @@ def test_rows_copied_while_a_lock_is_held(lint):
                    "INSERT INTO n SELECT id FROM t WHERE id = 1;", "INSERT INTO n SELECT id FROM t LIMIT 1;",
                    "CREATE TABLE m AS SELECT * FROM t WITH NO DATA;"]:
         assert lint(make + little + "COMMIT;", args=args).rules == [], little
+
+
+def effects(done):
+    return {e["relation"]: e["lock"] for e in done.report["files"][-1]["statements"][-1]["effects"]}
+
+
+KEYS = ("CREATE TABLE u (id bigint PRIMARY KEY, a text);"
+        "CREATE TABLE t (u_id bigint REFERENCES u, v_id bigint CONSTRAINT c REFERENCES v (k));")
+
+
+@pytest.mark.parametrize("statement,locked", [
+    ("ALTER TABLE t DROP CONSTRAINT t_u_id_fkey;", {"t", "u"}),
+    ("ALTER TABLE t DROP CONSTRAINT c;", {"t", "v"}),
+    ("ALTER TABLE t DROP CONSTRAINT other;", {"t"}),
+    ("ALTER TABLE t DROP COLUMN u_id;", {"t", "u"}),
+    ("ALTER TABLE t ALTER u_id TYPE int;", {"t", "u"}),
+    ("ALTER TABLE u ALTER id TYPE int;", {"t", "u"}),
+    ("ALTER TABLE u ALTER a TYPE int;", {"u"}),
+    ("ALTER TABLE v ALTER k TYPE int;", {"t", "v"}),
+    ("DROP TABLE t;", {"t", "u", "v"}),
+    ("DROP TABLE u CASCADE;", {"t", "u"}),
+    ("TRUNCATE u CASCADE;", {"t", "u"}),
+    ("ALTER TABLE t DROP CONSTRAINT c; DROP TABLE t;", {"t", "u"}),
+    ("ALTER TABLE t RENAME CONSTRAINT c TO d; ALTER TABLE t DROP CONSTRAINT d;", {"t", "v"}),
+    ("ALTER TABLE u RENAME TO w; ALTER TABLE t RENAME u_id TO w_id; ALTER TABLE t DROP COLUMN w_id;",
+     {"t", "w"}),
+])
+def test_a_foreign_key_that_goes_locks_both_tables(lint, statement, locked):
+    done = lint(KEYS, statement, names=["1.sql", "2.sql"])
+    assert effects(done) == {name: "ACCESS EXCLUSIVE" for name in locked}
+
+
+def test_the_server_agrees_about_foreign_keys(lint, db):
+    db.psql("CREATE TABLE v (k bigint PRIMARY KEY);" + KEYS)
+    for statement in ["ALTER TABLE t DROP CONSTRAINT c", "ALTER TABLE t DROP COLUMN u_id",
+                      "ALTER TABLE t ALTER u_id TYPE int", "ALTER TABLE u ALTER id TYPE int",
+                      "ALTER TABLE v ALTER k TYPE int", "DROP TABLE t", "DROP TABLE u CASCADE",
+                      "TRUNCATE u CASCADE"]:
+        held, _ = server_says(db, statement)
+        said = effects(lint(statement, args=[db.conninfo]))
+        assert said == {"public." + name: LOCKS[lock] for name, lock in held.items() if lock >= 4}, statement
+
+
+def test_what_is_there_already_is_no_work(lint):
+    first = ("CREATE TABLE t (id int PRIMARY KEY, a int NOT NULL, b int);"
+             "ALTER TABLE t ALTER b SET NOT NULL; CREATE INDEX i ON t (a); CREATE INDEX ON t (b);")
+
+    def rules(text):
+        return lint(first, T + text, names=["1.sql", "2.sql"]).rules
+
+    for column in ["id", "a", "b"]:
+        assert rules(f"ALTER TABLE t ALTER {column} SET NOT NULL;") == []
+    assert rules("ALTER TABLE t ALTER a DROP NOT NULL; ALTER TABLE t ALTER a SET NOT NULL;") == ["add-not-null"]
+    assert rules("ALTER TABLE t ADD COLUMN IF NOT EXISTS a uuid DEFAULT gen_random_uuid();") == []
+    assert rules("ALTER TABLE t DROP COLUMN a;\nALTER TABLE t ADD COLUMN IF NOT EXISTS a int NOT NULL;") == [
+        "drop-column", "add-column-not-null-without-default"]
+    assert rules("CREATE INDEX IF NOT EXISTS i ON t (a);") == []
+    assert rules("DROP INDEX i;\nCREATE INDEX IF NOT EXISTS i ON t (a);") == [
+        "drop-index-without-concurrently", "create-index-without-concurrently"]
+    # An index without a name has one all the same.
+    done = lint(first, "DROP INDEX t_b_idx;", names=["1.sql", "2.sql"])
+    assert effects(done) == {"t": "ACCESS EXCLUSIVE"}
+    # What is known of a table goes with it.
+    assert "add-not-null" in rules("DROP TABLE t; ALTER TABLE t ALTER a SET NOT NULL;")
