@@ -46,7 +46,7 @@ testbuild:
 	@ninja -C $(TESTBUILD)
 
 test-unit: testbuild
-	@meson test -C $(TESTBUILD) --print-errorlogs
+	@meson test -C $(TESTBUILD) --print-errorlogs --timeout-multiplier=10
 
 test-integration: testbuild
 	@PGMEND_BINARY=$(abspath $(TESTBUILD)/pgmend) $(PYTHON) -m pytest -q $(or $(T),tests/integration)
@@ -56,7 +56,7 @@ test-emit: testbuild
 	@PGMEND_BINARY=$(abspath $(TESTBUILD)/pgmend) $(PYTHON) -m pytest -q -rs tests/integration/test_emit.py
 
 test: testbuild format-check
-	@meson test -C $(TESTBUILD) --print-errorlogs
+	@meson test -C $(TESTBUILD) --print-errorlogs --timeout-multiplier=10
 	@PGMEND_BINARY=$(abspath $(TESTBUILD)/pgmend) $(PYTHON) -m pytest -q tests
 
 bench: all

@@ -34,8 +34,8 @@ BY_USER = {"sql": "SELECT * FROM orders WHERE user_id = 17", "indexes": ["orders
 
 
 def quick(*more):
-    """Options that keep a test short."""
-    return ["--runs", "3", "--no-writes", *more]
+    """Options that keep a test short, with runs enough to outvote those that the machine's load slows."""
+    return ["--runs", "7", "--no-writes", *more]
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_an_index_that_helps(db, pgmend, plan, kept):
     assert statement["used_indexes"] == 1
     assert statement["before"]["plan"] == "Seq Scan on orders"
     assert statement["after"]["plan"] == "Bitmap Heap Scan using orders_user_id_idx on orders"
-    assert statement["after"]["time_ms"]["runs"] == 3
+    assert statement["after"]["time_ms"]["runs"] == 7
     assert statement["before"]["hit_blocks"] + statement["before"]["read_blocks"] > 1000
     assert report["indexes"][0]["valid"] and report["indexes"][0]["size_bytes"] > 100000
 
