@@ -51,7 +51,7 @@ def test_new_worse_better_gone(check, shop):
     assert found["worse"] == [FK]
     assert [k.split(":")[0] for k in found["gone"]] == ["duplicate_index"]
     assert found["better"] == [] and found["same"] == 0
-    shop.psql("DELETE FROM orders WHERE id > 30000; DROP TABLE notes; VACUUM FULL orders; ANALYZE")
+    shop.psql("DROP TABLE notes; DELETE FROM orders WHERE id > 30000; VACUUM FULL orders; ANALYZE")
     found = since(check("--since=LAST", "--format=json"))
     assert (found["new"], found["worse"], found["better"]) == ([], [], [FK])
     assert found["gone"] == ["fk_without_index:public.notes:notes_order_id_fkey"]
