@@ -40,7 +40,8 @@ T = "SET lock_timeout = '1s';\n"
 
 # rule, what it finds, what it does not
 CASES = [
-    ("create-index-without-concurrently", "CREATE INDEX i ON t (a);", "CREATE INDEX CONCURRENTLY i ON t (a);"),
+    ("create-index-without-concurrently", "CREATE INDEX i ON t (a);",
+     "CREATE INDEX CONCURRENTLY i ON t (a);"),
     ("create-index-without-concurrently", "CREATE INDEX ON t (a);", "CREATE INDEX i ON ONLY t (a);"),
     ("drop-index-without-concurrently", "DROP INDEX i;", "DROP INDEX CONCURRENTLY i;"),
     ("reindex-without-concurrently", "REINDEX TABLE t;", "REINDEX TABLE CONCURRENTLY t;"),
@@ -81,7 +82,8 @@ CASES = [
      "ALTER TABLE t ALTER a SET NOT NULL;",
      "ALTER TABLE t ADD CONSTRAINT c CHECK (a IS NOT NULL) NOT VALID; ALTER TABLE t VALIDATE CONSTRAINT c; "
      "ALTER TABLE t ALTER a SET NOT NULL;"),
-    ("change-type-rewrites", "ALTER TABLE t ALTER a TYPE bigint;", "ALTER TABLE t ALTER a SET STATISTICS 500;"),
+    ("change-type-rewrites", "ALTER TABLE t ALTER a TYPE bigint;",
+     "ALTER TABLE t ALTER a SET STATISTICS 500;"),
     ("add-constraint-without-not-valid", "ALTER TABLE t ADD CHECK (a > 0);",
      "ALTER TABLE t ADD CHECK (a > 0) NOT VALID;"),
     ("add-constraint-without-not-valid", "ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES u;",
@@ -89,8 +91,10 @@ CASES = [
     ("add-constraint-without-not-valid", "ALTER TABLE t ADD a int DEFAULT 1 REFERENCES u;",
      "ALTER TABLE t ADD a int REFERENCES u;"),
     ("validate-in-same-transaction",
-     "BEGIN; ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID; ALTER TABLE t VALIDATE CONSTRAINT c; COMMIT;",
-     "BEGIN; ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID; COMMIT; ALTER TABLE t VALIDATE CONSTRAINT c;"),
+     "BEGIN; ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID; "
+     "ALTER TABLE t VALIDATE CONSTRAINT c; COMMIT;",
+     "BEGIN; ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID; COMMIT; "
+     "ALTER TABLE t VALIDATE CONSTRAINT c;"),
     ("add-unique-without-using-index", "ALTER TABLE t ADD UNIQUE (a);",
      "ALTER TABLE t ADD CONSTRAINT c UNIQUE USING INDEX i;"),
     ("add-unique-without-using-index", "ALTER TABLE t ADD PRIMARY KEY (a);",
@@ -103,7 +107,8 @@ CASES = [
      "CREATE TABLE n (a bigint REFERENCES u, b int, PRIMARY KEY (a, b));"),
     ("foreign-key-without-index", "CREATE TABLE n (a bigint REFERENCES u); CREATE INDEX ON n (b, a);",
      "CREATE TABLE n (a bigint REFERENCES u); CREATE INDEX ON n (a, b);"),
-    ("foreign-key-without-index", "CREATE TABLE n (a bigint REFERENCES u); CREATE INDEX ON n (a) WHERE b > 0;",
+    ("foreign-key-without-index",
+     "CREATE TABLE n (a bigint REFERENCES u); CREATE INDEX ON n (a) WHERE b > 0;",
      "CREATE TABLE n (a bigint REFERENCES u); CREATE INDEX ON n (a) WHERE a IS NOT NULL;"),
     ("foreign-key-without-index", "CREATE TABLE n (a bigint REFERENCES u); CREATE INDEX ON n USING gin (a);",
      "CREATE TABLE n (a int, b int, FOREIGN KEY (a, b) REFERENCES u); CREATE INDEX ON n (b, a);"),
@@ -128,10 +133,12 @@ CASES = [
      "CREATE TABLE n (LIKE p); ALTER TABLE p ATTACH PARTITION n FOR VALUES IN (1);"),
     ("detach-partition-without-concurrently", "ALTER TABLE p DETACH PARTITION t;",
      "ALTER TABLE p DETACH PARTITION t CONCURRENTLY;"),
-    ("refresh-without-concurrently", "REFRESH MATERIALIZED VIEW m;", "REFRESH MATERIALIZED VIEW CONCURRENTLY m;"),
+    ("refresh-without-concurrently", "REFRESH MATERIALIZED VIEW m;",
+     "REFRESH MATERIALIZED VIEW CONCURRENTLY m;"),
     ("disable-trigger", "ALTER TABLE t DISABLE TRIGGER ALL;", "ALTER TABLE t ENABLE TRIGGER ALL;"),
     ("lock-table", "LOCK TABLE t;", "LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE;"),
-    ("int4-primary-key", "CREATE TABLE n (id serial PRIMARY KEY);", "CREATE TABLE n (id bigserial PRIMARY KEY);"),
+    ("int4-primary-key", "CREATE TABLE n (id serial PRIMARY KEY);",
+     "CREATE TABLE n (id bigserial PRIMARY KEY);"),
     ("int4-primary-key", "CREATE TABLE n (id int GENERATED ALWAYS AS IDENTITY, PRIMARY KEY (id));",
      "CREATE TABLE n (id int PRIMARY KEY REFERENCES u);"),
     ("timestamp-without-time-zone", "CREATE TABLE n (a timestamp(3));", "CREATE TABLE n (a timestamptz);"),
@@ -139,7 +146,8 @@ CASES = [
     ("write-catalog", "UPDATE pg_index SET indisready = false WHERE indrelid = 1;",
      "UPDATE s.pg_index SET a = 1 WHERE b = 2; SELECT * FROM pg_catalog.pg_index;"),
     ("write-catalog", "DELETE FROM pg_catalog.pg_attribute;", "DELETE FROM t WHERE a = 1;"),
-    ("code-block", "DO $$ BEGIN DROP TABLE t; END $$;", "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';"),
+    ("code-block", "DO $$ BEGIN DROP TABLE t; END $$;",
+     "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';"),
 ]
 
 
@@ -185,7 +193,8 @@ def test_a_new_table_is_nobodys_yet(lint):
 
 def test_ignore_comments(lint):
     drop = "ALTER TABLE t DROP COLUMN a;\n"
-    for text in ["-- pgmend:ignore drop-column\n" + T + drop, T + "-- pgmend:ignore drop-column: unused\n" + drop,
+    for text in ["-- pgmend:ignore drop-column\n" + T + drop,
+                 T + "-- pgmend:ignore drop-column: unused\n" + drop,
                  T + "-- pgmend:ignore add-not-null, drop-column -- unused\n" + drop,
                  T + drop.rstrip() + " -- pgmend:ignore\n" + "SELECT 1;\n",
                  T + "ALTER TABLE t /* pgmend:ignore drop-column */ DROP COLUMN a;",
@@ -224,7 +233,8 @@ def test_tools_make_transactions(lint):
     assert found(concurrently, "R__x.sql") == ("flyway", False)
     alembic = "-- Running upgrade a -> b\n\n"
     assert found("BEGIN;\n" + alembic + concurrently + "COMMIT;", "1.sql") == ("alembic", True)
-    assert found("BEGIN;\nCOMMIT;\n" + alembic + concurrently + "BEGIN;\nCOMMIT;", "1.sql") == ("alembic", False)
+    assert found("BEGIN;\nCOMMIT;\n" + alembic + concurrently + "BEGIN;\nCOMMIT;", "1.sql") == ("alembic",
+                                                                                                False)
     assert found(concurrently, "1.sql") == ("plain", False)
     assert found(concurrently, "1.sql", "--in-transaction") == ("plain", True)
     assert found(concurrently + other, "1.sql", "--tool=golang-migrate") == ("golang-migrate", True)
@@ -378,25 +388,30 @@ CREATE VIEW vw AS SELECT 1 AS x;
 
 STATEMENTS = [
     "CREATE INDEX ON t (b)", "DROP INDEX t_a", "REINDEX TABLE t", "REINDEX INDEX t_a",
-    "ALTER TABLE t ADD x int", "ALTER TABLE t ADD x int DEFAULT 1", "ALTER TABLE t ADD x timestamptz DEFAULT now()",
+    "ALTER TABLE t ADD x int", "ALTER TABLE t ADD x int DEFAULT 1",
+    "ALTER TABLE t ADD x timestamptz DEFAULT now()",
     "ALTER TABLE t ADD x float DEFAULT random()", "ALTER TABLE t ADD x timestamptz DEFAULT clock_timestamp()",
     "ALTER TABLE t ADD x int DEFAULT public.steady()", "ALTER TABLE t ADD x int DEFAULT fickle()",
     "ALTER TABLE t ADD x serial", "ALTER TABLE t ADD x int GENERATED ALWAYS AS IDENTITY",
     "ALTER TABLE t ADD x int GENERATED ALWAYS AS (a + 1) STORED", "ALTER TABLE t ADD x positive",
     "ALTER TABLE t ADD x int CHECK (x > 0)", "ALTER TABLE t ADD x int UNIQUE",
     "ALTER TABLE t ADD x bigint REFERENCES parent", "ALTER TABLE t ADD x bigint DEFAULT 1 REFERENCES parent",
-    "ALTER TABLE t DROP COLUMN b", "ALTER TABLE t ALTER a SET NOT NULL", "ALTER TABLE t ALTER nn SET NOT NULL",
+    "ALTER TABLE t DROP COLUMN b", "ALTER TABLE t ALTER a SET NOT NULL",
+    "ALTER TABLE t ALTER nn SET NOT NULL",
     "ALTER TABLE t ALTER ck SET NOT NULL", "ALTER TABLE t ALTER a SET DEFAULT 1",
-    "ALTER TABLE t ALTER a SET STATISTICS 10", "ALTER TABLE t SET (fillfactor = 50)", "ALTER TABLE t SET UNLOGGED",
+    "ALTER TABLE t ALTER a SET STATISTICS 10", "ALTER TABLE t SET (fillfactor = 50)",
+    "ALTER TABLE t SET UNLOGGED",
     "ALTER TABLE t ADD CHECK (a > 0)", "ALTER TABLE t ADD CHECK (a > 0) NOT VALID",
     "ALTER TABLE t ADD FOREIGN KEY (parent_id) REFERENCES parent",
     "ALTER TABLE t ADD FOREIGN KEY (parent_id) REFERENCES parent NOT VALID",
     "ALTER TABLE t VALIDATE CONSTRAINT later", "ALTER TABLE t VALIDATE CONSTRAINT later_fk",
     "ALTER TABLE t ADD UNIQUE (id)", "ALTER TABLE t ADD CONSTRAINT uq UNIQUE USING INDEX t_u",
     "ALTER TABLE t DROP CONSTRAINT later", "ALTER TABLE t RENAME a TO z", "ALTER TABLE t RENAME TO z",
-    "ALTER TABLE t DISABLE TRIGGER tr", "ALTER TABLE t DISABLE TRIGGER USER", "ALTER TABLE t ENABLE ROW LEVEL SECURITY",
+    "ALTER TABLE t DISABLE TRIGGER tr", "ALTER TABLE t DISABLE TRIGGER USER",
+    "ALTER TABLE t ENABLE ROW LEVEL SECURITY",
     "CREATE TRIGGER tr2 BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION trigger_f()", "DROP TRIGGER tr ON t",
-    "CREATE POLICY po ON t", "TRUNCATE t", "UPDATE t SET a = 1", "DELETE FROM t WHERE a = 1", "INSERT INTO parent VALUES (9)",
+    "CREATE POLICY po ON t", "TRUNCATE t", "UPDATE t SET a = 1", "DELETE FROM t WHERE a = 1",
+    "INSERT INTO parent VALUES (9)",
     "CLUSTER t USING t_a", "LOCK TABLE t IN SHARE MODE", "LOCK TABLE t", "REFRESH MATERIALIZED VIEW m",
     "REFRESH MATERIALIZED VIEW CONCURRENTLY m", "DROP TABLE p2", "DROP VIEW vw",
     "CREATE OR REPLACE VIEW vw AS SELECT 2 AS x",
@@ -404,15 +419,23 @@ STATEMENTS = [
     "CREATE TABLE p3 PARTITION OF p FOR VALUES FROM (30) TO (40)",
     "CREATE TABLE fresh (id bigint PRIMARY KEY, parent_id bigint REFERENCES parent)", "ANALYZE t",
     # Types: which of them are free is for the server to say.
-    "ALTER TABLE t ALTER a TYPE bigint", "ALTER TABLE t ALTER b TYPE varchar(20)", "ALTER TABLE t ALTER b TYPE varchar(5)",
-    "ALTER TABLE t ALTER b TYPE varchar", "ALTER TABLE t ALTER b TYPE text", "ALTER TABLE t ALTER b TYPE char(10)",
+    "ALTER TABLE t ALTER a TYPE bigint", "ALTER TABLE t ALTER b TYPE varchar(20)",
+    "ALTER TABLE t ALTER b TYPE varchar(5)",
+    "ALTER TABLE t ALTER b TYPE varchar", "ALTER TABLE t ALTER b TYPE text",
+    "ALTER TABLE t ALTER b TYPE char(10)",
     "ALTER TABLE t ALTER b TYPE text USING b::text", "ALTER TABLE t ALTER b TYPE text USING upper(b)",
-    "ALTER TABLE t ALTER f TYPE varchar", "ALTER TABLE t ALTER f TYPE varchar(20)", "ALTER TABLE t ALTER g TYPE text",
-    "ALTER TABLE t ALTER g TYPE varchar(4)", "ALTER TABLE t ALTER g TYPE char(8)", "ALTER TABLE t ALTER c TYPE numeric(8, 2)",
-    "ALTER TABLE t ALTER c TYPE numeric(8, 3)", "ALTER TABLE t ALTER c TYPE numeric", "ALTER TABLE t ALTER c TYPE numeric(5, 2)",
-    "ALTER TABLE t ALTER d TYPE timestamp(3)", "ALTER TABLE t ALTER d TYPE timestamp(6)", "ALTER TABLE t ALTER e TYPE timestamptz(4)",
-    "ALTER TABLE t ALTER e TYPE timestamptz", "ALTER TABLE t ALTER e TYPE timestamptz(1)", "ALTER TABLE t ALTER h TYPE inet",
-    "ALTER TABLE t ALTER k TYPE bit varying(16)", "ALTER TABLE t ALTER k TYPE bit varying(4)", "ALTER TABLE t ALTER nn TYPE text",
+    "ALTER TABLE t ALTER f TYPE varchar", "ALTER TABLE t ALTER f TYPE varchar(20)",
+    "ALTER TABLE t ALTER g TYPE text",
+    "ALTER TABLE t ALTER g TYPE varchar(4)", "ALTER TABLE t ALTER g TYPE char(8)",
+    "ALTER TABLE t ALTER c TYPE numeric(8, 2)",
+    "ALTER TABLE t ALTER c TYPE numeric(8, 3)", "ALTER TABLE t ALTER c TYPE numeric",
+    "ALTER TABLE t ALTER c TYPE numeric(5, 2)",
+    "ALTER TABLE t ALTER d TYPE timestamp(3)", "ALTER TABLE t ALTER d TYPE timestamp(6)",
+    "ALTER TABLE t ALTER e TYPE timestamptz(4)",
+    "ALTER TABLE t ALTER e TYPE timestamptz", "ALTER TABLE t ALTER e TYPE timestamptz(1)",
+    "ALTER TABLE t ALTER h TYPE inet",
+    "ALTER TABLE t ALTER k TYPE bit varying(16)", "ALTER TABLE t ALTER k TYPE bit varying(4)",
+    "ALTER TABLE t ALTER nn TYPE text",
     "ALTER TABLE t ALTER j TYPE varchar(20)[]",
 ]
 
@@ -433,7 +456,8 @@ def server_says(db, statement):
         for oid, mode in conn.execute("SELECT relation, mode FROM pg_locks WHERE pid = pg_backend_pid()"
                                       " AND locktype = 'relation'").fetchall():
             if oid in old:
-                level = [re.sub("[A-Z]", lambda m: " " + m.group(), mode.removesuffix("Lock")).strip().upper()]
+                level = [re.sub("[A-Z]", lambda m: " " + m.group(),
+                                mode.removesuffix("Lock")).strip().upper()]
                 held[old[oid]] = max(held.get(old[oid], 0), LOCKS.index(level[0]))
         conn.rollback()
     work = {}
@@ -478,7 +502,8 @@ def test_timestamp_to_timestamptz_by_zone(judged, lint, zone, rewrites):
     _, work = server_says(judged, "ALTER TABLE t ALTER d TYPE timestamptz")
     judged.psql("ALTER DATABASE lint_oracle RESET timezone")
     assert ("rewrite" in work.get("t", ())) == rewrites
-    found = lint("ALTER TABLE t ALTER d TYPE timestamptz", args=[judged.conninfo, "--only=change-type-rewrites"])
+    found = lint("ALTER TABLE t ALTER d TYPE timestamptz",
+                 args=[judged.conninfo, "--only=change-type-rewrites"])
     assert "unless" in found.findings[0]["message"].lower()
 
 
@@ -496,13 +521,15 @@ def test_a_database_knows_more(lint, db):
     assert rules("ALTER TABLE t ALTER b TYPE varchar(20)") == []
     assert rules("ALTER TABLE t ADD x int DEFAULT steady()") == []
     assert rules("ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES parent NOT VALID") == []
-    assert rules("ALTER TABLE t ADD FOREIGN KEY (nn) REFERENCES parent NOT VALID") == ["foreign-key-without-index"]
+    assert rules("ALTER TABLE t ADD FOREIGN KEY (nn) REFERENCES parent NOT VALID") == [
+        "foreign-key-without-index"]
     assert rules("DROP TABLE IF EXISTS no_such_table") == []
     assert rules("DROP INDEX IF EXISTS no_such_index") == []
     assert rules("CREATE TABLE IF NOT EXISTS t (a int); DROP TABLE t") == ["drop-table"]
 
     build, = lint(T + "CREATE INDEX x ON t (a)", args=[db.conninfo]).findings
-    assert build["severity"] == "warning" and re.search(r"about .* for .* \(about [34]\d\d,\d\d\d rows\)", build["message"])
+    assert build["severity"] == "warning" and re.search(r"about .* for .* \(about [34]\d\d,\d\d\d rows\)",
+                                                        build["message"])
     small, = lint(T + "CREATE INDEX x ON parent (id)", args=[db.conninfo]).findings
     assert small["severity"] == "info"
     # The table of an index is known, and with it what a DROP blocks.
@@ -516,14 +543,16 @@ def test_the_roles_own_lock_timeout_counts(lint, cluster, db):
     assert lint(text, args=[db.conninfo]).rules == ["missing-lock-timeout"]
     db.psql(f"ALTER DATABASE {db.name} SET lock_timeout = '2s'")
     assert lint(text, args=[db.conninfo]).rules == []
-    assert lint("CREATE INDEX CONCURRENTLY i ON t (a)", args=[db.conninfo]).rules == ["lock-timeout-with-concurrently"]
+    assert lint("CREATE INDEX CONCURRENTLY i ON t (a)",
+                args=[db.conninfo]).rules == ["lock-timeout-with-concurrently"]
 
 
 def test_default_partition_is_read(lint, db):
     db.psql("CREATE TABLE p (k int) PARTITION BY RANGE (k); CREATE TABLE pd PARTITION OF p DEFAULT;"
             "INSERT INTO p SELECT generate_series(1, 1000000); ANALYZE")
     done = lint(T + "CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (-9) TO (0)", args=[db.conninfo])
-    assert done.rules == ["attach-partition-without-check"] and "DEFAULT partition" in done.findings[0]["message"]
+    assert done.rules == ["attach-partition-without-check"]
+    assert "DEFAULT partition" in done.findings[0]["message"]
 
 
 def test_nothing_is_run_and_no_lock_is_waited_for(lint, db):
@@ -536,7 +565,8 @@ def test_nothing_is_run_and_no_lock_is_waited_for(lint, db):
 
 def test_types_are_known_from_earlier_files(lint):
     first = "CREATE TABLE t (a varchar(10), b int);"
-    done = lint(first, T + "ALTER TABLE t ALTER a TYPE varchar(20), ALTER b TYPE bigint;", names=["1.sql", "2.sql"])
+    done = lint(first, T + "ALTER TABLE t ALTER a TYPE varchar(20), ALTER b TYPE bigint;",
+                names=["1.sql", "2.sql"])
     assert done.rules == ["change-type-rewrites"] and "Column b" in done.findings[0]["message"]
     assert done.findings[0]["severity"] == "critical"
 
@@ -547,5 +577,6 @@ def test_enum_value_that_is_used(lint):
 
 
 def test_many_statements_take_no_time(lint):
-    text = "".join(f"ALTER TABLE t{n} ADD COLUMN c int REFERENCES u{n}; CREATE INDEX ON t{n} (c);\n" for n in range(3000))
+    text = "".join(f"ALTER TABLE t{n} ADD COLUMN c int REFERENCES u{n}; CREATE INDEX ON t{n} (c);\n"
+                   for n in range(3000))
     assert len(lint(text, args=["--only=create-index-without-concurrently"]).rules) == 3000
