@@ -78,6 +78,24 @@ static void forget_columns(struct pgm_judge *judge, const char *table)
 		}
 }
 
+/* What a DO block names, table and column, it may have dropped or renamed: nothing is known of it any more.
+ */
+static void forget_named(struct pgm_judge *judge, const char *code)
+{
+	struct pgm_map *maps[] = {&judge->types, &judge->checked, &judge->not_null, &judge->added};
+	for (size_t m = 0; m < sizeof(maps) / sizeof(*maps); m++)
+		for (size_t i = 0; i < maps[m]->capacity; i++) {
+			struct pgm_map_slot *slot = &maps[m]->slots[i];
+			const char *column = slot->value ? strrchr(slot->key, '\001') : NULL;
+			if (!column || !strcasestr(code, column + 1))
+				continue;
+			char *table = pgm_strndup(judge->arena, slot->key, (size_t)(column - slot->key));
+			char *schema = strchr(table, '\001');
+			if (strcasestr(code, schema ? schema + 1 : table))
+				slot->value = NULL;
+		}
+}
+
 static void note_rename(struct pgm_judge *judge, const struct pgm_op *op)
 {
 	struct pgm_map *maps[] = {&judge->types, &judge->checked, &judge->not_null, &judge->added,
@@ -110,6 +128,9 @@ void pgm_judge_note_after(struct pgm_judge *judge, const struct pgm_op *op)
 	switch (op->kind) {
 	case PGM_OP_CREATE_INDEX:
 		note_index(judge, op);
+		break;
+	case PGM_OP_CODE_BLOCK:
+		forget_named(judge, judge->statement->text);
 		break;
 	case PGM_OP_DROP_INDEX:
 		pgm_map_set(&judge->indexes, op->name, NULL);

@@ -294,8 +294,15 @@ def test_what_is_there_already_is_no_work(lint):
 
     for column in ["id", "a", "b"]:
         assert rules(f"ALTER TABLE t ALTER {column} SET NOT NULL;") == []
-    assert rules("ALTER TABLE t ALTER a DROP NOT NULL; ALTER TABLE t ALTER a SET NOT NULL;") == ["add-not-null"]
+    assert rules("ALTER TABLE t ALTER a DROP NOT NULL; ALTER TABLE t ALTER a SET NOT NULL;") == [
+        "add-not-null"]
     assert rules("ALTER TABLE t ADD COLUMN IF NOT EXISTS a uuid DEFAULT gen_random_uuid();") == []
+    # A block that cannot be seen may have renamed it away.
+    done = rules("DO $$ BEGIN ALTER TABLE t RENAME a TO c; END $$;"
+                 "ALTER TABLE t ADD COLUMN IF NOT EXISTS a uuid DEFAULT gen_random_uuid();")
+    assert "add-column-volatile-default" in done
+    assert rules("DO $$ BEGIN NULL; END $$;"
+                 "ALTER TABLE t ADD COLUMN IF NOT EXISTS a uuid DEFAULT gen_random_uuid();") == ["code-block"]
     assert rules("ALTER TABLE t DROP COLUMN a;\nALTER TABLE t ADD COLUMN IF NOT EXISTS a int NOT NULL;") == [
         "drop-column", "add-column-not-null-without-default"]
     assert rules("CREATE INDEX IF NOT EXISTS i ON t (a);") == []
