@@ -56,8 +56,8 @@ tree AS (
 ),
 part AS (
 	SELECT p.*, c.reltuples, s.histogram_bounds::pg_catalog.text AS bounds,
-	       c.relkind IN ('r', 'm') AND NOT pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT')
-			AS hidden
+	       CASE WHEN c.relkind IN ('r', 'm') AND c.reltuples > 0
+	       THEN NOT pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT') END AS hidden
 	FROM tree AS t
 	JOIN pk AS p ON p.relid = t.root
 	JOIN pg_catalog.pg_class AS c ON c.oid = t.relid
@@ -68,6 +68,8 @@ part AS (
 		SELECT v.histogram_bounds
 		FROM pg_catalog.pg_stats AS v
 		WHERE v.schemaname = n.nspname AND v.tablename = c.relname AND v.attname = a.attname
+		-- what has no rows, or was never analyzed, need not be looked up: that is most of many partitions
+		AND (c.relkind <> 'r' OR c.reltuples > 0)
 		OFFSET 0
 	) AS s ON true
 ),
