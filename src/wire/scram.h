@@ -1,0 +1,95 @@
+/*
+ * SCRAM-SHA-256 (RFC 5802, RFC 7677) on both sides, with channel binding tls-server-end-point (RFC 5929),
+ * and PostgreSQL's older md5. No I/O. A struct belongs to one thread; it holds secrets: end with _done().
+ *
+ * A pooler logs in to a server for a client whose password it does not know: the client's proof gives its
+ * ClientKey, which with the verifier's ServerKey is all that logging in takes (as PgBouncer and Odyssey do).
+ */
+#ifndef PGM_WIRE_SCRAM_H
+#define PGM_WIRE_SCRAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PGM_SCRAM_KEY_BYTES    32
+#define PGM_SCRAM_SALT_MAX     1024
+#define PGM_SCRAM_NONCE_MAX    1024
+#define PGM_SCRAM_ITERATIONS_MAX 10000000
+#define PGM_SCRAM_MESSAGE_MAX  8192
+#define PGM_MD5_TEXT_BYTES     36 /* "md5", 32 hex digits, NUL */
+
+/* What PostgreSQL keeps of a password: SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey> */
+struct pgm_scram_verifier {
+	uint32_t iterations;
+	uint8_t salt[PGM_SCRAM_SALT_MAX];
+	size_t salt_length;
+	uint8_t stored_key[PGM_SCRAM_KEY_BYTES];
+	uint8_t server_key[PGM_SCRAM_KEY_BYTES];
+};
+
+/* What logging in takes. */
+struct pgm_scram_keys {
+	uint8_t client_key[PGM_SCRAM_KEY_BYTES];
+	uint8_t server_key[PGM_SCRAM_KEY_BYTES];
+};
+
+bool pgm_scram_read_verifier(const char *text, struct pgm_scram_verifier *verifier);
+/* Of a plain password, with a random salt and 4096 iterations. */
+bool pgm_scram_make_verifier(const char *password, struct pgm_scram_verifier *verifier);
+/* A verifier that no password fits, always the same for a user: an unknown user is answered as any other. */
+void pgm_scram_mock_verifier(const char *user, struct pgm_scram_verifier *verifier);
+
+/* We are the server. */
+struct pgm_scram_server {
+	struct pgm_scram_verifier verifier;
+	bool mock;	     /* fail whatever the proof */
+	const uint8_t *binding; /* the certificate's hash, or NULL: channel binding is not offered */
+	size_t binding_length;
+	char first_bare[PGM_SCRAM_MESSAGE_MAX];
+	char server_first[PGM_SCRAM_MESSAGE_MAX];
+	char nonce[PGM_SCRAM_NONCE_MAX];
+	char gs2[256];		     /* the client's GS2 header */
+	bool plus;		     /* the client chose SCRAM-SHA-256-PLUS */
+	struct pgm_scram_keys keys;  /* after success */
+};
+
+/*
+ * client-first-message in, server-first-message out (NUL-terminated, in server_first). False: malformed;
+ * *why is PostgreSQL's wording (a static text).
+ */
+bool pgm_scram_server_first(struct pgm_scram_server *scram, const char *mechanism, const uint8_t *message,
+			    size_t length, const char **why);
+/* client-final-message in, server-final-message out; *malformed tells a bad message from a wrong password. */
+bool pgm_scram_server_final(struct pgm_scram_server *scram, const uint8_t *message, size_t length, char *out,
+			    size_t out_size, bool *malformed, const char **why);
+
+/* We are the client. */
+struct pgm_scram_client {
+	const char *password;		  /* one of the two */
+	const struct pgm_scram_keys *keys;
+	const uint8_t *binding; /* the server certificate's hash: ask for PLUS; NULL: no channel binding */
+	size_t binding_length;
+	bool tls; /* without binding: "y" (we could, the server offers none) or "n" */
+	char first_bare[PGM_SCRAM_NONCE_MAX];
+	char nonce[64];
+	char auth_message[PGM_SCRAM_MESSAGE_MAX * 3];
+	struct pgm_scram_keys used; /* after the final message: keys that may be cached */
+};
+
+bool pgm_scram_client_first(struct pgm_scram_client *scram, char *out, size_t out_size);
+bool pgm_scram_client_final(struct pgm_scram_client *scram, const uint8_t *server_first, size_t length,
+			    char *out, size_t out_size, const char **why);
+/* Whether the server knows the password too. */
+bool pgm_scram_client_verify(struct pgm_scram_client *scram, const uint8_t *server_final, size_t length,
+			     const char **why);
+
+void pgm_scram_wipe(void *secret, size_t length);
+bool pgm_random_bytes(void *bytes, size_t length); /* getrandom(2) */
+
+/* "md5" and 32 digits: md5(password || user); false where the library refuses MD5. */
+bool pgm_md5_password(const char *password, const char *user, char out[PGM_MD5_TEXT_BYTES]);
+/* The answer to AuthenticationMD5Password: from the text above and the salt. */
+bool pgm_md5_answer(const char *md5_text, const uint8_t salt[4], char out[PGM_MD5_TEXT_BYTES]);
+
+#endif
