@@ -1,0 +1,74 @@
+/*
+ * An event loop for one thread, on edge-triggered epoll. A source is registered once and never modified on
+ * the hot path: its owner reads until the socket is empty, and asks for "writable" only while bytes wait.
+ *
+ * Everything here belongs to the loop's thread, but pgm_loop_post(), which any thread may call.
+ */
+#ifndef PGM_LOOP_LOOP_H
+#define PGM_LOOP_LOOP_H
+
+#include "util/error.h"
+
+#include <pthread.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+
+#define PGM_LOOP_BATCH 64 /* events fetched by one call */
+
+struct pgm_loop;
+
+/* Something with a file descriptor; embedded in its owner, which ready() finds with container_of. */
+struct pgm_source {
+	int fd;
+	void (*ready)(struct pgm_source *source, uint32_t events);
+};
+
+/* A message to a loop from another thread; embedded, owned by the receiver once posted. */
+struct pgm_letter {
+	struct pgm_letter *next;
+	void (*deliver)(struct pgm_letter *letter, void *owner);
+};
+
+/* Memory that events of this batch may still point to: freed after it. Embedded as the first member. */
+struct pgm_grave {
+	struct pgm_grave *next;
+	void (*release)(struct pgm_grave *grave);
+};
+
+struct pgm_loop {
+	void *owner; /* given to letters */
+	int epoll_fd;
+	struct pgm_source wake; /* an eventfd */
+	uint64_t now_us;	/* monotonic; as of the event that is handled */
+	struct pgm_grave *graves;
+	pthread_mutex_t letters_lock;
+	struct pgm_letter *letters, **letters_end;
+	bool wake_sent;
+};
+
+bool pgm_loop_init(struct pgm_loop *loop, void *owner, struct pgm_error *err) PGM_MUST_CHECK;
+void pgm_loop_done(struct pgm_loop *loop);
+
+/* Register for reading, or with extra flags such as EPOLLEXCLUSIVE; -1 with errno. */
+int pgm_loop_add(struct pgm_loop *loop, struct pgm_source *source, uint32_t extra);
+/* Whether to be told when it can be written, too. */
+int pgm_loop_want_write(struct pgm_loop *loop, struct pgm_source *source, bool want);
+void pgm_loop_remove(struct pgm_loop *loop, struct pgm_source *source);
+
+/*
+ * Wait for events (at most timeout_ms) without lock held, then handle them with it: whoever holds the lock
+ * sees the owner at rest.
+ */
+void pgm_loop_run_once(struct pgm_loop *loop, pthread_mutex_t *lock, int timeout_ms);
+
+/* Any thread. */
+void pgm_loop_post(struct pgm_loop *loop, struct pgm_letter *letter);
+
+/* Free when no event of this batch can point to it any more. */
+void pgm_loop_bury(struct pgm_loop *loop, struct pgm_grave *grave);
+
+uint64_t pgm_loop_clock_us(void); /* monotonic */
+
+#define pgm_container_of(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
+#endif

@@ -1,0 +1,225 @@
+#include "loop/stream.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define OUT_KEEP_BYTES 16384 /* a larger buffer is given back when it is empty */
+
+bool pgm_stream_open(struct pgm_stream *stream, struct pgm_loop *loop, int fd,
+		     void (*ready)(struct pgm_source *source, uint32_t events))
+{
+	int one = 1, domain = AF_UNSPEC;
+	socklen_t size = sizeof(domain);
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0))
+		return false;
+	getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size);
+	memset(stream, 0, sizeof(*stream));
+	stream->unix_socket = domain == AF_UNIX;
+	if (!stream->unix_socket)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	stream->source.fd = fd;
+	stream->source.ready = ready;
+	if (pgm_stream_join(stream, loop))
+		return true;
+	stream->source.fd = -1;
+	return false;
+}
+
+void pgm_stream_leave(struct pgm_stream *stream)
+{
+	assert(pgm_stream_waiting(stream) == 0);
+	pgm_loop_remove(stream->loop, &stream->source);
+	stream->loop = NULL;
+	stream->want_write = false;
+}
+
+bool pgm_stream_join(struct pgm_stream *stream, struct pgm_loop *loop)
+{
+	stream->loop = loop;
+	return pgm_loop_add(loop, &stream->source, 0) == 0;
+}
+
+static bool want_write(struct pgm_stream *stream, bool want)
+{
+	if (stream->want_write == want)
+		return true;
+	stream->want_write = want;
+	return pgm_loop_want_write(stream->loop, &stream->source, want) == 0;
+}
+
+static void keep(struct pgm_stream *stream, const uint8_t *bytes, size_t length)
+{
+	if (stream->out_end + length > stream->out_capacity && stream->out_sent) {
+		memmove(stream->out, stream->out + stream->out_sent, pgm_stream_waiting(stream));
+		stream->out_end -= stream->out_sent;
+		stream->out_sent = 0;
+	}
+	if (stream->out_end + length > stream->out_capacity) {
+		size_t wanted = stream->out_capacity ? stream->out_capacity : 4096;
+		while (wanted < stream->out_end + length)
+			wanted *= 2;
+		uint8_t *grown = realloc(stream->out, wanted);
+		if (!grown) {
+			stream->hangup = true; /* as good as broken: the owner will close it */
+			return;
+		}
+		stream->out = grown;
+		stream->out_capacity = wanted;
+	}
+	memcpy(stream->out + stream->out_end, bytes, length);
+	stream->out_end += length;
+}
+
+/* Bytes that went out now; -1: broken. */
+static ssize_t send_some(struct pgm_stream *stream, const struct iovec *iov, int count)
+{
+	if (stream->tls) {
+		size_t done, sent = 0;
+		for (int i = 0; i < count; i++) {
+			const uint8_t *at = iov[i].iov_base;
+			size_t left = iov[i].iov_len;
+			while (left) {
+				enum pgm_tls_result result = pgm_tls_write(stream->tls, at, left, &done);
+				if (result == PGM_TLS_WAIT_READ || result == PGM_TLS_WAIT_WRITE)
+					return (ssize_t)sent;
+				if (result != PGM_TLS_OK)
+					return -1;
+				at += done;
+				left -= done;
+				sent += done;
+			}
+		}
+		return (ssize_t)sent;
+	}
+	struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)count};
+	ssize_t sent;
+	do
+		sent = count == 1 ? send(stream->source.fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL)
+				  : sendmsg(stream->source.fd, &message, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	if (sent < 0)
+		return errno == EAGAIN ? 0 : -1;
+	return sent;
+}
+
+static bool flush(struct pgm_stream *stream)
+{
+	while (pgm_stream_waiting(stream)) {
+		struct iovec iov = {stream->out + stream->out_sent, pgm_stream_waiting(stream)};
+		ssize_t sent = send_some(stream, &iov, 1);
+		if (sent < 0)
+			return false;
+		if (sent == 0)
+			return want_write(stream, true);
+		stream->out_sent += (size_t)sent;
+	}
+	stream->out_sent = stream->out_end = 0;
+	if (stream->out_capacity > OUT_KEEP_BYTES) {
+		free(stream->out);
+		stream->out = NULL;
+		stream->out_capacity = 0;
+	}
+	return want_write(stream, false);
+}
+
+bool pgm_stream_note(struct pgm_stream *stream, uint32_t events)
+{
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		stream->readable = true;
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		stream->hangup = true;
+	/* TLS may have to read before it can write */
+	if (pgm_stream_waiting(stream) && (events & EPOLLOUT || stream->tls))
+		return flush(stream);
+	return true;
+}
+
+static enum pgm_stream_result read_tls(struct pgm_stream *stream, void *bytes, size_t size, size_t *got)
+{
+	switch (pgm_tls_read(stream->tls, bytes, size, got)) {
+	case PGM_TLS_OK:
+		return PGM_STREAM_DATA;
+	case PGM_TLS_WAIT_WRITE:
+		want_write(stream, true);
+		/* fall through */
+	case PGM_TLS_WAIT_READ:
+		stream->readable = false;
+		return PGM_STREAM_WAIT;
+	default:
+		return PGM_STREAM_END;
+	}
+}
+
+enum pgm_stream_result pgm_stream_read(struct pgm_stream *stream, void *bytes, size_t size, size_t *got)
+{
+	*got = 0;
+	if (stream->source.fd < 0)
+		return PGM_STREAM_END;
+	if (!stream->readable)
+		return PGM_STREAM_WAIT;
+	if (stream->tls)
+		return read_tls(stream, bytes, size, got);
+	ssize_t count;
+	do
+		count = recv(stream->source.fd, bytes, size, 0);
+	while (count < 0 && errno == EINTR);
+	if (count > 0) {
+		*got = (size_t)count;
+		if ((size_t)count < size && !stream->hangup)
+			stream->readable = false;
+		return PGM_STREAM_DATA;
+	}
+	if (count < 0 && errno == EAGAIN) {
+		stream->readable = false;
+		return PGM_STREAM_WAIT;
+	}
+	return PGM_STREAM_END;
+}
+
+bool pgm_stream_writev(struct pgm_stream *stream, const struct iovec *iov, int count)
+{
+	if (stream->source.fd < 0)
+		return false;
+	ssize_t sent = 0;
+	if (pgm_stream_waiting(stream) == 0) {
+		sent = send_some(stream, iov, count);
+		if (sent < 0)
+			return false;
+	}
+	size_t skip = (size_t)sent;
+	for (int i = 0; i < count; i++) {
+		if (skip >= iov[i].iov_len) {
+			skip -= iov[i].iov_len;
+			continue;
+		}
+		keep(stream, (const uint8_t *)iov[i].iov_base + skip, iov[i].iov_len - skip);
+		skip = 0;
+	}
+	return pgm_stream_waiting(stream) == 0 || want_write(stream, true);
+}
+
+bool pgm_stream_write(struct pgm_stream *stream, const void *bytes, size_t length)
+{
+	struct iovec iov = {(void *)(uintptr_t)bytes, length};
+	return pgm_stream_writev(stream, &iov, 1);
+}
+
+void pgm_stream_close(struct pgm_stream *stream)
+{
+	pgm_tls_free(stream->tls);
+	stream->tls = NULL;
+	if (stream->source.fd >= 0)
+		close(stream->source.fd); /* leaves epoll too */
+	stream->source.fd = -1;
+	free(stream->out);
+	stream->out = NULL;
+	stream->out_sent = stream->out_end = stream->out_capacity = 0;
+}
