@@ -9,8 +9,8 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 SRC = os.path.join(ROOT, "src")
 
 # A folder may include itself and what stands before it. Features stand beside each other.
-LAYERS = ["util", "pg", "cluster", "sql", "catalog", "workload", "change"]
-FEATURES = ["check", "advise", "lint", "demo"]
+LAYERS = ["util", "wire", "loop", "pg", "cluster", "sql", "catalog", "workload", "change"]
+FEATURES = ["check", "advise", "lint", "demo", "pool"]
 TOP = ["cli"]
 
 FILE_LINES_MAX = 800
@@ -52,7 +52,8 @@ def test_includes_run_downwards_only():
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("header,layer", [("libpq-fe.h", "pg"), ("pg_query.h", "sql")])
+@pytest.mark.parametrize("header,layer", [("libpq-fe.h", "pg"), ("pg_query.h", "sql"),
+                                          ("openssl/ssl.h", "loop")])
 def test_libraries_stay_behind_their_layer(header, layer):
     wrong = []
     for path in sources():
