@@ -1,0 +1,166 @@
+/*
+ * What the workers share: the databases, the pools (one for each database and user), how many connections
+ * each may have, and who may be cancelled. A pool of N is N in all workers together: `servers` is one atomic
+ * count, and a worker that has more servers than work hands one over to a worker whose clients wait.
+ *
+ * Locks, always taken in this order: pgm_pooler.admin_lock, a worker's lock, pgm_pooler.lock, a pool's lock.
+ * The texts and objects here live as long as the process; a pool or database that the configuration no longer
+ * has is only marked.
+ */
+#ifndef PGM_POOL_POOL_H
+#define PGM_POOL_POOL_H
+
+#include "loop/tls.h"
+#include "pool/auth.h"
+#include "pool/config.h"
+#include "pool/pairs.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+
+#define PGM_POOL_WORKERS_MAX 64
+#define PGM_POOL_HOSTS_MAX   16
+
+/* Where a database's servers are: one address of one host. */
+struct pgm_address {
+	struct sockaddr_storage address;
+	socklen_t length;
+	char host[256]; /* as configured: for TLS and SHOW */
+	int port;
+};
+
+struct pgm_database {
+	const char *name;
+	unsigned index;
+	const struct pgm_config_database *config; /* NULL: gone from the configuration */
+	char *server_name;			  /* the database's name at the server */
+	_Atomic int connections;		  /* servers, of all its pools */
+	_Atomic int clients;
+	_Atomic bool paused, disabled;
+	_Atomic bool wait_close; /* WAIT_CLOSE waits */
+	_Atomic uint64_t reconnect; /* servers of an older number are closed when they are released */
+	pthread_mutex_t lock;	    /* of the addresses */
+	struct pgm_address addresses[PGM_POOL_HOSTS_MAX];
+	size_t address_count;
+	uint64_t resolved_at_us;
+	bool resolving;
+	_Atomic unsigned next_address; /* round robin */
+};
+
+/* Login failures that a client is told of. */
+struct pgm_login_failure {
+	char sqlstate[6];
+	char message[512];
+	uint64_t at_us;	 /* 0: the last one succeeded */
+	unsigned in_row;
+	bool final; /* waiting will not mend it: wrong password, no such database */
+};
+
+struct pgm_pool {
+	struct pgm_database *database;
+	const char *user; /* as the client logged in */
+	unsigned index;	  /* its place in every worker's table */
+	/* from the configuration; change under all workers' locks */
+	enum pgm_pool_mode mode;
+	int size, min_size, reserve;
+	int64_t server_lifetime_us, query_timeout_ms;
+
+	_Atomic int servers; /* connecting ones included */
+	_Atomic int waiting; /* clients, in all workers */
+	struct {
+		_Atomic uint64_t oldest_wait_us; /* when the client at the head of this worker's queue came; 0: none */
+		_Atomic int idle;		 /* servers that this worker could hand over */
+	} at[PGM_POOL_WORKERS_MAX];
+
+	pthread_mutex_t lock; /* of what follows */
+	const struct pgm_pairs *reports; /* of the newest server; NULL: none yet */
+	char *secret;			 /* plain or md5, of the client or the configuration; NULL: none */
+	bool have_keys;
+	struct pgm_scram_keys keys;
+	struct pgm_scram_cache scram_cache;
+	struct pgm_login_failure failure;
+	/* what servers reported for a client's startup settings: pairs of sets */
+	struct {
+		const struct pgm_pairs *settings, *reports;
+	} welcomes[16];
+	size_t welcome_count;
+};
+
+struct pgm_worker;
+struct pgm_background;
+
+enum pgm_pooler_state {
+	PGM_POOLER_RUNNING,
+	PGM_POOLER_SUSPENDED,
+	PGM_POOLER_WAIT_CLIENTS, /* SHUTDOWN WAIT_FOR_CLIENTS: new ones are refused */
+	PGM_POOLER_WAIT_SERVERS, /* SHUTDOWN WAIT_FOR_SERVERS: as PAUSE, then end */
+	PGM_POOLER_ENDING,
+};
+
+/* The process. */
+struct pgm_pooler {
+	struct pgm_pool_config *config; /* changes under admin_lock and all workers' locks */
+	uint64_t started_us;
+	int64_t started_at; /* seconds since 1970 */
+	pthread_mutex_t admin_lock; /* whoever reads or changes all workers */
+	struct pgm_worker *workers[PGM_POOL_WORKERS_MAX];
+	unsigned worker_count;
+	_Atomic int state; /* enum pgm_pooler_state */
+	_Atomic bool paused;
+	_Atomic int client_count;
+	_Atomic uint64_t next_client_id, next_server_id;
+	struct pgm_tls_context *client_tls, *server_tls; /* NULL: off */
+	int *listeners;
+	size_t listener_count;
+	struct pgm_background *background;
+	struct pgm_loop control; /* the main thread's: signals and the console */
+
+	pthread_mutex_t lock; /* of the tables below */
+	struct pgm_database **databases;
+	size_t database_count;
+	struct pgm_pool **pools;
+	size_t pool_count;
+	struct pgm_cancel_slot *cancel_slots;
+	size_t cancel_capacity, cancel_count;
+};
+
+/* Run until it is told to end; returns the exit code. Takes config over. ready_fd (or -1) gets a byte when it
+ * listens. */
+int pgm_pool_main(struct pgm_pool_config *config, int ready_fd);
+
+/* The database that clients call name; NULL: none. Made from "*" where the configuration has that. */
+struct pgm_database *pgm_pooler_database(struct pgm_pooler *pooler, const char *name);
+struct pgm_pool *pgm_pooler_pool(struct pgm_pooler *pooler, struct pgm_database *database, const char *user);
+/* Settings of databases and pools after the configuration changed; the caller holds all workers' locks. */
+void pgm_pooler_configure(struct pgm_pooler *pooler);
+
+/* Take one connection of the budget: false where the pool, its database or its user has all it may have.
+ * starving: a client waits for longer than reserve_pool_timeout. */
+bool pgm_pool_take(struct pgm_pooler *pooler, struct pgm_pool *pool, bool starving);
+void pgm_pool_give_back(struct pgm_pool *pool);
+
+/*
+ * Cancel keys. A key is the pid and secret that a client was told; wherever it is asked for, the client's
+ * worker is found by it. Secrets come from getrandom, and a key that is gone is gone.
+ */
+#define PGM_CANCEL_SECRET_BYTES 32
+struct pgm_cancel_key {
+	uint32_t pid;
+	uint8_t length; /* 4 in protocol 3.0 */
+	uint8_t secret[PGM_CANCEL_SECRET_BYTES];
+};
+/* Makes a key that no other client has (pid 0: invents one). */
+bool pgm_cancel_register(struct pgm_pooler *pooler, struct pgm_cancel_key *key, uint32_t pid, bool long_secret,
+			 unsigned worker, uint64_t client_id);
+void pgm_cancel_forget(struct pgm_pooler *pooler, const struct pgm_cancel_key *key);
+bool pgm_cancel_find(struct pgm_pooler *pooler, uint32_t pid, const uint8_t *secret, size_t length,
+		     unsigned *worker, uint64_t *client_id);
+
+/* The log: one line a call, to stderr, the log file or syslog; any thread. Never a secret. */
+enum pgm_log_level { PGM_LOG_ERROR, PGM_LOG_WARNING, PGM_LOG_NOTICE, PGM_LOG_DEBUG };
+void pgm_log(enum pgm_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool pgm_log_open(const struct pgm_pool_config *config, bool quiet, struct pgm_error *err) PGM_MUST_CHECK;
+void pgm_log_reopen(void);
+
+#endif

@@ -1,0 +1,151 @@
+/*
+ * A connection to PostgreSQL. It belongs to one worker's share of its pool; idle ones may be handed to another
+ * worker. What came to it that was not relayed to a client is of our own jobs.
+ */
+#ifndef PGM_POOL_SERVER_H
+#define PGM_POOL_SERVER_H
+
+#include "pool/statement.h"
+#include "pool/worker.h"
+
+enum pgm_server_state {
+	PGM_SERVER_CONNECTING, /* connect(2) is under way; then TLS_ASKED or LOGIN */
+	PGM_SERVER_TLS_ASKED,  /* SSLRequest sent: waits for one byte; then TLS or LOGIN */
+	PGM_SERVER_TLS,	       /* handshake; then LOGIN */
+	PGM_SERVER_LOGIN,      /* startup packet sent: waits for ReadyForQuery; then IDLE */
+	PGM_SERVER_IDLE,       /* nobody's; then LINKED */
+	PGM_SERVER_LINKED,     /* a client's, or running a job; then IDLE */
+	PGM_SERVER_DEAD,       /* closed, waits to be freed */
+};
+
+/* Statements of our own, whose answers no client sees. */
+enum pgm_job {
+	PGM_JOB_NONE,
+	PGM_JOB_CONNECT_QUERY, /* after login; then IDLE */
+	PGM_JOB_CHECK,	       /* is it alive, before a client gets it; then APPLY or the client */
+	PGM_JOB_APPLY,	       /* bring the session's settings to the client's; then the client */
+	PGM_JOB_PROBE,	       /* what did the client leave in the session; then IDLE or pinned */
+	PGM_JOB_ROLLBACK,      /* the client went in a transaction; then RESET */
+	PGM_JOB_RESET,	       /* the client went, or strict: nothing is left; then IDLE or the next client */
+	PGM_JOB_SETTLE,	       /* a cancel was sent: one round trip, so that it cannot hit the next; then IDLE */
+};
+
+/* What the server owes an answer to, in the order of the requests. */
+enum pgm_expect_kind {
+	PGM_EXPECT_QUERY,    /* to ReadyForQuery */
+	PGM_EXPECT_FUNCTION, /* to ReadyForQuery */
+	PGM_EXPECT_JOB,	     /* to ReadyForQuery; ours */
+	PGM_EXPECT_PARSE,
+	PGM_EXPECT_BIND,
+	PGM_EXPECT_DESCRIBE,
+	PGM_EXPECT_EXECUTE,
+	PGM_EXPECT_CLOSE,
+	PGM_EXPECT_SYNC,
+};
+
+enum pgm_expect_flags {
+	PGM_EXPECT_HIDDEN = 1,	    /* the client did not ask: swallow the answer */
+	PGM_EXPECT_LOCAL = 2,	    /* the server was not asked: answer when its turn comes */
+	PGM_EXPECT_DUPLICATE = 4,   /* a Parse that must fail, for the name is taken */
+	PGM_EXPECT_NAMED = 8,	    /* of Parse: the client gave it a name */
+	PGM_EXPECT_DROPS_ALL = 16,  /* DEALLOCATE ALL, DISCARD ALL: on success all statements are gone */
+};
+
+struct pgm_expect {
+	uint8_t kind;
+	uint8_t flags;
+	uint32_t epoch;
+	struct pgm_prepared *prepared;	  /* held by the server's holding or by this entry (own_prepared) */
+	struct pgm_profile_entry *entry;  /* of QUERY and EXECUTE; NULL: not profiled */
+	uint64_t fingerprint;
+};
+
+struct pgm_server_login; /* server.c */
+
+struct pgm_server {
+	struct pgm_grave grave;
+	struct pgm_stream stream;
+	struct pgm_link link; /* in its share's list for its state */
+	struct pgm_share *share;
+	uint64_t id;
+	enum pgm_server_state state;
+	struct pgm_client *client; /* LINKED: whose it is; NULL: only a job runs */
+	struct pgm_server_login *login;
+	struct pgm_address address;
+	uint32_t pid; /* the backend's key */
+	uint8_t secret[256];
+	size_t secret_length;
+	uint64_t reconnect; /* the database's number when it connected */
+	uint64_t connected_us, released_us, linked_us;
+	uint64_t last_client_id;
+
+	/* what it owes */
+	struct pgm_expect *expects; /* a ring */
+	uint32_t expect_head, expect_count, expect_capacity;
+	char status; /* 'I', 'T', 'E' */
+	bool skip_to_sync; /* after an error in an extended batch, requests up to Sync are not sent */
+	uint32_t syncs_in_copy;
+	bool copy_in;
+	enum pgm_job job;
+	bool job_failed;
+	char job_sqlstate[6];
+	char job_message[256];
+	struct pgm_probe *probe; /* what PGM_JOB_PROBE found so far */
+
+	/* relaying */
+	uint8_t *carry; /* the begin of a message */
+	size_t carry_length, carry_capacity;
+	size_t skip; /* bytes of a message's body that are still to come, and are passed on unseen */
+	bool skip_hidden;
+	uint64_t mark_us; /* when the request that is being answered was sent, or the one before answered */
+	uint64_t bytes_since_mark;
+
+	/* the session */
+	const struct pgm_pairs *applied; /* settings that we set in it */
+	const struct pgm_pairs *reports; /* ParameterStatus, as it stands */
+	struct pgm_holding holding;
+	uint64_t unnamed; /* which client statement its unnamed one is; 0: none */
+	uint64_t sequence_client; /* whose nextval() was the last; 0: none since a DISCARD */
+	uint32_t touched; /* enum pgm_scan_flags of what ran since it was last clean */
+	unsigned cancels; /* cancel requests on their way */
+	bool cancelled;	  /* one was sent since it was linked */
+	bool close_soon;  /* RECONNECT, an error that leaves it unclear: close it when it is free */
+	char close_reason[80];
+};
+
+/* Connect; the budget was taken. It joins share->logging_in, and waiting clients get it once it is ready. */
+void pgm_server_connect(struct pgm_share *share);
+void pgm_server_close(struct pgm_server *server, const char *reason);
+void pgm_server_ready(struct pgm_source *source, uint32_t events);
+
+/* Link an idle server with a client, and make its session the client's; then the client goes on. */
+void pgm_server_link(struct pgm_server *server, struct pgm_client *client);
+/* The client is done with it: clean what must be, then IDLE. client is unlinked at once. */
+void pgm_server_release(struct pgm_server *server);
+/* Its client has gone, perhaps in the middle of something. */
+void pgm_server_abandon(struct pgm_server *server);
+/* Nobody needs it and it is clean: to the idle list, or to a worker whose clients wait longer. */
+void pgm_server_to_idle(struct pgm_server *server);
+
+/* Ask the server to cancel what it runs for its client. */
+void pgm_server_cancel(struct pgm_server *server);
+
+/* Bytes came (backend.c). */
+void pgm_server_relay(struct pgm_server *server);
+
+struct pgm_expect *pgm_server_expect(struct pgm_server *server, enum pgm_expect_kind kind, unsigned flags);
+static inline struct pgm_expect *pgm_server_head(struct pgm_server *server)
+{
+	return server->expect_count ? &server->expects[server->expect_head & (server->expect_capacity - 1)]
+				    : NULL;
+}
+
+/* Jobs (session.c). */
+bool pgm_job_start(struct pgm_server *server, enum pgm_job job, const char *sql);
+void pgm_job_message(struct pgm_server *server, char type, const uint8_t *body, size_t length);
+void pgm_job_done(struct pgm_server *server);
+
+/* Keep the texts of a failure, for the pool's clients. */
+void pgm_server_failed(struct pgm_server *server, const char *sqlstate, const char *message, bool final);
+
+#endif

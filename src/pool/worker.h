@@ -1,0 +1,83 @@
+/*
+ * A worker: one thread with an event loop, its clients, and its share of each pool's servers. Whatever hangs
+ * on a worker is touched by its thread alone, with the worker's lock held; the control thread takes the lock
+ * to look at it or change it, which it can between two rounds of the loop.
+ */
+#ifndef PGM_POOL_WORKER_H
+#define PGM_POOL_WORKER_H
+
+#include "loop/stream.h"
+#include "pool/list.h"
+#include "pool/pool.h"
+#include "pool/profile.h"
+
+#define PGM_SCRATCH_BYTES ((size_t)128 << 10) /* of one read */
+#define PGM_CARRY_BYTES	  ((size_t)64 << 10)  /* in front of it: the begin of a message, from the read before */
+#define PGM_WORKER_TICK_MS 100
+
+struct pgm_client;
+struct pgm_server;
+
+/* What SHOW STATS counts; written by the worker, read under its lock. */
+struct pgm_pool_stats {
+	uint64_t queries, transactions, errors;
+	uint64_t bytes_in, bytes_out; /* from and to clients */
+	uint64_t query_us, transaction_us, wait_us;
+	uint64_t client_parses, server_parses, binds;
+	uint64_t server_assignments;
+	uint64_t probes, applies, resets; /* our own statements: see session.h */
+	uint64_t cancels;
+};
+
+/* A pool as one worker sees it. */
+struct pgm_share {
+	struct pgm_pool *pool;
+	struct pgm_worker *worker;
+	struct pgm_list idle;	 /* servers, the last used first */
+	struct pgm_list busy;	 /* servers that a client has, or that run something of ours */
+	struct pgm_list logging_in;
+	struct pgm_list waiting; /* clients, the longest waiting first */
+	uint64_t next_connect_us;
+	bool asked_others; /* for an idle server, and no answer yet */
+	bool serving;
+	struct pgm_pool_stats stats;
+};
+
+struct pgm_worker {
+	struct pgm_pooler *pooler;
+	unsigned index;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	struct pgm_loop loop;
+	struct pgm_source *listeners; /* one for each of the pooler's */
+	size_t listener_count;
+	struct pgm_list clients; /* all, in whatever state */
+	_Atomic int client_count;
+	struct pgm_share **shares; /* by pool->index; NULL: not yet used here */
+	size_t share_capacity;
+	struct pgm_profile *profile; /* NULL: off */
+	uint64_t last_tick_us, last_slow_tick_us;
+	bool accepting;
+	bool stop;
+	/* scratch of one event */
+	uint8_t *scratch;	/* PGM_CARRY_BYTES + PGM_SCRATCH_BYTES */
+	uint8_t *rewrite;	/* messages that we make: PGM_CARRY_BYTES */
+	size_t rewrite_used;
+	struct iovec gather[PGM_STREAM_IOV_MAX];
+	int gather_count;
+};
+
+struct pgm_worker *pgm_worker_new(struct pgm_pooler *pooler, unsigned index, struct pgm_error *err);
+bool pgm_worker_start(struct pgm_worker *worker, struct pgm_error *err) PGM_MUST_CHECK;
+void pgm_worker_stop(struct pgm_worker *worker); /* and wait for its end */
+void pgm_worker_free(struct pgm_worker *worker);
+
+/* Listen or stop listening; with the lock held. */
+void pgm_worker_accept(struct pgm_worker *worker, bool accept);
+
+struct pgm_share *pgm_worker_share(struct pgm_worker *worker, struct pgm_pool *pool);
+
+/* Give idle servers to waiting clients, connect or ask other workers where that is not enough. */
+void pgm_share_serve(struct pgm_share *share);
+
+#endif
