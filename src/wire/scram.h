@@ -12,12 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PGM_SCRAM_KEY_BYTES    32
-#define PGM_SCRAM_SALT_MAX     1024
-#define PGM_SCRAM_NONCE_MAX    1024
+#define PGM_SCRAM_KEY_BYTES	 32
+#define PGM_SCRAM_SALT_MAX	 1024
+#define PGM_SCRAM_NONCE_MAX	 1024
 #define PGM_SCRAM_ITERATIONS_MAX 10000000
-#define PGM_SCRAM_MESSAGE_MAX  8192
-#define PGM_MD5_TEXT_BYTES     36 /* "md5", 32 hex digits, NUL */
+#define PGM_SCRAM_MESSAGE_MAX	 8192
+#define PGM_MD5_TEXT_BYTES	 36 /* "md5", 32 hex digits, NUL */
 
 /* What PostgreSQL keeps of a password: SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey> */
 struct pgm_scram_verifier {
@@ -43,15 +43,15 @@ void pgm_scram_mock_verifier(const char *user, struct pgm_scram_verifier *verifi
 /* We are the server. */
 struct pgm_scram_server {
 	struct pgm_scram_verifier verifier;
-	bool mock;	     /* fail whatever the proof */
+	bool mock;		/* fail whatever the proof */
 	const uint8_t *binding; /* the certificate's hash, or NULL: channel binding is not offered */
 	size_t binding_length;
 	char first_bare[PGM_SCRAM_MESSAGE_MAX];
 	char server_first[PGM_SCRAM_MESSAGE_MAX];
 	char nonce[PGM_SCRAM_NONCE_MAX];
-	char gs2[256];		     /* the client's GS2 header */
-	bool plus;		     /* the client chose SCRAM-SHA-256-PLUS */
-	struct pgm_scram_keys keys;  /* after success */
+	char gs2[256];		    /* the client's GS2 header */
+	bool plus;		    /* the client chose SCRAM-SHA-256-PLUS */
+	struct pgm_scram_keys keys; /* after success */
 };
 
 /*
@@ -66,7 +66,7 @@ bool pgm_scram_server_final(struct pgm_scram_server *scram, const uint8_t *messa
 
 /* We are the client. */
 struct pgm_scram_client {
-	const char *password;		  /* one of the two */
+	const char *password; /* one of the two */
 	const struct pgm_scram_keys *keys;
 	const uint8_t *binding; /* the server certificate's hash: ask for PLUS; NULL: no channel binding */
 	size_t binding_length;

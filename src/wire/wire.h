@@ -15,15 +15,15 @@
 #include <stdint.h>
 #include <string.h>
 
-#define PGM_WIRE_HEADER_BYTES  5		/* type and length */
-#define PGM_WIRE_MESSAGE_MAX   0x3fffffff	/* as PostgreSQL's MaxAllocSize, the length word included */
-#define PGM_WIRE_STARTUP_MAX   10000		/* as PostgreSQL's MAX_STARTUP_PACKET_LENGTH */
-#define PGM_WIRE_PROTOCOL_3_0  0x00030000
-#define PGM_WIRE_PROTOCOL_3_2  0x00030002
-#define PGM_WIRE_CODE_CANCEL   80877102
-#define PGM_WIRE_CODE_SSL      80877103
-#define PGM_WIRE_CODE_GSSENC   80877104
-#define PGM_WIRE_NO_PARAMETER  0xffffffffu	/* the length of a NULL parameter */
+#define PGM_WIRE_HEADER_BYTES 5		 /* type and length */
+#define PGM_WIRE_MESSAGE_MAX  0x3fffffff /* as PostgreSQL's MaxAllocSize, the length word included */
+#define PGM_WIRE_STARTUP_MAX  10004	 /* PostgreSQL's MAX_STARTUP_PACKET_LENGTH and the length word */
+#define PGM_WIRE_PROTOCOL_3_0 0x00030000
+#define PGM_WIRE_PROTOCOL_3_2 0x00030002
+#define PGM_WIRE_CODE_CANCEL  80877102
+#define PGM_WIRE_CODE_SSL     80877103
+#define PGM_WIRE_CODE_GSSENC  80877104
+#define PGM_WIRE_NO_PARAMETER 0xffffffffu /* the length of a NULL parameter */
 
 /* What a client sends. */
 enum pgm_frontend {
@@ -168,7 +168,10 @@ static inline const char *pgm_cursor_string(struct pgm_cursor *cursor, size_t *l
 	return text;
 }
 
-/* Messages are put together in a buffer of the caller's; what does not fit sets full and is left out. */
+/*
+ * Messages are put together in a buffer of the caller's. What does not fit sets full; that message and all
+ * after it are left out, so that what is there are whole messages.
+ */
 struct pgm_writer {
 	uint8_t *at;
 	uint8_t *start;
@@ -193,7 +196,8 @@ void pgm_writer_u16(struct pgm_writer *writer, uint16_t value);
 void pgm_writer_u32(struct pgm_writer *writer, uint32_t value);
 void pgm_writer_string(struct pgm_writer *writer, const char *text); /* with its NUL */
 
-/* Begin a message (type 0: a startup packet, which has none); pgm_writer_end() writes its length. */
+/* Begin a message (type 0: a startup packet, which has none); pgm_writer_end() writes its length. No nesting.
+ */
 void pgm_writer_begin(struct pgm_writer *writer, char type);
 void pgm_writer_end(struct pgm_writer *writer);
 
@@ -204,7 +208,10 @@ void pgm_wire_parameter_status(struct pgm_writer *writer, const char *name, cons
 void pgm_wire_command_complete(struct pgm_writer *writer, const char *tag);
 void pgm_wire_query(struct pgm_writer *writer, const char *sql);
 
-/* An ErrorResponse or a NoticeResponse as PostgreSQL sends them: S, V, C, M and, unless NULL, D and H. */
+/*
+ * An ErrorResponse or a NoticeResponse as PostgreSQL sends them: S, V, C (XX000 or 00000 where sqlstate is
+ * ""), M and, unless NULL, D and H.
+ */
 struct pgm_wire_error {
 	const char *severity; /* "ERROR", "FATAL", "NOTICE"... */
 	const char *sqlstate; /* "" where there is none */
@@ -215,7 +222,10 @@ struct pgm_wire_error {
 void pgm_wire_error(struct pgm_writer *writer, const struct pgm_wire_error *error);
 void pgm_wire_notice(struct pgm_writer *writer, const struct pgm_wire_error *notice);
 
-/* The fields of one that came: never NULL but detail and hint. False where a field has no end. */
+/*
+ * The fields of one that came, in place: "" where one is missing, NULL for detail and hint. False where a
+ * field or the message has no end; what stood before it is there.
+ */
 bool pgm_wire_read_error(const uint8_t *body, size_t length, struct pgm_wire_error *error);
 
 /* A table, as the console answers: RowDescription of text columns, DataRows of texts (NULL is SQL NULL). */
