@@ -1,7 +1,7 @@
 /*
  * What the pooler must know of a statement's text, in one pass over it, without parsing or allocating: its
- * fingerprint (the same for texts that differ only in literals, parameters' numbers, IN-list lengths, space,
- * comments and the case of keywords), and whether it may leave something behind in the session.
+ * fingerprint (the same for texts that differ only in values, parameters' numbers, the lengths of IN lists, of
+ * ARRAY[...] and of VALUES, space, comments, the case of keywords and plain names, and savepoints' names), and whether it may leave something behind in the session.
  *
  * It errs to one side: it may say that state is touched where it is not (that costs a look at the server),
  * never the other way round for anything that is written out in the text. What a function does inside is out
@@ -23,7 +23,7 @@ enum pgm_scan_flags {
 	PGM_SCAN_HOLDS = 1 << 5,    /* DECLARE ... WITH HOLD, CLOSE */
 	PGM_SCAN_SEQUENCE_READ = 1 << 6, /* lastval(), currval() */
 	PGM_SCAN_SEQUENCE_WRITE = 1 << 7, /* nextval(), setval(), INSERT, COPY FROM, MERGE */
-	PGM_SCAN_LOADS = 1 << 8,    /* LOAD, and DO / CALL: code whose effects on the session are not written out */
+	PGM_SCAN_LOADS = 1 << 8,    /* LOAD, and DO, CALL, EXECUTE, query_to_xml()...: what they do to the session is not written out */
 	PGM_SCAN_DEALLOCATE_ALL = 1 << 9, /* DEALLOCATE ALL, DISCARD ALL: protocol-level statements go too */
 	PGM_SCAN_DDL = 1 << 10,	    /* CREATE, ALTER, DROP, TRUNCATE...: cached plans may change their result */
 	PGM_SCAN_WRITES = 1 << 11,  /* may change data: what is not SELECT, SHOW, VALUES, EXPLAIN..., and SELECT ... FOR UPDATE */
@@ -59,9 +59,13 @@ void pgm_scan_sql(const char *sql, size_t length, bool standard_strings, struct 
  */
 size_t pgm_scan_normalize(const char *sql, size_t length, bool standard_strings, char *out, size_t size);
 
+/* The same with $1, $2... for the literals (and parameters, as they come): what a parser understands. */
+size_t pgm_scan_parameterize(const char *sql, size_t length, bool standard_strings, char *out, size_t size);
+
 /*
  * The custom settings ("app.tenant": a name with a dot) that the text sets, each once, lower case:
- * SET x.y, set_config('x.y', ...). Calls each; names are in scratch.
+ * SET x.y, set_config('x.y', ...); not those for the transaction alone. Calls each; names are in scratch, and
+ * what does not fit there is left out.
  */
 void pgm_scan_custom_settings(const char *sql, size_t length, bool standard_strings, char *scratch,
 			      size_t scratch_size, void (*each)(void *data, const char *name), void *data);

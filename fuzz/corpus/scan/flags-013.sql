@@ -1,0 +1,3 @@
+/* SET LOCAL */ sEt
+--LOCAL
+x TO 1

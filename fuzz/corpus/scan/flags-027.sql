@@ -1,0 +1,1 @@
+SET constraints.x = 1

@@ -1,0 +1,1 @@
+UPDATE ONLY "pg_catalog" . "pg_settings" SET setting = 'x'

@@ -1,0 +1,1 @@
+ALTER ROLE r SET x = 1

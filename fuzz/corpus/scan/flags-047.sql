@@ -1,0 +1,1 @@
+SELECT SET_CONFIG ('a', 'b', false)

@@ -1,0 +1,2 @@
+SELECT pg_catalog . /* x */ "set_config" -- y
+ ('a', 'b', 'f')

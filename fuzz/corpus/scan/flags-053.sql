@@ -1,0 +1,1 @@
+SELECT set_config('a', f(1, true), true)

@@ -1,0 +1,1 @@
+SELECT set_config(E'a', 'b', false)

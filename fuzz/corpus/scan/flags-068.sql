@@ -1,0 +1,1 @@
+SELECT set_config(set_config('x', 'a', true), 'b', false)

@@ -1,0 +1,1 @@
+SELECT set_config('x', set_config('y', 'a', false), true)

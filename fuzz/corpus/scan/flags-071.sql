@@ -1,0 +1,1 @@
+INSERT INTO t SELECT set_config('a', 'b', false)

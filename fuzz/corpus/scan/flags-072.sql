@@ -1,0 +1,1 @@
+EXPLAIN ANALYZE SELECT set_config('a', 'b', false)

@@ -1,0 +1,1 @@
+DECLARE c CURSOR FOR SELECT set_config('a', 'b', false)

@@ -1,0 +1,1 @@
+COPY (SELECT set_config('a', 'b', false)) TO STDOUT

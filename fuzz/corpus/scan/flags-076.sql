@@ -1,0 +1,1 @@
+SELECT set_limit(0.5)

@@ -1,0 +1,1 @@
+CREATE LOCAL TEMP TABLE t (i int)

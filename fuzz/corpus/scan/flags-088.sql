@@ -1,0 +1,1 @@
+CREATE TABLE temp (i int)

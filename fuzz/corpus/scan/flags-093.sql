@@ -1,0 +1,1 @@
+CREATE TABLE pg_temp_3.x (i int)

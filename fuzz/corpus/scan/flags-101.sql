@@ -1,0 +1,1 @@
+SELECT * INTO pg_temp.x FROM t

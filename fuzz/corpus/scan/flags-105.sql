@@ -1,0 +1,1 @@
+SELECT t.into FROM t

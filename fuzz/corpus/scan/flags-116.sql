@@ -1,0 +1,1 @@
+PREPARE p (int, text) AS INSERT INTO t VALUES ($1, $2)

@@ -1,0 +1,1 @@
+PREPARE p AS SELECT set_config('a', 'b', false)

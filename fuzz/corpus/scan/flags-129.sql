@@ -1,0 +1,1 @@
+SELECT Pg_Try_Advisory_Lock(1)

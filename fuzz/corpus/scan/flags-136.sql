@@ -1,0 +1,1 @@
+WITH l AS (SELECT "pg_advisory_lock"(1)) SELECT 1

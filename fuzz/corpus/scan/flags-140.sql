@@ -1,0 +1,1 @@
+WITH hold AS (SELECT 1) SELECT * FROM hold

@@ -1,0 +1,1 @@
+SELECT substring('abc' FROM 1 FOR 2)

@@ -1,0 +1,1 @@
+SELECT update, t.insert FROM t

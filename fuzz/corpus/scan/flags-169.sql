@@ -1,0 +1,1 @@
+SELECT query_to_xml('SELECT set_config(''a'', ''b'', false)', true, true, '')

@@ -1,0 +1,1 @@
+CREATE VIEW v AS SELECT begin atomic FROM t; SET x = 1

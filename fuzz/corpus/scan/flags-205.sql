@@ -1,0 +1,1 @@
+SELECT $$;SET x = 1$$, $a$ ;SET $$ $b$ x = 1;$a$

@@ -1,0 +1,1 @@
+SELECT E'\';SET x = 1'

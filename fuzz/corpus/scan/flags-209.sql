@@ -1,0 +1,2 @@
+SELECT 'a' -- ; SET x = 1 
+ ';b'

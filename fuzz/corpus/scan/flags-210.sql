@@ -1,0 +1,1 @@
+SELECT a$b$ ; SET x = 1 -- $b$

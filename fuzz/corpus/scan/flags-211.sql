@@ -1,0 +1,1 @@
+SELECT café$b$ ; SET x = 1 -- $b$

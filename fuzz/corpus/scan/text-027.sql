@@ -1,0 +1,1 @@
+SELECT * FROM t WHERE a in($1,$2,NULL,-4)

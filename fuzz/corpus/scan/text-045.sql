@@ -1,0 +1,1 @@
+SELECT * FROM t WHERE a IN (VALUES (1), (2), (3))

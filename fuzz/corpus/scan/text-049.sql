@@ -1,0 +1,1 @@
+SELECT a IN (b IN (1,2,3))

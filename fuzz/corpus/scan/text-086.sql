@@ -1,0 +1,1 @@
+SELECT s.in(1)

@@ -1,0 +1,1 @@
+SELECT a ORDER BY b DESC

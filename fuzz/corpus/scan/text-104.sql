@@ -1,0 +1,1 @@
+SELECT a FROM log_2024

@@ -1,0 +1,1 @@
+SELECT €€ IN (1, 2) AND f(E'\'')

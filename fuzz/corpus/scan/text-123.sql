@@ -1,0 +1,1 @@
+SELECT 'a', $2 FROM t WHERE a IN (1, 2) AND b = -3

@@ -1,0 +1,1 @@
+SELECT $1, $2 FROM t WHERE a IN ($3) AND b = $4
