@@ -1,5 +1,6 @@
 #include "pg/conn.h"
 
+#include "pg/conninfo.h"
 #include "pg/result.h"
 #include "util/clock.h"
 #include "util/interrupt.h"
@@ -25,45 +26,6 @@ static const char *const setup_sql = PGM_CONN_MARKER
 	"SET search_path = pg_catalog; SET idle_in_transaction_session_timeout = 0; SET DateStyle = ISO; "
 	"SET IntervalStyle = postgres; SET standard_conforming_strings = on; "
 	"SET bytea_output = hex; SET client_min_messages = warning";
-
-/* libpq quotes a URI that it cannot read in full, password and all: keep what it says before the quote. */
-static bool conninfo_error(const char *conninfo, char *message, struct pgm_error *err)
-{
-	char *quoted = message ? strstr(message, conninfo) : NULL;
-	if (quoted) {
-		while (quoted > message && strchr("\": ", quoted[-1]))
-			quoted--;
-		*quoted = '\0';
-	}
-	size_t length = message ? strlen(message) : 0;
-	while (length && message[length - 1] == '\n')
-		message[--length] = '\0';
-	pgm_error_set(err, PGM_ERR_USAGE, "the connection string cannot be read: %s",
-		      message ? message : "out of memory");
-	return pgm_error_hint(err, "Write it as psql takes it: a database name, \"host=... dbname=...\" or "
-				   "postgresql://user@host:port/database.");
-}
-
-static bool conninfo_is_string(const char *text)
-{
-	return strchr(text, '=') || strncmp(text, "postgresql://", 13) == 0 ||
-	       strncmp(text, "postgres://", 11) == 0;
-}
-
-static bool check_conninfo(const char *conninfo, struct pgm_error *err)
-{
-	if (!conninfo || !conninfo_is_string(conninfo))
-		return true;
-	char *message = NULL;
-	PQconninfoOption *parsed = PQconninfoParse(conninfo, &message);
-	if (!parsed) {
-		conninfo_error(conninfo, message, err);
-		PQfreemem(message);
-		return false;
-	}
-	PQconninfoFree(parsed);
-	return true;
-}
 
 static bool setup(struct pgm_conn *conn, struct pgm_error *err)
 {
@@ -117,7 +79,7 @@ static struct pgm_conn *finish_open(PGconn *pq, struct pgm_error *err)
 
 struct pgm_conn *pgm_conn_open(const struct pgm_conn_options *options, struct pgm_error *err)
 {
-	if (!check_conninfo(options->conninfo, err))
+	if (!pgm_conninfo_check(options->conninfo, err))
 		return NULL;
 	/* As psql does: dbname comes first and is expanded, what follows overrides it. */
 	const char *keys[10], *values[10];

@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-struct pgm_pool_config *pgm_pool_config_new(void)
+struct pgm_pool_config *pgm_pool_config_defaults(void)
 {
 	struct pgm_arena *arena = pgm_arena_new(0);
 	struct pgm_pool_config *config = PGM_NEW(arena, struct pgm_pool_config);

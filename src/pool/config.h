@@ -231,6 +231,9 @@ struct pgm_pool_config *pgm_pool_config_read(const char *path, struct pgm_config
  */
 struct pgm_pool_config *pgm_pool_config_for(const char *conninfo, struct pgm_config_problems *problems);
 
+/* No file: what stands where nothing is set. It has no database and is not checked. */
+struct pgm_pool_config *pgm_pool_config_defaults(void);
+
 /* Wipes the secrets. NULL is fine. Any thread, when nobody reads it any more. */
 void pgm_pool_config_free(struct pgm_pool_config *config);
 

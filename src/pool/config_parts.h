@@ -70,9 +70,6 @@ struct pgm_config_reader {
 	PGM_VEC(struct pgm_config_peer) peers;
 };
 
-/* A configuration with all defaults, one reference, in a new arena. */
-struct pgm_pool_config *pgm_pool_config_new(void);
-
 /* One key of [databases], [users], [peers]: value is NUL-terminated and changed in place. */
 void pgm_config_read_database(struct pgm_config_reader *reader, const char *name, char *value,
 			      struct pgm_config_place key_place, struct pgm_config_place value_place);

@@ -336,7 +336,7 @@ struct pgm_pool_config *pgm_pool_config_read(const char *path, struct pgm_config
 	if (!pgm_config_text_read(&text, path, PGM_CONFIG_FILE_BYTES_MAX, NULL, 0, 0, problems))
 		return NULL;
 	size_t errors = problems->errors;
-	struct pgm_pool_config *config = pgm_pool_config_new();
+	struct pgm_pool_config *config = pgm_pool_config_defaults();
 	config->path = pgm_strdup(config->arena, path);
 	struct pgm_config_reader reader;
 	pgm_config_reader_init(&reader, config, problems);

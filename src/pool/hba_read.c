@@ -318,6 +318,14 @@ static bool read_map_option(struct hba_reader *reader, const struct token *token
 	return false;
 }
 
+static bool no_comma(struct hba_reader *reader, const struct token *token)
+{
+	if (token->comma)
+		pgm_config_error(reader->problems, token->place, NULL, "\"%.100s\" can't be part of a list",
+				 token->text);
+	return !token->comma;
+}
+
 static void read_rule(struct hba_reader *reader, token_list *tokens, void *data)
 {
 	static const char *const types[] = {"local", "host", "hostssl", "hostnossl"};
@@ -336,10 +344,14 @@ static void read_rule(struct hba_reader *reader, token_list *tokens, void *data)
 		return;
 	}
 	rule.type = (enum pgm_hba_type)type;
+	if (!no_comma(reader, first))
+		return;
 	size_t at = read_names(reader, tokens, 1, &databases);
 	if (!databases.ok)
 		return;
 	at = read_names(reader, tokens, at, &users);
+	for (size_t i = at; users.ok && i < tokens->count; i++)
+		users.ok = no_comma(reader, &tokens->items[i]);
 	if (!users.ok || (rule.type != PGM_HBA_LOCAL && !(at = read_address(reader, tokens, at, &rule))))
 		return;
 	if (line_ends(reader, tokens, at, "the method") ||
@@ -365,6 +377,9 @@ static void read_mapping(struct hba_reader *reader, token_list *tokens, void *da
 {
 	const struct token *words = tokens->items;
 	(void)data;
+	for (size_t i = 0; i < tokens->count; i++)
+		if (!no_comma(reader, &words[i]))
+			return;
 	if (line_ends(reader, tokens, 1, "the system user") ||
 	    line_ends(reader, tokens, 2, "the database user"))
 		return;
