@@ -1,0 +1,160 @@
+#include "cli/commands.h"
+#include "cli/safe_text.h"
+
+#include "pool/config.h"
+#include "pool/settings.h"
+#include "util/buf.h"
+#include "util/term.h"
+
+#include <pwd.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct pgm_option options[] = {
+	{'d', "daemon", NULL, "run in the background; needs pidfile, and logfile or syslog"},
+	{'q', "quiet", NULL, "log to logfile or syslog alone, not to standard error"},
+	{'v', "verbose", NULL, "log more (repeatable, as verbose = 1, 2, 3)"},
+	{'u', "user", "NAME", "become this system user after the start as root"},
+	{'R', "reboot", NULL, "PgBouncer's online restart; refused, see docs/pool.md"},
+	{0, "check-config", NULL, "list all problems of the configuration, and exit"},
+	{0, "show-config", NULL, "print each setting with its value, default and meaning, and exit"},
+	{0, NULL, NULL, NULL},
+};
+
+/* A file, unless it can be nothing but a connection string or the name of a database. */
+static bool is_conninfo(const char *word)
+{
+	if (strstr(word, "://"))
+		return true;
+	if (access(word, F_OK) == 0)
+		return false;
+	return strchr(word, '=') || !strpbrk(word, "./");
+}
+
+static void print_problems(const struct pgm_cli *cli, const struct pgm_config_problems *problems)
+{
+	for (size_t i = 0; i < problems->count; i++) {
+		const struct pgm_config_problem *problem = &problems->items[i];
+		const char *text = pgm_config_problem_text(problems, problem);
+		fprintf(stderr, "%s\n", pgm_safe_text(cli->arena, text, false));
+		if (problem->hint)
+			fprintf(stderr, "hint: %s\n", pgm_safe_text(cli->arena, problem->hint, false));
+	}
+	if (problems->count == PGM_CONFIG_PROBLEMS_MAX)
+		fprintf(stderr, "and more: the first %d are shown\n", PGM_CONFIG_PROBLEMS_MAX);
+}
+
+/* -v and -u override the file, as PgBouncer's do. */
+static bool apply_options(const struct pgm_cli *cli, struct pgm_pool_config *config, struct pgm_error *err)
+{
+	const char **given;
+	size_t verbose = pgm_cli_values(cli, "verbose", &given);
+	const char *user = pgm_cli_value(cli, "user");
+	if (verbose)
+		config->verbose = verbose > 3 ? 3 : (int64_t)verbose;
+	if (user)
+		config->user = pgm_strdup(config->arena, user);
+	if (config->user && !getpwnam(config->user))
+		return pgm_error_set(err, PGM_ERR_USAGE, "there is no system user \"%s\"", config->user);
+	if (pgm_cli_flag(cli, "daemon") && !config->pidfile) {
+		pgm_error_set(err, PGM_ERR_USAGE, "-d needs pidfile");
+		return pgm_error_hint(err, "Set pidfile in the configuration.");
+	}
+	if (pgm_cli_flag(cli, "daemon") && !config->logfile && !config->syslog) {
+		pgm_error_set(err, PGM_ERR_USAGE, "-d needs logfile or syslog: nobody would see the log");
+		return pgm_error_hint(err, "Set logfile in the configuration, or syslog = 1.");
+	}
+	return true;
+}
+
+static bool check_arguments(const struct pgm_cli *cli, struct pgm_error *err)
+{
+	if (pgm_cli_flag(cli, "reboot")) {
+		pgm_error_set(err, PGM_ERR_USAGE,
+			      "-R is not supported: connections are not handed to a new process");
+		return pgm_error_hint(err,
+				      "Set so_reuseport = 1, start the new process beside the old one, and "
+				      "end the old one with SHUTDOWN WAIT_FOR_CLIENTS.");
+	}
+	if (cli->operand_count == 0 && !pgm_cli_flag(cli, "show-config")) {
+		pgm_error_set(err, PGM_ERR_USAGE, "CONFIG.ini or CONNINFO is missing");
+		return pgm_error_hint(err, "See \"pgmend pool --help\".");
+	}
+	return true;
+}
+
+/* With no file: the defaults. */
+static struct pgm_pool_config *read_config(const struct pgm_cli *cli, struct pgm_config_problems *problems)
+{
+	const char *source = cli->operand_count ? cli->operands[0] : NULL;
+	if (!source)
+		return pgm_pool_config_defaults();
+	return is_conninfo(source) ? pgm_pool_config_for(source, problems)
+				   : pgm_pool_config_read(source, problems);
+}
+
+static void print_setting(void *data, const char *key, const char *value, const char *standard,
+			  bool changeable)
+{
+	const struct pgm_cli *cli = data;
+	const struct pgm_setting *setting = pgm_setting_find(key);
+	struct pgm_buf notes;
+	pgm_buf_init(&notes, cli->arena);
+	if (setting->flags & PGM_SETTING_OURS)
+		pgm_buf_add(&notes, "; not in PgBouncer");
+	if (setting->flags & PGM_SETTING_INERT)
+		pgm_buf_add(&notes, "; no effect here");
+	if (!changeable)
+		pgm_buf_add(&notes, "; needs a restart");
+	printf("; %s (default: %s%s)\n%s%s = %s\n", setting->help, standard && *standard ? standard : "none",
+	       notes.text, value ? "" : ";", key, value ? pgm_safe_text(cli->arena, value, false) : "");
+}
+
+static int run(struct pgm_cli *cli)
+{
+	struct pgm_error err = {0};
+	struct pgm_config_problems problems;
+	if (!check_arguments(cli, &err))
+		return pgm_cli_fail(cli, &err);
+	pgm_config_problems_init(&problems);
+	struct pgm_pool_config *config = read_config(cli, &problems);
+	int code = PGM_EXIT_OK;
+	print_problems(cli, &problems);
+	if (!config) {
+		code = PGM_EXIT_USAGE;
+	} else if (!apply_options(cli, config, &err)) {
+		code = pgm_cli_fail(cli, &err);
+	} else if (pgm_cli_flag(cli, "show-config")) {
+		puts("[pgbouncer]");
+		pgm_pool_config_each(config, cli->arena, print_setting, cli);
+	} else if (pgm_cli_flag(cli, "check-config")) {
+		printf("%s: right (%zu databases, %zu users in [users], %zu with a secret)\n",
+		       config->path ? config->path : "the connection string", config->database_count,
+		       config->user_count, config->secret_count);
+	} else {
+		pgm_error_set(&err, PGM_ERR_USAGE, "--check-config or --show-config is missing");
+		code = pgm_cli_fail(cli, &err);
+	}
+	pgm_pool_config_free(config);
+	pgm_config_problems_done(&problems);
+	return code;
+}
+
+const struct pgm_cmd pgm_cmd_pool = {
+	.name = "pool",
+	.summary = "pool connections, configured as PgBouncer is",
+	.operands = "CONFIG.ini|CONNINFO",
+	.operands_max = 1,
+	.description = "CONFIG.ini is a pgbouncer.ini, as PgBouncer 1.25 reads it, with settings of our own. "
+		       "CONNINFO is a "
+		       "database name, a key=value string or a URI: then that one database is pooled, in "
+		       "transaction mode, "
+		       "on 127.0.0.1:6432, and clients log in with its user and password. A word is a file "
+		       "where it names "
+		       "one or has a dot or a slash in it, and neither = nor :// .\n\n"
+		       "--check-config lists all problems at once as FILE:LINE:COLUMN: what is wrong; exit "
+		       "code 2 says that "
+		       "there are errors, 0 that there is none but warnings.",
+	.options = options,
+	.run = run,
+};
