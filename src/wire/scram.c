@@ -193,6 +193,12 @@ bool pgm_scram_make_verifier(const char *password, struct pgm_scram_verifier *ve
 	return true;
 }
 
+bool pgm_scram_keys_of(const char *password, const struct pgm_scram_verifier *verifier,
+		       struct pgm_scram_keys *keys)
+{
+	return scram_derive(password, verifier->salt, verifier->salt_length, verifier->iterations, keys);
+}
+
 /* Written once, before anybody reads it. */
 static uint8_t mock_key[PGM_SCRAM_KEY_BYTES];
 static pthread_once_t mock_once = PTHREAD_ONCE_INIT;
