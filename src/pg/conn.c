@@ -82,7 +82,7 @@ struct pgm_conn *pgm_conn_open(const struct pgm_conn_options *options, struct pg
 	if (!pgm_conninfo_check(options->conninfo, err))
 		return NULL;
 	/* As psql does: dbname comes first and is expanded, what follows overrides it. */
-	const char *keys[10], *values[10];
+	const char *keys[12], *values[12];
 	size_t n = 0;
 	const char *database = options->conninfo ? options->conninfo : options->dbname;
 #define SET(key, value)              \
@@ -93,6 +93,7 @@ struct pgm_conn *pgm_conn_open(const struct pgm_conn_options *options, struct pg
 	SET("host", options->host)
 	SET("port", options->port)
 	SET("user", options->user)
+	SET("password", options->password)
 	SET("dbname", database)
 	if (options->conninfo && options->dbname)
 		SET("dbname", options->dbname)

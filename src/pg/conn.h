@@ -27,6 +27,7 @@ struct pgm_conn_options {
 	const char *port;
 	const char *user;
 	const char *dbname;
+	const char *password; /* NULL: .pgpass, PGPASSWORD and the conninfo give it */
 };
 
 struct pgm_rows {

@@ -16,6 +16,7 @@ enum pgm_client_state {
 	PGM_CLIENT_IDLE,    /* has no server; then WAITING or LINKED */
 	PGM_CLIENT_WAITING, /* in its share's queue; then LINKED */
 	PGM_CLIENT_LINKED,  /* has a server; then IDLE */
+	PGM_CLIENT_CONSOLE, /* of the admin console: console.c */
 	PGM_CLIENT_CANCEL,  /* it is a cancel request that is being carried out; then DEAD */
 	PGM_CLIENT_CLOSING, /* what waits to be written is written; then DEAD */
 	PGM_CLIENT_DEAD,    /* waits to be freed */
@@ -62,6 +63,7 @@ struct pgm_client {
 	size_t stream_left; /* bytes of a long message that still have to come */
 	bool stream_drop;   /* and are not passed on */
 	bool barrier;	    /* nothing more until the server has answered all */
+	bool terminating;   /* it sent Terminate behind requests that are not answered yet */
 	bool running;	    /* pgm_client_run() is on the stack */
 	bool again;
 
@@ -76,8 +78,10 @@ struct pgm_client {
 	size_t unnamed_length, unnamed_capacity, unnamed_sql;
 	uint64_t unnamed_id; /* 0: none */
 	struct pgm_scan unnamed_scan;
-	struct pgm_prepared *portal; /* of the last Bind; NULL: the unnamed statement */
-	bool portal_unnamed;
+	struct pgm_journal *journal; /* changes of its names that an error of the batch would undo */
+	size_t journal_count, journal_capacity;
+	const struct pgm_prepared *portal; /* the statement of the last Bind; NULL: the unnamed one */
+	uint32_t bound_flags; /* enum pgm_scan_flags of all statements that were bound in this transaction */
 	char *custom_settings; /* names with a dot that it set: each ends with a NUL, an empty one ends all */
 	unsigned pins;	       /* enum pgm_pin */
 	bool reads_sequences;
@@ -90,7 +94,7 @@ struct pgm_client {
 };
 
 /* Take over an accepted socket. */
-void pgm_client_accept(struct pgm_worker *worker, int fd, bool unix_socket);
+void pgm_client_accept(struct pgm_worker *worker, int fd, const char *peer);
 void pgm_client_ready(struct pgm_source *source, uint32_t events);
 
 /* Go on with what was read, and read more. Safe to call from anywhere: a call inside another is put off. */
@@ -105,8 +109,12 @@ void pgm_client_end(struct pgm_client *client, const char *sqlstate, const char 
 /* Close now; its server is abandoned. */
 void pgm_client_close(struct pgm_client *client, const char *reason);
 
-/* Wait for a server: at the end of the queue. */
+/* Wait for a server: at the end of the queue; it may be linked at once. */
 void pgm_client_wait(struct pgm_client *client);
+void pgm_client_leave_queue(struct pgm_client *client);
+
+/* A cancel request for a client that is in the queue: its first query fails as if it had run. */
+void pgm_client_cancel_waiting(struct pgm_client *client);
 
 /* It has a server whose session is its own: go on. */
 void pgm_client_linked(struct pgm_client *client);

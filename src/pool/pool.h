@@ -10,6 +10,7 @@
 #ifndef PGM_POOL_POOL_H
 #define PGM_POOL_POOL_H
 
+#include "loop/loop.h"
 #include "loop/tls.h"
 #include "pool/auth.h"
 #include "pool/config.h"
@@ -65,6 +66,7 @@ struct pgm_pool {
 	enum pgm_pool_mode mode;
 	int size, min_size, reserve;
 	int64_t server_lifetime_us, query_timeout_ms;
+	const struct pgm_config_user *user_config; /* or NULL */
 
 	_Atomic int servers; /* connecting ones included */
 	_Atomic int waiting; /* clients, in all workers */
@@ -125,9 +127,20 @@ struct pgm_pooler {
 	size_t cancel_capacity, cancel_count;
 };
 
-/* Run until it is told to end; returns the exit code. Takes config over. ready_fd (or -1) gets a byte when it
- * listens. */
-int pgm_pool_main(struct pgm_pool_config *config, int ready_fd);
+/*
+ * Run until it is told to end: 0, or -1 and an error where it could not start. Takes config over. ready_fd (or
+ * -1) gets a byte when it listens. Once in a process.
+ */
+int pgm_pool_main(struct pgm_pool_config *config, int ready_fd, struct pgm_error *err);
+
+/* The control thread alone; all workers are between two rounds of their loops while it holds the locks. */
+void pgm_pooler_lock_all(struct pgm_pooler *pooler);
+void pgm_pooler_unlock_all(struct pgm_pooler *pooler);
+/* Read the file again; where it has an error, the old configuration stays whole. */
+bool pgm_pooler_reload(struct pgm_pooler *pooler, struct pgm_error *err) PGM_MUST_CHECK;
+void pgm_pooler_use(struct pgm_pooler *pooler, struct pgm_pool_config *config); /* takes it over */
+void pgm_pooler_free_tables(struct pgm_pooler *pooler);
+void pgm_notify_service(const char *state);
 
 /* The database that clients call name; NULL: none. Made from "*" where the configuration has that. */
 struct pgm_database *pgm_pooler_database(struct pgm_pooler *pooler, const char *name);
@@ -162,5 +175,8 @@ enum pgm_log_level { PGM_LOG_ERROR, PGM_LOG_WARNING, PGM_LOG_NOTICE, PGM_LOG_DEB
 void pgm_log(enum pgm_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool pgm_log_open(const struct pgm_pool_config *config, bool quiet, struct pgm_error *err) PGM_MUST_CHECK;
 void pgm_log_reopen(void);
+void pgm_log_verbose(int verbose);
+/* A whole line, with its newline. */
+void pgm_log_line(enum pgm_log_level level, const char *line, size_t length);
 
 #endif

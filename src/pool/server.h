@@ -26,7 +26,9 @@ enum pgm_job {
 	PGM_JOB_APPLY,	       /* bring the session's settings to the client's; then the client */
 	PGM_JOB_PROBE,	       /* what did the client leave in the session; then IDLE or pinned */
 	PGM_JOB_ROLLBACK,      /* the client went in a transaction; then RESET */
-	PGM_JOB_RESET,	       /* the client went, or strict: nothing is left; then IDLE or the next client */
+	PGM_JOB_RESET,	       /* the client went and left something: DISCARD ALL; then IDLE */
+	PGM_JOB_CLEAN,	       /* strict: nothing of the last client is left; then APPLY or the client */
+	PGM_JOB_SEQUENCES,     /* the client reads lastval(), and the last nextval() was another's; then the same */
 	PGM_JOB_SETTLE,	       /* a cancel was sent: one round trip, so that it cannot hit the next; then IDLE */
 };
 
@@ -48,16 +50,15 @@ enum pgm_expect_flags {
 	PGM_EXPECT_LOCAL = 2,	    /* the server was not asked: answer when its turn comes */
 	PGM_EXPECT_DUPLICATE = 4,   /* a Parse that must fail, for the name is taken */
 	PGM_EXPECT_NAMED = 8,	    /* of Parse: the client gave it a name */
-	PGM_EXPECT_DROPS_ALL = 16,  /* DEALLOCATE ALL, DISCARD ALL: on success all statements are gone */
+	PGM_EXPECT_DDL = 16,	    /* on success, texts prepared from now on are new statements */
 };
 
 struct pgm_expect {
 	uint8_t kind;
 	uint8_t flags;
-	uint32_t epoch;
-	struct pgm_prepared *prepared;	  /* held by the server's holding or by this entry (own_prepared) */
+	struct pgm_prepared *prepared;	  /* of PARSE: the server's holding holds it; of CLOSE: this does */
 	struct pgm_profile_entry *entry;  /* of QUERY and EXECUTE; NULL: not profiled */
-	uint64_t fingerprint;
+	uint64_t generation;		  /* of the profile: in another one entry may be another's */
 };
 
 struct pgm_server_login; /* server.c */
@@ -83,11 +84,17 @@ struct pgm_server {
 	struct pgm_expect *expects; /* a ring */
 	uint32_t expect_head, expect_count, expect_capacity;
 	char status; /* 'I', 'T', 'E' */
+	bool unsynced;	   /* an extended request was sent, and no Sync after it */
+	bool failed;	   /* the simple query that is being answered */
+	char failed_sqlstate[6];
+	uint64_t rows; /* that it returned or changed so far */
 	bool skip_to_sync; /* after an error in an extended batch, requests up to Sync are not sent */
 	uint32_t syncs_in_copy;
 	bool copy_in;
 	enum pgm_job job;
 	bool job_failed;
+	bool checked, cleaned; /* since it was linked */
+	uint64_t job_started_us;
 	char job_sqlstate[6];
 	char job_message[256];
 	struct pgm_probe *probe; /* what PGM_JOB_PROBE found so far */
@@ -104,13 +111,19 @@ struct pgm_server {
 	const struct pgm_pairs *applied; /* settings that we set in it */
 	const struct pgm_pairs *reports; /* ParameterStatus, as it stands */
 	struct pgm_holding holding;
-	uint64_t unnamed; /* which client statement its unnamed one is; 0: none */
+	uint64_t unnamed;     /* which client statement its unnamed one is; 0: it has none */
+	uint64_t batch_clock; /* of holding, when this batch began: what is older is not in use */
 	uint64_t sequence_client; /* whose nextval() was the last; 0: none since a DISCARD */
 	uint32_t touched; /* enum pgm_scan_flags of what ran since it was last clean */
 	unsigned cancels; /* cancel requests on their way */
 	bool cancelled;	  /* one was sent since it was linked */
+	bool dirty;	  /* its last client left something that only DISCARD ALL removes */
 	bool close_soon;  /* RECONNECT, an error that leaves it unclear: close it when it is free */
-	char close_reason[80];
+	bool client_told; /* its end, in the server's own words */
+	struct pgm_last_words {
+		char sqlstate[6];
+		char message[256];
+	} last_words; /* "" none */
 };
 
 /* Connect; the budget was taken. It joins share->logging_in, and waiting clients get it once it is ready. */
@@ -118,17 +131,32 @@ void pgm_server_connect(struct pgm_share *share);
 void pgm_server_close(struct pgm_server *server, const char *reason);
 void pgm_server_ready(struct pgm_source *source, uint32_t events);
 
+void pgm_server_login_run(struct pgm_server *server, uint32_t events); /* connect.c */
+void pgm_server_login_free(struct pgm_server *server);
+void pgm_server_move(struct pgm_server *server, enum pgm_server_state state);
+/* To another worker, which has it from then on. It is nobody's, and clean. */
+void pgm_server_hand_over(struct pgm_server *server, struct pgm_worker *to);
+/* A cancel request has come to its end. */
+void pgm_server_unhold(struct pgm_server *server);
+
 /* Link an idle server with a client, and make its session the client's; then the client goes on. */
 void pgm_server_link(struct pgm_server *server, struct pgm_client *client);
 /* The client is done with it: clean what must be, then IDLE. client is unlinked at once. */
 void pgm_server_release(struct pgm_server *server);
 /* Its client has gone, perhaps in the middle of something. */
 void pgm_server_abandon(struct pgm_server *server);
+/* Nobody's: roll back, discard or settle what must be, one job after the other; then IDLE. */
+void pgm_server_clean(struct pgm_server *server);
 /* Nobody needs it and it is clean: to the idle list, or to a worker whose clients wait longer. */
 void pgm_server_to_idle(struct pgm_server *server);
 
 /* Ask the server to cancel what it runs for its client. */
 void pgm_server_cancel(struct pgm_server *server);
+
+/* It ended the connection, or did what no server does: its client is told, the server is closed. */
+void pgm_server_lost(struct pgm_server *server, const char *why);
+/* An error that no request asked for: why the server is about to close. */
+void pgm_server_last_words(struct pgm_server *server, const struct pgm_wire_error *error);
 
 /* Bytes came (backend.c). */
 void pgm_server_relay(struct pgm_server *server);
@@ -144,6 +172,10 @@ static inline struct pgm_expect *pgm_server_head(struct pgm_server *server)
 bool pgm_job_start(struct pgm_server *server, enum pgm_job job, const char *sql);
 void pgm_job_message(struct pgm_server *server, char type, const uint8_t *body, size_t length);
 void pgm_job_done(struct pgm_server *server);
+
+void pgm_session_forget(struct pgm_server *server); /* what a probe had found */
+/* The role that it logged in as. */
+const char *pgm_server_user(const struct pgm_server *server);
 
 /* Keep the texts of a failure, for the pool's clients. */
 void pgm_server_failed(struct pgm_server *server, const char *sqlstate, const char *message, bool final);

@@ -14,6 +14,7 @@
 #define PGM_SCRATCH_BYTES ((size_t)128 << 10) /* of one read */
 #define PGM_CARRY_BYTES	  ((size_t)64 << 10)  /* in front of it: the begin of a message, from the read before */
 #define PGM_WORKER_TICK_MS 100
+#define PGM_SHARE_PATIENCE_US 4000 /* so much longer must others have waited to get what ours wait for */
 
 struct pgm_client;
 struct pgm_server;
@@ -49,13 +50,18 @@ struct pgm_worker {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	struct pgm_loop loop;
-	struct pgm_source *listeners; /* one for each of the pooler's */
+	struct pgm_listening { /* one for each of the pooler's listeners */
+		struct pgm_source source;
+		struct pgm_worker *worker;
+	} *listeners;
 	size_t listener_count;
 	struct pgm_list clients; /* all, in whatever state */
+	struct pgm_list cancels; /* requests on their way: cancel.c */
 	_Atomic int client_count;
 	struct pgm_share **shares; /* by pool->index; NULL: not yet used here */
 	size_t share_capacity;
 	struct pgm_profile *profile; /* NULL: off */
+	uint64_t next_unnamed;
 	uint64_t last_tick_us, last_slow_tick_us;
 	bool accepting;
 	bool stop;
@@ -70,12 +76,17 @@ struct pgm_worker {
 struct pgm_worker *pgm_worker_new(struct pgm_pooler *pooler, unsigned index, struct pgm_error *err);
 bool pgm_worker_start(struct pgm_worker *worker, struct pgm_error *err) PGM_MUST_CHECK;
 void pgm_worker_stop(struct pgm_worker *worker); /* and wait for its end */
+/* After all workers stopped: what others had posted to it. */
+void pgm_worker_drain(struct pgm_worker *worker);
 void pgm_worker_free(struct pgm_worker *worker);
 
 /* Listen or stop listening; with the lock held. */
 void pgm_worker_accept(struct pgm_worker *worker, bool accept);
 
 struct pgm_share *pgm_worker_share(struct pgm_worker *worker, struct pgm_pool *pool);
+
+/* The head of the queue changed. */
+void pgm_share_note_queue(struct pgm_share *share);
 
 /* Give idle servers to waiting clients, connect or ask other workers where that is not enough. */
 void pgm_share_serve(struct pgm_share *share);

@@ -1,0 +1,18 @@
+/* A cancel request on its way to a server. The server is not given to another client, nor freed, before the
+ * server's side has closed that connection: by then the signal was sent. */
+#ifndef PGM_POOL_CANCEL_H
+#define PGM_POOL_CANCEL_H
+
+#include "pool/server.h"
+
+void pgm_cancel_send(struct pgm_server *server);
+
+/* A client asks, on a connection of its own, for the query of another to be cancelled: find that one, in
+ * whatever worker, and close the connection when it is done. */
+void pgm_cancel_asked(struct pgm_client *asker, uint32_t pid, const uint8_t *secret, size_t length);
+
+/* One line in the worker's tick: gives up those that hang. */
+void pgm_cancel_tick(struct pgm_worker *worker);
+void pgm_cancel_drop_all(struct pgm_worker *worker);
+
+#endif

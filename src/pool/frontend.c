@@ -1,0 +1,755 @@
+/*
+ * From a client to its server: whole messages, looked at in the buffer they were read into and sent on from
+ * there. In transaction mode statements' names are replaced by ours, a statement that the server does not have
+ * is prepared on it first, and what may touch the session is noted (session.h).
+ */
+#include "pool/client.h"
+#include "pool/relay.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum next {
+	NEXT_MESSAGE, /* this one is done with */
+	NEXT_WAIT,    /* it must stay: for a server, or for answers */
+	NEXT_GONE,    /* the client is closed */
+};
+
+struct front {
+	struct pgm_client *client;
+	const uint8_t *message; /* the one at hand */
+	size_t total;		/* of it, header included */
+	size_t there;		/* of that; less for a long one that is passed on as it comes */
+	const uint8_t *body;
+	size_t length;
+};
+
+/* ---- sending ---- */
+
+void pgm_relay_raw(struct pgm_client *client, const void *bytes, size_t length)
+{
+	struct pgm_worker *worker = client->worker;
+	struct iovec *last = worker->gather_count ? &worker->gather[worker->gather_count - 1] : NULL;
+	if (last && (uint8_t *)last->iov_base + last->iov_len == bytes) {
+		last->iov_len += length;
+		return;
+	}
+	if (worker->gather_count == PGM_STREAM_IOV_MAX)
+		(void)!pgm_relay_send(client);
+	worker->gather[worker->gather_count++] = (struct iovec){(void *)(uintptr_t)bytes, length};
+}
+
+uint8_t *pgm_relay_room(struct pgm_client *client, size_t length)
+{
+	struct pgm_worker *worker = client->worker;
+	if (length > PGM_CARRY_BYTES - worker->rewrite_used)
+		(void)!pgm_relay_send(client);
+	return length <= PGM_CARRY_BYTES ? worker->rewrite + worker->rewrite_used : NULL;
+}
+
+void pgm_relay_used(struct pgm_client *client, size_t length)
+{
+	uint8_t *bytes = client->worker->rewrite + client->worker->rewrite_used;
+	client->worker->rewrite_used += length;
+	pgm_relay_raw(client, bytes, length);
+}
+
+bool pgm_relay_send(struct pgm_client *client)
+{
+	struct pgm_worker *worker = client->worker;
+	struct pgm_server *server = client->server;
+	int count = worker->gather_count;
+	worker->gather_count = 0;
+	worker->rewrite_used = 0;
+	if (!count || !server)
+		return true;
+	if (!pgm_stream_writev(&server->stream, worker->gather, count))
+		server->stream.hangup = server->stream.readable = true; /* what it said last is read first */
+	return true;
+}
+
+static bool tracks_statements(const struct pgm_client *client)
+{
+	return !(client->pins & PGM_PIN_SESSION);
+}
+
+static struct pgm_expect *expect(struct front *front, enum pgm_expect_kind kind, unsigned flags)
+{
+	struct pgm_server *server = front->client->server;
+	if (server->expect_count == 0) {
+		server->mark_us = front->client->worker->loop.now_us;
+		server->bytes_since_mark = 0;
+		server->rows = 0;
+	}
+	return pgm_server_expect(server, kind, flags);
+}
+
+static enum next out_of_memory(struct front *front)
+{
+	pgm_client_end(front->client, "53200", "out of memory");
+	return NEXT_GONE;
+}
+
+static enum next pass(struct front *front)
+{
+	pgm_relay_raw(front->client, front->message, front->there);
+	if (front->there < front->total)
+		front->client->stream_left = front->total - front->there;
+	return NEXT_MESSAGE;
+}
+
+/* ---- the profile ---- */
+
+static void note_call(struct front *front, struct pgm_expect *expected, const struct pgm_scan *scan,
+		      const char *sql, size_t length)
+{
+	struct pgm_client *client = front->client;
+	struct pgm_worker *worker = client->worker;
+	struct pgm_server *server = client->server;
+	if (scan->fingerprint == client->last_fingerprint)
+		client->burst++;
+	else
+		client->burst = 1;
+	client->last_fingerprint = scan->fingerprint;
+	if (!worker->profile || !length)
+		return;
+	expected->entry = pgm_profile_find(worker->profile, scan->fingerprint,
+					   server->share->pool->database->name, server->share->pool->user, sql,
+					   length, client->standard_strings);
+	expected->generation = pgm_profile_generation(worker->profile);
+}
+
+/* ---- what a text may do to the session ---- */
+
+static void keep_custom_name(void *data, const char *name)
+{
+	struct pgm_client *client = data;
+	size_t length = 0, count = 0;
+	for (const char *old = client->custom_settings; old && *old; old += strlen(old) + 1, count++) {
+		if (strcmp(old, name) == 0)
+			return;
+		length = (size_t)(old + strlen(old) + 1 - client->custom_settings);
+	}
+	size_t size = strlen(name) + 1;
+	char *grown = count < 256 ? realloc(client->custom_settings, length + size + 1) : NULL;
+	if (!grown) {
+		client->pins |= PGM_PIN_SETTING;
+		return;
+	}
+	memcpy(grown + length, name, size);
+	grown[length + size] = '\0';
+	client->custom_settings = grown;
+}
+
+static void touch(struct front *front, const struct pgm_scan *scan, const char *sql, size_t length)
+{
+	struct pgm_client *client = front->client;
+	client->server->touched |= scan->flags;
+	if (scan->flags & PGM_SCAN_SETS) {
+		char scratch[1024];
+		pgm_scan_custom_settings(sql, length, client->standard_strings, scratch, sizeof(scratch),
+					 keep_custom_name, client);
+	}
+}
+
+static const uint8_t flush_message[] = {PGM_FE_FLUSH, 0, 0, 0, 4};
+
+/*
+ * The client reads lastval() or currval(), and the last nextval() on this server was another's: that must be
+ * gone first. True: it is being seen to, and the message must wait.
+ */
+static bool must_settle_sequences(struct front *front, const struct pgm_scan *scan)
+{
+	struct pgm_client *client = front->client;
+	struct pgm_server *server = client->server;
+	if (!(scan->flags & PGM_SCAN_SEQUENCE_READ) || !tracks_statements(client))
+		return false;
+	client->reads_sequences = true;
+	if (!server->sequence_client || server->sequence_client == client->id || server->status == 'E')
+		return false;
+	if (server->expect_count) { /* when all before it is answered */
+		client->barrier = true;
+		pgm_relay_raw(client, flush_message, sizeof(flush_message));
+		return true;
+	}
+	(void)!pgm_relay_send(client);
+	pgm_job_start(server, PGM_JOB_SEQUENCES, "/* pgmend */ DISCARD SEQUENCES");
+	return true;
+}
+
+static const uint32_t barriers = PGM_SCAN_COPY | PGM_SCAN_DEALLOCATE_ALL | PGM_SCAN_DISCARD_ALL;
+
+static bool forbidden(struct front *front, const struct pgm_scan *scan)
+{
+	struct pgm_client *client = front->client;
+	if (client->share->pool->mode != PGM_POOL_STATEMENT || !(scan->flags & PGM_SCAN_BEGINS))
+		return false;
+	pgm_client_end(client, "08P01", "transaction blocks not allowed in statement pooling mode");
+	return true;
+}
+
+/* ---- simple queries ---- */
+
+/* DEALLOCATE of a name that the client gave by the protocol: the server knows it by ours. */
+static bool rename_deallocate(struct front *front, const struct pgm_scan *scan, size_t sql_length)
+{
+	struct pgm_client *client = front->client;
+	const char *sql = (const char *)front->body;
+	char name[256], quoted[256];
+	if (!(scan->flags & PGM_SCAN_PREPARES) || scan->flags & (PGM_SCAN_MULTI | PGM_SCAN_DEALLOCATE_ALL) ||
+	    sql_length > 300 || !client->names.count)
+		return false;
+	if (sscanf(sql, " %*1[dD]%*[eEaAlLoOcCtT] %255[^; \t\r\n]", name) != 1)
+		return false;
+	if (strcasecmp(name, "prepare") == 0 &&
+	    sscanf(sql, " %*[a-zA-Z] %*[a-zA-Z] %255[^; \t\r\n]", name) != 1)
+		return false;
+	if (name[0] == '"' && sscanf(name, "\"%255[^\"]\"", quoted) == 1)
+		memcpy(name, quoted, sizeof(name));
+	else
+		for (char *c = name; *c; c++)
+			*c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
+	struct pgm_prepared *prepared = pgm_names_get(&client->names, name);
+	if (!prepared)
+		return false;
+	/* others may need the server's: the client's name is gone, and this is answered as it would be */
+	pgm_names_remove(&client->names, name);
+	uint8_t answer[64];
+	struct pgm_writer writer = pgm_writer_over(answer, sizeof(answer));
+	pgm_wire_command_complete(&writer, "DEALLOCATE");
+	pgm_wire_ready(&writer, client->server->status);
+	pgm_client_send(client, answer, pgm_writer_length(&writer));
+	return true;
+}
+
+static enum next query(struct front *front)
+{
+	struct pgm_client *client = front->client;
+	struct pgm_server *server = client->server;
+	struct pgm_scan scan = {.flags = PGM_SCAN_UNKNOWN};
+	const char *sql = (const char *)front->body;
+	size_t sql_length = front->there == front->total ? strnlen(sql, front->length) : 0;
+	if (sql_length)
+		pgm_scan_sql(sql, sql_length, client->standard_strings, &scan);
+	else if (front->there == front->total)
+		scan.flags = 0;
+	if (forbidden(front, &scan))
+		return NEXT_GONE;
+	if (must_settle_sequences(front, &scan))
+		return NEXT_WAIT;
+	if (tracks_statements(client)) {
+		if (server->expect_count == 0 && server->status != 'E' &&
+		    rename_deallocate(front, &scan, sql_length))
+			return NEXT_MESSAGE;
+		touch(front, &scan, sql, sql_length);
+	}
+	/* PostgreSQL drops the unnamed statement when it begins with a simple query */
+	client->unnamed_id = 0;
+	server->unnamed = 0;
+	struct pgm_expect *expected =
+		expect(front, PGM_EXPECT_QUERY, (scan.flags & (PGM_SCAN_DDL | PGM_SCAN_TEMP)) == PGM_SCAN_DDL ? PGM_EXPECT_DDL : 0);
+	if (!expected)
+		return out_of_memory(front);
+	server->unsynced = false;
+	note_call(front, expected, &scan, sql, sql_length);
+	if (scan.flags & barriers)
+		client->barrier = true;
+	return pass(front);
+}
+
+/* ---- extended queries ---- */
+
+/* A Parse, Bind, Describe or Close with another name. */
+static bool send_renamed(struct front *front, size_t prefix, const char *old, const char *name)
+{
+	struct pgm_client *client = front->client;
+	size_t old_length = strlen(old) + 1, name_length = strlen(name) + 1;
+	size_t head = PGM_WIRE_HEADER_BYTES + prefix + name_length;
+	uint8_t *room = pgm_relay_room(client, head);
+	if (!room)
+		return false;
+	room[0] = front->message[0];
+	pgm_wire_put32(room + 1, (uint32_t)(front->total - 1 - old_length + name_length));
+	memcpy(room + PGM_WIRE_HEADER_BYTES, front->body, prefix);
+	memcpy(room + PGM_WIRE_HEADER_BYTES + prefix, name, name_length);
+	pgm_relay_used(client, head);
+	size_t skip = PGM_WIRE_HEADER_BYTES + prefix + old_length;
+	pgm_relay_raw(client, front->message + skip, front->there - skip);
+	if (front->there < front->total)
+		client->stream_left = front->total - front->there;
+	return true;
+}
+
+static bool send_parse(struct pgm_client *client, const char *name, const uint8_t *body, size_t length)
+{
+	size_t name_length = strlen(name) + 1, head = PGM_WIRE_HEADER_BYTES + name_length;
+	uint8_t *room = pgm_relay_room(client, head + (length <= PGM_CARRY_BYTES / 2 ? length : 0));
+	if (!room)
+		return false;
+	room[0] = PGM_FE_PARSE;
+	pgm_wire_put32(room + 1, (uint32_t)(4 + name_length + length));
+	memcpy(room + PGM_WIRE_HEADER_BYTES, name, name_length);
+	if (length > PGM_CARRY_BYTES / 2) {
+		/* the bytes may not live until they are sent */
+		pgm_relay_used(client, head);
+		pgm_relay_raw(client, body, length);
+		return pgm_relay_send(client);
+	}
+	memcpy(room + head, body, length);
+	pgm_relay_used(client, head + length);
+	return true;
+}
+
+static bool send_close(struct pgm_client *client, const char *name)
+{
+	size_t name_length = strlen(name) + 1;
+	uint8_t *room = pgm_relay_room(client, PGM_WIRE_HEADER_BYTES + 1 + name_length);
+	if (!room)
+		return false;
+	room[0] = PGM_FE_CLOSE;
+	pgm_wire_put32(room + 1, (uint32_t)(5 + name_length));
+	room[PGM_WIRE_HEADER_BYTES] = 'S';
+	memcpy(room + PGM_WIRE_HEADER_BYTES + 1, name, name_length);
+	pgm_relay_used(client, PGM_WIRE_HEADER_BYTES + 1 + name_length);
+	return true;
+}
+
+/* Beyond max_prepared_statements the one that was not used for longest is closed. */
+static bool make_room(struct front *front)
+{
+	struct pgm_client *client = front->client;
+	struct pgm_server *server = client->server;
+	int64_t most = client->worker->pooler->config->max_prepared_statements;
+	if (most <= 0)
+		most = 200;
+	if (server->holding.count < (size_t)most)
+		return true;
+	struct pgm_prepared *oldest = pgm_holding_oldest(&server->holding, server->batch_clock);
+	if (!oldest)
+		return true; /* all are in use by this very batch */
+	struct pgm_expect *expected = send_close(client, oldest->name)
+					      ? expect(front, PGM_EXPECT_CLOSE, PGM_EXPECT_HIDDEN)
+					      : NULL;
+	if (!expected)
+		return false;
+	if (client->portal == oldest)
+		client->portal = NULL;
+	expected->prepared = pgm_prepared_hold(oldest); /* it is held again where the server passes over this */
+	pgm_holding_remove(&server->holding, oldest);
+	return true;
+}
+
+/* Prepare on the server what it does not have. */
+static bool ensure(struct front *front, struct pgm_prepared *prepared)
+{
+	struct pgm_client *client = front->client;
+	struct pgm_server *server = client->server;
+	if (pgm_holding_touch(&server->holding, prepared))
+		return true;
+	if (!make_room(front) || !pgm_holding_add(&server->holding, prepared) ||
+	    !send_parse(client, prepared->name, prepared->body, prepared->body_length))
+		return false;
+	struct pgm_expect *expected = expect(front, PGM_EXPECT_PARSE, PGM_EXPECT_HIDDEN);
+	if (!expected)
+		return false;
+	expected->prepared = prepared;
+	server->share->stats.server_parses++;
+	return true;
+}
+
+static bool answer_locally(struct front *front, enum pgm_expect_kind kind)
+{
+	struct pgm_client *client = front->client;
+	if (client->server->expect_count == 0) {
+		uint8_t message[] = {kind == PGM_EXPECT_PARSE ? PGM_BE_PARSE_COMPLETE : PGM_BE_CLOSE_COMPLETE,
+				     0, 0, 0, 4};
+		return pgm_client_send(client, message, sizeof(message));
+	}
+	return expect(front, kind, PGM_EXPECT_LOCAL);
+}
+
+static enum next parse_unnamed(struct front *front, const uint8_t *rest, size_t length, size_t sql_length)
+{
+	struct pgm_client *client = front->client;
+	struct pgm_server *server = client->server;
+	struct pgm_scan scan;
+	pgm_scan_sql((const char *)rest, sql_length, client->standard_strings, &scan);
+	if (must_settle_sequences(front, &scan))
+		return NEXT_WAIT;
+	if (!pgm_journal_note(client, NULL))
+		return out_of_memory(front);
+	if (client->unnamed_capacity < length || client->unnamed_capacity > length + 65536) {
+		uint8_t *grown = realloc(client->unnamed, length + 64);
+		if (!grown)
+			return out_of_memory(front);
+		client->unnamed = grown;
+		client->unnamed_capacity = length + 64;
+	}
+	memcpy(client->unnamed, rest, length);
+	client->unnamed_length = length;
+	client->unnamed_sql = sql_length;
+	client->unnamed_scan = scan;
+	client->unnamed_id = ++client->worker->next_unnamed << 8 | client->worker->index;
+	server->unnamed = client->unnamed_id;
+	struct pgm_expect *expected = expect(front, PGM_EXPECT_PARSE, 0);
+	return expected ? pass(front) : out_of_memory(front);
+}
+
+static enum next parse_named(struct front *front, const char *name, const uint8_t *rest, size_t length,
+			     size_t sql_length)
+{
+	struct pgm_client *client = front->client;
+	struct pgm_server *server = client->server;
+	struct pgm_prepared *taken = pgm_names_get(&client->names, name);
+	server->share->stats.client_parses++;
+	if (taken) { /* it must fail, but maybe for its text: the server says which */
+		struct pgm_expect *expected;
+		if (!ensure(front, taken) || !send_renamed(front, 0, name, taken->name) ||
+		    !(expected = expect(front, PGM_EXPECT_PARSE, PGM_EXPECT_DUPLICATE)))
+			return out_of_memory(front);
+		expected->prepared = taken;
+		return NEXT_MESSAGE;
+	}
+	if (client->names.bytes + strlen(name) > PGM_CLIENT_NAMES_MAX) {
+		pgm_client_end(client, "53200", "too many prepared statements: their names take %zu MB",
+			       PGM_CLIENT_NAMES_MAX >> 20);
+		return NEXT_GONE;
+	}
+	struct pgm_prepared *prepared =
+		pgm_prepared_of(rest, length, sql_length, client->shaping, client->standard_strings);
+	if (prepared && must_settle_sequences(front, &prepared->scan)) {
+		pgm_prepared_drop(prepared);
+		return NEXT_WAIT;
+	}
+	if (!prepared || !pgm_journal_note(client, name)) {
+		pgm_prepared_drop(prepared);
+		return out_of_memory(front);
+	}
+	/* PostgreSQL cuts a name at 63 bytes for no prepared statement, so neither do we */
+	if (!pgm_names_put(&client->names, name, prepared)) {
+		pgm_prepared_drop(prepared);
+		return out_of_memory(front);
+	}
+	if (pgm_holding_touch(&server->holding, prepared))
+		return answer_locally(front, PGM_EXPECT_PARSE) ? NEXT_MESSAGE : NEXT_GONE;
+	struct pgm_expect *expected;
+	if (!make_room(front) || !pgm_holding_add(&server->holding, prepared) ||
+	    !send_renamed(front, 0, name, prepared->name) ||
+	    !(expected = expect(front, PGM_EXPECT_PARSE, PGM_EXPECT_NAMED)))
+		return out_of_memory(front);
+	expected->prepared = prepared;
+	server->share->stats.server_parses++;
+	return NEXT_MESSAGE;
+}
+
+static enum next parse(struct front *front)
+{
+	struct pgm_client *client = front->client;
+	struct pgm_cursor cursor = pgm_cursor_over(front->body, front->length);
+	size_t sql_length;
+	const char *name = pgm_cursor_string(&cursor, NULL);
+	const uint8_t *rest = cursor.at;
+	pgm_cursor_string(&cursor, &sql_length);
+	if (cursor.bad || front->there < front->total || !tracks_statements(client)) {
+		if (front->there < front->total)
+			client->server->touched |= PGM_SCAN_UNKNOWN;
+		/* broken ones get the server's own answer */
+		return expect(front, PGM_EXPECT_PARSE, 0) ? pass(front) : out_of_memory(front);
+	}
+	size_t length = (size_t)(cursor.end - rest);
+	return *name ? parse_named(front, name, rest, length, sql_length)
+		     : parse_unnamed(front, rest, length, sql_length);
+}
+
+/* The unnamed statement of the server is this client's, or none. */
+static bool ensure_unnamed(struct front *front)
+{
+	struct pgm_client *client = front->client;
+	struct pgm_server *server = client->server;
+	if (server->unnamed == client->unnamed_id)
+		return true;
+	if (!pgm_journal_note(client, NULL))
+		return false;
+	server->unnamed = client->unnamed_id;
+	if (!client->unnamed_id)
+		return send_close(client, "") && expect(front, PGM_EXPECT_CLOSE, PGM_EXPECT_HIDDEN);
+	return send_parse(client, "", client->unnamed, client->unnamed_length) &&
+	       expect(front, PGM_EXPECT_PARSE, PGM_EXPECT_HIDDEN);
+}
+
+static enum next bind_statement(struct front *front)
+{
+	struct pgm_client *client = front->client;
+	struct pgm_cursor cursor = pgm_cursor_over(front->body, front->length);
+	pgm_cursor_string(&cursor, NULL); /* the portal */
+	size_t prefix = (size_t)(cursor.at - front->body);
+	const char *name = pgm_cursor_string(&cursor, NULL);
+	client->portal = NULL;
+	client->server->share->stats.binds++;
+	if (!cursor.bad && tracks_statements(client)) {
+		struct pgm_prepared *prepared = *name ? pgm_names_get(&client->names, name) : NULL;
+		if (prepared) {
+			if (!ensure(front, prepared) || !send_renamed(front, prefix, name, prepared->name) ||
+			    !expect(front, PGM_EXPECT_BIND, 0))
+				return out_of_memory(front);
+			client->portal = prepared;
+			client->bound_flags |= prepared->scan.flags;
+			touch(front, &prepared->scan, (const char *)prepared->body, prepared->sql_length);
+			return NEXT_MESSAGE;
+		}
+		if (!*name && !ensure_unnamed(front))
+			return out_of_memory(front);
+		if (!*name && client->unnamed_id) {
+			client->bound_flags |= client->unnamed_scan.flags;
+			touch(front, &client->unnamed_scan, (const char *)client->unnamed, client->unnamed_sql);
+		}
+	}
+	/* of a name that nobody knows the server says so itself: none of ours is like it */
+	return expect(front, PGM_EXPECT_BIND, 0) ? pass(front) : out_of_memory(front);
+}
+
+static enum next describe(struct front *front)
+{
+	struct pgm_client *client = front->client;
+	struct pgm_cursor cursor = pgm_cursor_over(front->body, front->length);
+	uint8_t kind = pgm_cursor_u8(&cursor);
+	const char *name = pgm_cursor_string(&cursor, NULL);
+	if (!cursor.bad && kind == 'S' && tracks_statements(client)) {
+		struct pgm_prepared *prepared = *name ? pgm_names_get(&client->names, name) : NULL;
+		if (prepared) {
+			if (!ensure(front, prepared) || !send_renamed(front, 1, name, prepared->name) ||
+			    !expect(front, PGM_EXPECT_DESCRIBE, 0))
+				return out_of_memory(front);
+			return NEXT_MESSAGE;
+		}
+		if (!*name && !ensure_unnamed(front))
+			return out_of_memory(front);
+	}
+	return expect(front, PGM_EXPECT_DESCRIBE, 0) ? pass(front) : out_of_memory(front);
+}
+
+static enum next close_statement(struct front *front)
+{
+	struct pgm_client *client = front->client;
+	struct pgm_cursor cursor = pgm_cursor_over(front->body, front->length);
+	uint8_t kind = pgm_cursor_u8(&cursor);
+	const char *name = pgm_cursor_string(&cursor, NULL);
+	if (!cursor.bad && kind == 'S' && tracks_statements(client)) {
+		if (!*name) {
+			if (!pgm_journal_note(client, NULL))
+				return out_of_memory(front);
+			client->unnamed_id = 0;
+			client->server->unnamed = 0;
+		} else if (pgm_names_get(&client->names, name)) {
+			if (!pgm_journal_note(client, name))
+				return out_of_memory(front);
+			pgm_names_remove(&client->names, name);
+			return answer_locally(front, PGM_EXPECT_CLOSE) ? NEXT_MESSAGE : NEXT_GONE;
+		}
+	}
+	return expect(front, PGM_EXPECT_CLOSE, 0) ? pass(front) : out_of_memory(front);
+}
+
+static enum next execute(struct front *front)
+{
+	struct pgm_client *client = front->client;
+	const struct pgm_prepared *prepared = client->portal;
+	const struct pgm_scan *scan = prepared ? &prepared->scan : &client->unnamed_scan;
+	const char *sql = prepared ? (const char *)prepared->body : (const char *)client->unnamed;
+	size_t length = prepared ? prepared->sql_length : client->unnamed_sql;
+	if (!prepared && !client->unnamed_id) { /* nothing is known of it */
+		static const struct pgm_scan nothing;
+		scan = &nothing;
+		sql = "";
+		length = 0;
+	}
+	if (forbidden(front, scan))
+		return NEXT_GONE;
+	/* which portal runs is not followed: any that was bound in this transaction may be it */
+	struct pgm_expect *expected =
+		expect(front, PGM_EXPECT_EXECUTE, (client->bound_flags & (PGM_SCAN_DDL | PGM_SCAN_TEMP)) == PGM_SCAN_DDL ? PGM_EXPECT_DDL : 0);
+	if (!expected)
+		return out_of_memory(front);
+	if (length)
+		note_call(front, expected, scan, sql, length);
+	if (client->bound_flags & barriers) {
+		/* what follows depends on its answer, which only comes when it is asked for */
+		client->barrier = true;
+		pass(front);
+		pgm_relay_raw(client, flush_message, sizeof(flush_message));
+		return NEXT_MESSAGE;
+	}
+	return pass(front);
+}
+
+static enum next sync_batch(struct front *front)
+{
+	struct pgm_server *server = front->client->server;
+	server->skip_to_sync = false;
+	server->unsynced = false;
+	server->batch_clock = server->holding.clock;
+	return expect(front, PGM_EXPECT_SYNC, 0) ? pass(front) : out_of_memory(front);
+}
+
+/* While the server reads COPY data, it reads over Sync and Flush, and fails at anything else. */
+static enum next during_copy(struct front *front)
+{
+	struct pgm_server *server = front->client->server;
+	switch (front->message[0]) {
+	case PGM_FE_COPY_DONE:
+	case PGM_FE_COPY_FAIL:
+		server->copy_in = false;
+		break;
+	case PGM_FE_SYNC:
+		server->syncs_in_copy++;
+		break;
+	case PGM_FE_COPY_DATA:
+	case PGM_FE_FLUSH:
+		break;
+	default:
+		server->copy_in = false;
+	}
+	return pass(front);
+}
+
+static enum next to_server(struct front *front)
+{
+	struct pgm_client *client = front->client;
+	struct pgm_server *server = client->server;
+	uint8_t type = front->message[0];
+	if (server->copy_in)
+		return during_copy(front);
+	if (server->skip_to_sync && type != PGM_FE_SYNC)
+		return NEXT_MESSAGE;
+	if (memchr("PBDEC", type, 5)) {
+		if (!server->unsynced && server->expect_count == 0)
+			server->batch_clock = server->holding.clock;
+		server->unsynced = true;
+	}
+	switch (type) {
+	case PGM_FE_QUERY:
+		return query(front);
+	case PGM_FE_PARSE:
+		return parse(front);
+	case PGM_FE_BIND:
+		return bind_statement(front);
+	case PGM_FE_DESCRIBE:
+		return describe(front);
+	case PGM_FE_EXECUTE:
+		return execute(front);
+	case PGM_FE_CLOSE:
+		return close_statement(front);
+	case PGM_FE_SYNC:
+		return sync_batch(front);
+	case PGM_FE_FUNCTION:
+		return expect(front, PGM_EXPECT_FUNCTION, 0) ? pass(front) : out_of_memory(front);
+	default:
+		return pass(front);
+	}
+}
+
+/* Without a server: what needs none. */
+static enum next without_server(struct front *front)
+{
+	struct pgm_client *client = front->client;
+	static const uint8_t ready[] = {PGM_BE_READY, 0, 0, 0, 5, 'I'};
+	switch (front->message[0]) {
+	case PGM_FE_SYNC:
+		return pgm_client_send(client, ready, sizeof(ready)) ? NEXT_MESSAGE : NEXT_GONE;
+	case PGM_FE_FLUSH:
+	case PGM_FE_COPY_DATA:
+	case PGM_FE_COPY_DONE:
+	case PGM_FE_COPY_FAIL:
+		return NEXT_MESSAGE; /* the server would read over them */
+	default:
+		pgm_client_wait(client);
+		if (client->state != PGM_CLIENT_LINKED)
+			return client->state >= PGM_CLIENT_CLOSING ? NEXT_GONE : NEXT_WAIT;
+		client->worker->gather_count = 0;
+		client->worker->rewrite_used = 0;
+		return to_server(front);
+	}
+}
+
+static enum next handle(struct front *front)
+{
+	struct pgm_client *client = front->client;
+	if (front->message[0] == PGM_FE_TERMINATE) {
+		(void)!pgm_relay_send(client);
+		if (client->server && client->server->expect_count && !client->server->copy_in) {
+			client->terminating = client->barrier = true; /* what it asked before is done first */
+			return NEXT_WAIT;
+		}
+		pgm_client_close(client, "client close request");
+		return NEXT_GONE;
+	}
+	if (!client->transaction_us)
+		client->transaction_us = client->worker->loop.now_us;
+	if (client->idle_since_us && client->server)
+		client->idle_in_transaction_us += client->worker->loop.now_us - client->idle_since_us;
+	client->idle_since_us = 0;
+	return client->server ? to_server(front) : without_server(front);
+}
+
+static bool may_come_in_parts(const struct front *front)
+{
+	uint8_t type = front->message[0];
+	if (type == PGM_FE_QUERY || type == PGM_FE_PARSE)
+		return front->total > PGM_CLIENT_WHOLE_MAX;
+	return front->total > PGM_CLIENT_STREAM_BYTES && (type == PGM_FE_BIND || type == PGM_FE_COPY_DATA);
+}
+
+/* Whether the message is one that a server may get. */
+static bool is_sound(struct pgm_client *client, uint8_t type, size_t total)
+{
+	int64_t most = client->worker->pooler->config->max_packet_size_bytes;
+	if (!pgm_wire_is_frontend(type)) {
+		pgm_client_end(client, "08P01", "invalid frontend message type %d", type);
+		return false;
+	}
+	if (total < PGM_WIRE_HEADER_BYTES || total > (size_t)PGM_WIRE_MESSAGE_MAX + 1 ||
+	    (most > 0 && total > (size_t)most)) {
+		pgm_client_end(client, "08P01", "invalid message length");
+		return false;
+	}
+	return true;
+}
+
+size_t pgm_frontend_messages(struct pgm_client *client, const uint8_t *bytes, size_t length)
+{
+	size_t at = 0;
+	client->worker->gather_count = 0;
+	client->worker->rewrite_used = 0;
+	while (at < length && client->state < PGM_CLIENT_CLOSING) {
+		if (client->stream_left) {
+			size_t part = client->stream_left < length - at ? client->stream_left : length - at;
+			client->stream_left -= part;
+			if (client->server)
+				pgm_relay_raw(client, bytes + at, part);
+			at += part;
+			continue;
+		}
+		if (client->barrier || length - at < PGM_WIRE_HEADER_BYTES)
+			break;
+		struct front front = {.client = client, .message = bytes + at,
+				      .total = (size_t)pgm_wire_get32(bytes + at + 1) + 1,
+				      .body = bytes + at + PGM_WIRE_HEADER_BYTES};
+		if (!is_sound(client, front.message[0], front.total))
+			return length;
+		front.there = front.total < length - at ? front.total : length - at;
+		front.length = front.there - PGM_WIRE_HEADER_BYTES;
+		if (front.there < front.total &&
+		    !(may_come_in_parts(&front) && front.there >= PGM_CLIENT_STREAM_BYTES))
+			break;
+		enum next next = handle(&front);
+		if (next == NEXT_GONE)
+			return length;
+		if (next == NEXT_WAIT)
+			break;
+		at += front.there;
+	}
+	if (client->state < PGM_CLIENT_CLOSING && client->server)
+		(void)!pgm_relay_send(client);
+	return at;
+}

@@ -1,0 +1,278 @@
+#include "pool/pool.h"
+
+#include "pool/background.h"
+#include "pool/worker.h"
+#include "util/hash.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- databases and pools: made on first use, never freed while the process runs ---- */
+
+static struct pgm_database *new_database(struct pgm_pooler *pooler, const char *name,
+					 const struct pgm_config_database *config)
+{
+	struct pgm_database *database = calloc(1, sizeof(*database));
+	struct pgm_database **grown =
+		realloc(pooler->databases, (pooler->database_count + 1) * sizeof(struct pgm_database *));
+	if (grown)
+		pooler->databases = grown;
+	if (!database || !grown || !(database->name = strdup(name)) ||
+	    !(database->server_name = strdup(config->dbname ? config->dbname : name))) {
+		free(database);
+		return NULL;
+	}
+	database->index = (unsigned)pooler->database_count;
+	database->config = config;
+	pthread_mutex_init(&database->lock, NULL);
+	pooler->databases[pooler->database_count++] = database;
+	return database;
+}
+
+struct pgm_database *pgm_pooler_database(struct pgm_pooler *pooler, const char *name)
+{
+	struct pgm_database *database = NULL;
+	bool fresh = false;
+	pthread_mutex_lock(&pooler->lock);
+	for (size_t i = 0; i < pooler->database_count && !database; i++)
+		if (strcmp(pooler->databases[i]->name, name) == 0)
+			database = pooler->databases[i];
+	if (!database) {
+		const struct pgm_config_database *config = pgm_config_database_find(pooler->config, name);
+		if (config && (database = new_database(pooler, name, config)))
+			fresh = true;
+	}
+	if (database && !database->config)
+		database = NULL;
+	pthread_mutex_unlock(&pooler->lock);
+	if (fresh && !pgm_background_resolve_now(database))
+		pgm_background_resolve(pooler, database);
+	return database;
+}
+
+static int64_t given(int64_t own, int64_t global)
+{
+	return own != PGM_UNSET ? own : global;
+}
+
+static void configure_pool(struct pgm_pooler *pooler, struct pgm_pool *pool)
+{
+	const struct pgm_pool_config *config = pooler->config;
+	const struct pgm_config_database *database = pool->database->config;
+	const struct pgm_config_user *user = pgm_config_user_find(config, pool->user);
+	pool->user_config = user;
+	if (!database)
+		return;
+	pool->mode = (enum pgm_pool_mode)config->pool_mode;
+	if (database->pool_mode != PGM_POOL_MODE_UNSET)
+		pool->mode = (enum pgm_pool_mode)database->pool_mode;
+	if (user && user->pool_mode != PGM_POOL_MODE_UNSET)
+		pool->mode = (enum pgm_pool_mode)user->pool_mode;
+	pool->size = (int)given(database->pool_size, config->default_pool_size);
+	if (user && user->pool_size != PGM_UNSET)
+		pool->size = (int)user->pool_size;
+	pool->min_size = (int)given(database->min_pool_size, config->min_pool_size);
+	pool->reserve = (int)given(database->reserve_pool_size, config->reserve_pool_size);
+	if (user && user->reserve_pool_size != PGM_UNSET)
+		pool->reserve = (int)user->reserve_pool_size;
+	pool->server_lifetime_us = given(database->server_lifetime_ms, config->server_lifetime_ms) * 1000;
+	pool->query_timeout_ms =
+		given(user ? user->query_timeout_ms : PGM_UNSET, given(database->query_timeout_ms, PGM_UNSET));
+}
+
+struct pgm_pool *pgm_pooler_pool(struct pgm_pooler *pooler, struct pgm_database *database, const char *user)
+{
+	struct pgm_pool *pool = NULL;
+	pthread_mutex_lock(&pooler->lock);
+	for (size_t i = 0; i < pooler->pool_count && !pool; i++)
+		if (pooler->pools[i]->database == database && strcmp(pooler->pools[i]->user, user) == 0)
+			pool = pooler->pools[i];
+	if (!pool) {
+		struct pgm_pool **grown =
+			realloc(pooler->pools, (pooler->pool_count + 1) * sizeof(struct pgm_pool *));
+		if (grown)
+			pooler->pools = grown;
+		pool = grown ? calloc(1, sizeof(*pool)) : NULL;
+		if (pool && (pool->user = strdup(user))) {
+			pool->database = database;
+			pool->index = (unsigned)pooler->pool_count;
+			pthread_mutex_init(&pool->lock, NULL);
+			configure_pool(pooler, pool);
+			pooler->pools[pooler->pool_count++] = pool;
+		} else {
+			free(pool);
+			pool = NULL;
+		}
+	}
+	pthread_mutex_unlock(&pooler->lock);
+	return pool;
+}
+
+void pgm_pooler_configure(struct pgm_pooler *pooler)
+{
+	pthread_mutex_lock(&pooler->lock);
+	for (size_t i = 0; i < pooler->database_count; i++) {
+		struct pgm_database *database = pooler->databases[i];
+		const struct pgm_config_database *config =
+			pgm_config_database_find(pooler->config, database->name);
+		database->config = config;
+		if (!config)
+			continue;
+		char *server_name = strdup(config->dbname ? config->dbname : database->name);
+		if (server_name) {
+			free(database->server_name);
+			database->server_name = server_name;
+		}
+	}
+	for (size_t i = 0; i < pooler->pool_count; i++)
+		configure_pool(pooler, pooler->pools[i]);
+	pthread_mutex_unlock(&pooler->lock);
+}
+
+/* ---- the budget ---- */
+
+static int user_connections(struct pgm_pooler *pooler, const char *user)
+{
+	int count = 0;
+	pthread_mutex_lock(&pooler->lock);
+	for (size_t i = 0; i < pooler->pool_count; i++)
+		if (strcmp(pooler->pools[i]->user, user) == 0)
+			count += atomic_load(&pooler->pools[i]->servers);
+	pthread_mutex_unlock(&pooler->lock);
+	return count;
+}
+
+static bool take_below(_Atomic int *count, int64_t most)
+{
+	int now = atomic_load(count);
+	do
+		if (now >= most)
+			return false;
+	while (!atomic_compare_exchange_weak(count, &now, now + 1));
+	return true;
+}
+
+bool pgm_pool_take(struct pgm_pooler *pooler, struct pgm_pool *pool, bool starving)
+{
+	const struct pgm_pool_config *config = pooler->config;
+	const struct pgm_config_database *database = pool->database->config;
+	if (!database)
+		return false;
+	int64_t most_user = pool->user_config && pool->user_config->max_user_connections != PGM_UNSET
+				    ? pool->user_config->max_user_connections
+				    : config->max_user_connections;
+	int64_t most_database = given(database->max_db_connections, config->max_db_connections);
+	if (most_user > 0 && user_connections(pooler, pool->user) >= most_user)
+		return false;
+	if (!take_below(&pool->database->connections, most_database > 0 ? most_database : INT32_MAX))
+		return false;
+	if (take_below(&pool->servers, pool->size + (starving ? pool->reserve : 0))) {
+		if (starving && atomic_load(&pool->servers) > pool->size)
+			pgm_log(PGM_LOG_DEBUG, "%s/%s: taking connection from reserve_pool", pool->database->name,
+				pool->user);
+		return true;
+	}
+	atomic_fetch_sub(&pool->database->connections, 1);
+	return false;
+}
+
+void pgm_pool_give_back(struct pgm_pool *pool)
+{
+	atomic_fetch_sub(&pool->servers, 1);
+	atomic_fetch_sub(&pool->database->connections, 1);
+}
+
+/* ---- cancel keys: an open-addressed table by pid and secret ---- */
+
+struct pgm_cancel_slot {
+	struct pgm_cancel_key key; /* length 0: free */
+	unsigned worker;
+	uint64_t client_id;
+};
+
+static size_t slot_of(const struct pgm_pooler *pooler, uint32_t pid, const uint8_t *secret, size_t length)
+{
+	uint64_t hash = pgm_hash_bytes(pid, secret, length);
+	size_t at = hash & (pooler->cancel_capacity - 1);
+	while (pooler->cancel_slots[at].key.length &&
+	       (pooler->cancel_slots[at].key.pid != pid || pooler->cancel_slots[at].key.length != length ||
+		memcmp(pooler->cancel_slots[at].key.secret, secret, length) != 0))
+		at = (at + 1) & (pooler->cancel_capacity - 1);
+	return at;
+}
+
+static bool grow_slots(struct pgm_pooler *pooler)
+{
+	struct pgm_cancel_slot *old = pooler->cancel_slots;
+	size_t old_capacity = pooler->cancel_capacity, wanted = old_capacity ? old_capacity * 2 : 64;
+	struct pgm_cancel_slot *slots = calloc(wanted, sizeof(*slots));
+	if (!slots)
+		return false;
+	pooler->cancel_slots = slots;
+	pooler->cancel_capacity = wanted;
+	for (size_t i = 0; i < old_capacity; i++)
+		if (old[i].key.length)
+			slots[slot_of(pooler, old[i].key.pid, old[i].key.secret, old[i].key.length)] = old[i];
+	free(old);
+	return true;
+}
+
+bool pgm_cancel_register(struct pgm_pooler *pooler, struct pgm_cancel_key *key, uint32_t pid, bool long_secret,
+			 unsigned worker, uint64_t client_id)
+{
+	bool done = false;
+	key->length = long_secret ? PGM_CANCEL_SECRET_BYTES : 4;
+	pthread_mutex_lock(&pooler->lock);
+	if ((pooler->cancel_count + 1) * 2 <= pooler->cancel_capacity || grow_slots(pooler)) {
+		size_t at;
+		bool random = true;
+		do {
+			key->pid = pid;
+			random = pgm_random_bytes(key->secret, key->length) &&
+				 (pid || pgm_random_bytes(&key->pid, sizeof(key->pid)));
+			key->pid = pid ? pid : (key->pid & 0x7fffffff) | 1;
+			at = slot_of(pooler, key->pid, key->secret, key->length);
+		} while (random && pooler->cancel_slots[at].key.length);
+		if (random) {
+			pooler->cancel_slots[at] = (struct pgm_cancel_slot){*key, worker, client_id};
+			pooler->cancel_count++;
+			done = true;
+		}
+	}
+	pthread_mutex_unlock(&pooler->lock);
+	return done;
+}
+
+void pgm_cancel_forget(struct pgm_pooler *pooler, const struct pgm_cancel_key *key)
+{
+	pthread_mutex_lock(&pooler->lock);
+	size_t mask = pooler->cancel_capacity - 1;
+	size_t at = slot_of(pooler, key->pid, key->secret, key->length);
+	if (pooler->cancel_slots[at].key.length) {
+		pooler->cancel_slots[at].key.length = 0;
+		pooler->cancel_count--;
+		for (size_t next = (at + 1) & mask; pooler->cancel_slots[next].key.length;
+		     next = (next + 1) & mask) {
+			struct pgm_cancel_slot moved = pooler->cancel_slots[next];
+			pooler->cancel_slots[next].key.length = 0;
+			pooler->cancel_slots[slot_of(pooler, moved.key.pid, moved.key.secret, moved.key.length)] =
+				moved;
+		}
+	}
+	pthread_mutex_unlock(&pooler->lock);
+}
+
+bool pgm_cancel_find(struct pgm_pooler *pooler, uint32_t pid, const uint8_t *secret, size_t length,
+		     unsigned *worker, uint64_t *client_id)
+{
+	bool found = false;
+	pthread_mutex_lock(&pooler->lock);
+	if (pooler->cancel_capacity && length > 0) {
+		const struct pgm_cancel_slot *slot = &pooler->cancel_slots[slot_of(pooler, pid, secret, length)];
+		found = slot->key.length;
+		*worker = slot->worker;
+		*client_id = slot->client_id;
+	}
+	pthread_mutex_unlock(&pooler->lock);
+	return found;
+}

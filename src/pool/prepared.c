@@ -1,0 +1,174 @@
+/*
+ * What a request does to the names of prepared statements, and how it is undone when the server passes over
+ * the request because one before it failed.
+ */
+#include "pool/relay.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void free_entry(struct pgm_journal *entry)
+{
+	free(entry->name);
+	free(entry->unnamed);
+	pgm_prepared_drop(entry->old);
+}
+
+void pgm_journal_clear(struct pgm_client *client)
+{
+	for (size_t i = 0; i < client->journal_count; i++)
+		free_entry(&client->journal[i]);
+	client->journal_count = 0;
+	if (client->journal_capacity > 64) {
+		free(client->journal);
+		client->journal = NULL;
+		client->journal_capacity = 0;
+	}
+}
+
+bool pgm_journal_note(struct pgm_client *client, const char *name)
+{
+	struct pgm_server *server = client->server;
+	if (server->expect_count == 0)
+		pgm_journal_clear(client);
+	/* the first request of a batch is undone only by its own failure, which pgm_relay_parse_failed() sees to */
+	if (!name && server->expect_count == 0)
+		return true;
+	if (client->journal_count == client->journal_capacity) {
+		size_t wanted = client->journal_capacity ? client->journal_capacity * 2 : 8;
+		struct pgm_journal *grown = realloc(client->journal, wanted * sizeof(*grown));
+		if (!grown)
+			return false;
+		client->journal = grown;
+		client->journal_capacity = wanted;
+	}
+	struct pgm_journal *entry = &client->journal[client->journal_count++];
+	*entry = (struct pgm_journal){.position = pgm_relay_next_position(server)};
+	if (name) {
+		struct pgm_prepared *old = pgm_names_get(&client->names, name);
+		entry->old = old ? pgm_prepared_hold(old) : NULL;
+		entry->name = strdup(name);
+		return entry->name;
+	}
+	entry->unnamed_id = client->unnamed_id;
+	entry->server_unnamed = server->unnamed;
+	entry->unnamed_scan = client->unnamed_scan;
+	entry->unnamed_length = client->unnamed_id ? client->unnamed_length : 0;
+	entry->unnamed_sql = client->unnamed_sql;
+	entry->unnamed = malloc(entry->unnamed_length + 1);
+	if (entry->unnamed)
+		memcpy(entry->unnamed, client->unnamed, entry->unnamed_length);
+	return entry->unnamed;
+}
+
+static void undo(struct pgm_client *client, struct pgm_journal *entry)
+{
+	if (entry->name && entry->old) {
+		if (pgm_names_put(&client->names, entry->name, entry->old))
+			entry->old = NULL;
+	} else if (entry->name) {
+		pgm_names_remove(&client->names, entry->name);
+	} else {
+		free(client->unnamed);
+		client->unnamed = entry->unnamed;
+		client->unnamed_length = client->unnamed_capacity = entry->unnamed_length;
+		client->unnamed_sql = entry->unnamed_sql;
+		client->unnamed_id = entry->unnamed_id;
+		client->unnamed_scan = entry->unnamed_scan;
+		if (client->server)
+			client->server->unnamed = entry->server_unnamed;
+		entry->unnamed = NULL;
+	}
+}
+
+/* Positions only grow (and wrap), so that "at or after" is a signed difference. */
+void pgm_journal_undo(struct pgm_client *client, uint32_t from_position)
+{
+	while (client->journal_count) {
+		struct pgm_journal *entry = &client->journal[client->journal_count - 1];
+		if ((int32_t)(entry->position - from_position) < 0)
+			return;
+		undo(client, entry);
+		free_entry(entry);
+		client->journal_count--;
+	}
+}
+
+void pgm_relay_passed_over(struct pgm_server *server, struct pgm_expect *expect)
+{
+	struct pgm_prepared *prepared = expect->prepared;
+	expect->prepared = NULL;
+	if (!prepared || expect->flags & (PGM_EXPECT_LOCAL | PGM_EXPECT_DUPLICATE))
+		return;
+	if (expect->kind == PGM_EXPECT_PARSE) {
+		pgm_holding_remove(&server->holding, prepared);
+	} else if (expect->kind == PGM_EXPECT_CLOSE) {
+		if (!pgm_holding_add(&server->holding, prepared))
+			server->close_soon = true;
+		pgm_prepared_drop(prepared);
+	}
+}
+
+void pgm_relay_answered(struct pgm_server *server, struct pgm_expect *expect)
+{
+	/* a name of ours was free after all: what it stands for now is not what we think */
+	if (expect->kind == PGM_EXPECT_PARSE && expect->flags & PGM_EXPECT_DUPLICATE)
+		server->close_soon = true;
+	if (expect->kind == PGM_EXPECT_CLOSE)
+		pgm_prepared_drop(expect->prepared);
+	expect->prepared = NULL;
+}
+
+static bool copy(uint8_t *out, size_t size, size_t *length, const void *bytes, size_t count)
+{
+	if (count > size - *length)
+		return false;
+	memcpy(out + *length, bytes, count);
+	*length += count;
+	return true;
+}
+
+size_t pgm_relay_rename(const struct pgm_client *client, const uint8_t *message, size_t length, uint8_t *out,
+			size_t size)
+{
+	size_t made = 0, at = 0;
+	bool renamed = false, fits = true;
+	while (at < length && fits) {
+		const uint8_t *quote = memchr(message + at, '"', length - at);
+		size_t until = quote ? (size_t)(quote - message) + 1 : length;
+		fits = copy(out, size, &made, message + at, until - at);
+		at = until;
+		const uint8_t *end = quote ? memchr(message + at, '"', length - at) : NULL;
+		size_t name_length = end ? (size_t)(end - message) - at : 0;
+		if (!end || !pgm_prepared_is_ours((const char *)message + at, name_length))
+			continue;
+		const char *name = pgm_names_of(&client->names, (const char *)message + at, name_length);
+		if (!name)
+			continue;
+		fits = fits && copy(out, size, &made, name, strlen(name));
+		at += name_length;
+		renamed = true;
+	}
+	if (!renamed || !fits)
+		return 0;
+	pgm_wire_put32(out + 1, (uint32_t)(made - 1));
+	return made;
+}
+
+void pgm_relay_profile(struct pgm_client *client, struct pgm_server *server, struct pgm_expect *expect,
+		       uint64_t elapsed_us, bool failed, const char *sqlstate)
+{
+	struct pgm_profile_call call = {
+		.wait_us = client->wait_us,
+		.server_us = elapsed_us,
+		.rows = server->rows,
+		.bytes_out = server->bytes_since_mark,
+		.failed = failed,
+		.client_burst = client->burst,
+	};
+	if (failed && sqlstate)
+		strncpy(call.sqlstate, sqlstate, sizeof(call.sqlstate) - 1);
+	client->wait_us = 0;
+	if (expect->generation == pgm_profile_generation(server->share->worker->profile))
+		pgm_profile_add(server->share->worker->profile, expect->entry, &call);
+}

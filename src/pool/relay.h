@@ -1,0 +1,56 @@
+/*
+ * Between the two directions: names of prepared statements and the profile. Inside pool/ only.
+ */
+#ifndef PGM_POOL_RELAY_H
+#define PGM_POOL_RELAY_H
+
+#include "pool/client.h"
+
+/*
+ * A change of a client's statements that belongs to a request which is not answered yet. When an earlier
+ * request of its batch fails, the server passes over this one, and the change is undone.
+ */
+struct pgm_journal {
+	uint32_t position; /* of the request in the server's ring */
+	char *name;	   /* NULL: the unnamed statement */
+	struct pgm_prepared *old; /* held; NULL: there was none */
+	uint8_t *unnamed;
+	size_t unnamed_length, unnamed_sql;
+	uint64_t unnamed_id, server_unnamed;
+	struct pgm_scan unnamed_scan;
+};
+
+/* The position that the next request will have. */
+static inline uint32_t pgm_relay_next_position(const struct pgm_server *server)
+{
+	return server->expect_head + server->expect_count;
+}
+
+/* Note what a name (NULL: the unnamed statement) stands for, before it is changed by the next request. */
+bool pgm_journal_note(struct pgm_client *client, const char *name);
+void pgm_journal_undo(struct pgm_client *client, uint32_t from_position);
+void pgm_journal_clear(struct pgm_client *client);
+
+/* The server read over this request, or answered it. */
+void pgm_relay_passed_over(struct pgm_server *server, struct pgm_expect *expect);
+void pgm_relay_answered(struct pgm_server *server, struct pgm_expect *expect);
+
+/* A message with the client's names in place of ours, in out; its length, 0 where nothing was renamed. */
+size_t pgm_relay_rename(const struct pgm_client *client, const uint8_t *message, size_t length, uint8_t *out,
+			size_t size);
+
+/* Put an execution into the profile. */
+void pgm_relay_profile(struct pgm_client *client, struct pgm_server *server, struct pgm_expect *expect,
+		       uint64_t elapsed_us, bool failed, const char *sqlstate);
+
+/*
+ * Sending to the client's server: runs of what was read, and messages of our own, gathered and written at
+ * once. Only valid while the client is linked; ends with pgm_relay_send().
+ */
+void pgm_relay_raw(struct pgm_client *client, const void *bytes, size_t length);
+/* Room for a message of ours: NULL where it is larger than what there is. */
+uint8_t *pgm_relay_room(struct pgm_client *client, size_t length);
+void pgm_relay_used(struct pgm_client *client, size_t length);
+bool pgm_relay_send(struct pgm_client *client);
+
+#endif

@@ -1,0 +1,499 @@
+#include "pool/worker.h"
+
+#include "pool/background.h"
+#include "pool/cancel.h"
+#include "pool/client.h"
+#include "util/clock.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define ACCEPT_BATCH 16
+#define SETTINGS_SCAN 8 /* idle servers looked at for one that has the client's settings already */
+
+/* ---- new clients ---- */
+
+struct newcomer {
+	struct pgm_letter letter;
+	int fd;
+	char peer[64];
+};
+
+static void take_newcomer(struct pgm_letter *letter, void *owner)
+{
+	struct newcomer *newcomer = (struct newcomer *)letter;
+	pgm_client_accept(owner, newcomer->fd, newcomer->peer);
+	free(newcomer);
+}
+
+static void name_peer(int fd, const struct sockaddr_storage *address, char *name, size_t size)
+{
+	char host[INET6_ADDRSTRLEN] = "?";
+	struct ucred peer;
+	socklen_t peer_size = sizeof(peer);
+	if (address->ss_family == AF_INET) {
+		const struct sockaddr_in *in = (const struct sockaddr_in *)address;
+		inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
+		snprintf(name, size, "%s:%d", host, ntohs(in->sin_port));
+	} else if (address->ss_family == AF_INET6) {
+		const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)address;
+		inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof(host));
+		snprintf(name, size, "[%s]:%d", host, ntohs(in->sin6_port));
+	} else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_size) == 0) {
+		snprintf(name, size, "unix(%d)", (int)peer.pid);
+	} else {
+		snprintf(name, size, "unix");
+	}
+}
+
+/* Clients stay where they are for life, so they are spread as they come. */
+static struct pgm_worker *least_busy(struct pgm_worker *worker)
+{
+	struct pgm_worker *best = worker;
+	int fewest = atomic_load_explicit(&worker->client_count, memory_order_relaxed);
+	for (unsigned i = 0; i < worker->pooler->worker_count; i++) {
+		struct pgm_worker *other = worker->pooler->workers[i];
+		int count = atomic_load_explicit(&other->client_count, memory_order_relaxed);
+		if (count < fewest) {
+			best = other;
+			fewest = count;
+		}
+	}
+	return best;
+}
+
+static void accept_clients(struct pgm_source *source, uint32_t events)
+{
+	(void)events;
+	struct pgm_worker *worker = ((struct pgm_listening *)source)->worker;
+	for (int i = 0; i < ACCEPT_BATCH; i++) {
+		struct sockaddr_storage address = {0};
+		socklen_t size = sizeof(address);
+		char peer[64];
+		int fd = accept4(source->fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0) {
+			if (errno == EMFILE || errno == ENFILE)
+				pgm_log(PGM_LOG_ERROR, "cannot accept a client: %s", strerror(errno));
+			return;
+		}
+		name_peer(fd, &address, peer, sizeof(peer));
+		struct pgm_worker *best = least_busy(worker);
+		struct newcomer *newcomer = best == worker ? NULL : malloc(sizeof(*newcomer));
+		if (!newcomer) {
+			pgm_client_accept(worker, fd, peer);
+			continue;
+		}
+		newcomer->letter.deliver = take_newcomer;
+		newcomer->fd = fd;
+		memcpy(newcomer->peer, peer, sizeof(peer));
+		pgm_loop_post(&best->loop, &newcomer->letter);
+	}
+}
+
+void pgm_worker_accept(struct pgm_worker *worker, bool accept)
+{
+	if (worker->accepting == accept)
+		return;
+	worker->accepting = accept;
+	for (size_t i = 0; i < worker->listener_count; i++)
+		if (accept)
+			pgm_loop_add(&worker->loop, &worker->listeners[i].source, EPOLLEXCLUSIVE);
+		else
+			pgm_loop_remove(&worker->loop, &worker->listeners[i].source);
+}
+
+/* ---- servers for clients ---- */
+
+struct pgm_share *pgm_worker_share(struct pgm_worker *worker, struct pgm_pool *pool)
+{
+	if (pool->index >= worker->share_capacity) {
+		size_t wanted = pool->index * 2 + 8;
+		struct pgm_share **grown = realloc(worker->shares, wanted * sizeof(*grown));
+		if (!grown)
+			return NULL;
+		memset(grown + worker->share_capacity, 0, (wanted - worker->share_capacity) * sizeof(*grown));
+		worker->shares = grown;
+		worker->share_capacity = wanted;
+	}
+	struct pgm_share **slot = &worker->shares[pool->index];
+	if (*slot || !(*slot = calloc(1, sizeof(**slot))))
+		return *slot;
+	(*slot)->pool = pool;
+	(*slot)->worker = worker;
+	pgm_list_init(&(*slot)->idle);
+	pgm_list_init(&(*slot)->busy);
+	pgm_list_init(&(*slot)->logging_in);
+	pgm_list_init(&(*slot)->waiting);
+	return *slot;
+}
+
+void pgm_share_note_queue(struct pgm_share *share)
+{
+	struct pgm_link *first = pgm_list_first(&share->waiting);
+	uint64_t oldest = first ? pgm_container_of(first, struct pgm_client, waiting)->wait_since_us : 0;
+	atomic_store_explicit(&share->pool->at[share->worker->index].oldest_wait_us, oldest, memory_order_relaxed);
+}
+
+static bool is_paused(const struct pgm_share *share)
+{
+	const struct pgm_pooler *pooler = share->worker->pooler;
+	return atomic_load_explicit(&pooler->paused, memory_order_relaxed) ||
+	       atomic_load_explicit(&share->pool->database->paused, memory_order_relaxed);
+}
+
+/* One whose session is the client's already, if there is such among the first. */
+static struct pgm_server *pick_idle(struct pgm_share *share, const struct pgm_client *client)
+{
+	struct pgm_link *link = pgm_list_first(&share->idle);
+	if (!link)
+		return NULL;
+	struct pgm_server *first = pgm_container_of(link, struct pgm_server, link);
+	for (int i = 0; i < SETTINGS_SCAN && link != &share->idle.head; i++, link = link->next) {
+		struct pgm_server *server = pgm_container_of(link, struct pgm_server, link);
+		if (client->reads_sequences ? server->sequence_client == client->id
+					    : server->applied == client->settings)
+			return server;
+	}
+	return first;
+}
+
+struct plea {
+	struct pgm_letter letter;
+	struct pgm_pool *pool;
+	struct pgm_worker *from;
+};
+
+static void hear_plea(struct pgm_letter *letter, void *owner)
+{
+	struct plea *plea = (struct plea *)letter;
+	struct pgm_worker *worker = owner;
+	struct pgm_share *share = pgm_worker_share(worker, plea->pool);
+	struct pgm_link *link = share && share->waiting.count == 0 ? pgm_list_last(&share->idle) : NULL;
+	struct pgm_server *server = link ? pgm_container_of(link, struct pgm_server, link) : NULL;
+	if (server && !server->stream.readable && pgm_stream_waiting(&server->stream) == 0)
+		pgm_server_hand_over(server, plea->from);
+	free(plea);
+}
+
+static void ask_others(struct pgm_share *share)
+{
+	struct pgm_worker *worker = share->worker;
+	for (unsigned i = 0; i < worker->pooler->worker_count && !share->asked_others; i++) {
+		if (i == worker->index ||
+		    atomic_load_explicit(&share->pool->at[i].idle, memory_order_relaxed) == 0)
+			continue;
+		struct plea *plea = malloc(sizeof(*plea));
+		if (!plea)
+			return;
+		*plea = (struct plea){.letter.deliver = hear_plea, .pool = share->pool, .from = worker};
+		share->asked_others = true;
+		pgm_loop_post(&worker->pooler->workers[i]->loop, &plea->letter);
+	}
+}
+
+/* As many connections as clients wait for, while the budget lasts. */
+static void connect_more(struct pgm_share *share)
+{
+	struct pgm_worker *worker = share->worker;
+	struct pgm_pool *pool = share->pool;
+	uint64_t now = worker->loop.now_us;
+	while (share->logging_in.count < share->waiting.count && now >= share->next_connect_us) {
+		struct pgm_link *first = pgm_list_first(&share->waiting);
+		struct pgm_client *client = pgm_container_of(first, struct pgm_client, waiting);
+		uint64_t patience_us = (uint64_t)worker->pooler->config->reserve_pool_timeout_ms * 1000;
+		/* after a failure, one at a time shows whether it is over */
+		if (pool->failure.in_row && share->logging_in.count)
+			return;
+		if (!pgm_pool_take(worker->pooler, pool,
+				   patience_us && now - client->wait_since_us > patience_us))
+			return;
+		pgm_server_connect(share);
+	}
+}
+
+/* Clients are told of a failure that waiting does not mend, if no server is left to wait for. */
+static void fail_waiting(struct pgm_share *share)
+{
+	struct pgm_login_failure failure;
+	pthread_mutex_lock(&share->pool->lock);
+	failure = share->pool->failure;
+	pthread_mutex_unlock(&share->pool->lock);
+	if (!failure.at_us || !failure.final)
+		return;
+	struct pgm_client *client;
+	pgm_list_each(&share->waiting, client, struct pgm_client, waiting)
+		if (client->wait_since_us <= failure.at_us)
+			pgm_client_end(client, failure.sqlstate, "%s", failure.message);
+}
+
+void pgm_share_serve(struct pgm_share *share)
+{
+	if (share->serving)
+		return;
+	share->serving = true;
+	while (share->waiting.count && !is_paused(share)) {
+		struct pgm_client *client =
+			pgm_container_of(pgm_list_first(&share->waiting), struct pgm_client, waiting);
+		struct pgm_server *server = pick_idle(share, client);
+		if (!server)
+			break;
+		pgm_client_leave_queue(client);
+		pgm_server_link(server, client);
+	}
+	if (share->waiting.count && !is_paused(share)) {
+		if (atomic_load(&share->pool->servers) == 0)
+			fail_waiting(share);
+		connect_more(share);
+		if (share->logging_in.count < share->waiting.count)
+			ask_others(share);
+	}
+	share->serving = false;
+}
+
+/* ---- the loop ---- */
+
+static int64_t first_set(int64_t a, int64_t b, int64_t c)
+{
+	return a != PGM_UNSET ? a : b != PGM_UNSET ? b : c;
+}
+
+static bool over(uint64_t now, uint64_t since, int64_t limit_ms)
+{
+	return limit_ms > 0 && since && now > since && now - since > (uint64_t)limit_ms * 1000;
+}
+
+static void check_client(struct pgm_worker *worker, struct pgm_client *client)
+{
+	const struct pgm_pool_config *config = worker->pooler->config;
+	uint64_t now = worker->loop.now_us;
+	if (client->state < PGM_CLIENT_WELCOME) {
+		if (over(now, client->connected_us, config->client_login_timeout_ms))
+			pgm_client_close(client, "client_login_timeout");
+		return;
+	}
+	if (!client->share)
+		return;
+	const struct pgm_config_database *database = client->share->pool->database->config;
+	const struct pgm_config_user *user = client->share->pool->user_config;
+	struct pgm_server *server = client->server;
+	if (client->waiting.next) {
+		int64_t limit = first_set(database ? database->query_wait_timeout_ms : PGM_UNSET,
+					  user ? user->query_wait_timeout_ms : PGM_UNSET,
+					  config->query_wait_timeout_ms);
+		if (over(now, client->wait_since_us, limit)) {
+			pgm_client_end(client, "08P01", "query_wait_timeout");
+		} else if (!client->wait_noticed && client->state == PGM_CLIENT_WAITING &&
+			   over(now, client->wait_since_us, config->query_wait_notify_ms)) {
+			uint8_t packet[256];
+			struct pgm_writer writer = pgm_writer_over(packet, sizeof(packet));
+			client->wait_noticed = true;
+			pgm_wire_notice(&writer, &(struct pgm_wire_error){
+							 .severity = "NOTICE",
+							 .sqlstate = "00000",
+							 .message = "No server connection available in "
+								    "postgres backend, client being queued"});
+			pgm_client_send(client, packet, pgm_writer_length(&writer));
+		}
+		return;
+	}
+	if (!server) {
+		int64_t limit = first_set(user ? user->client_idle_timeout_ms : PGM_UNSET, PGM_UNSET,
+					  config->client_idle_timeout_ms);
+		if (over(now, client->idle_since_us ? client->idle_since_us : client->connected_us, limit))
+			pgm_client_end(client, "57P01", "client_idle_timeout");
+		return;
+	}
+	bool runs = server->expect_count && server->job == PGM_JOB_NONE;
+	int64_t limit = first_set(client->share->pool->query_timeout_ms, PGM_UNSET, config->query_timeout_ms);
+	if (runs && over(now, server->mark_us, limit)) {
+		pgm_client_end(client, "08P01", "query timeout");
+		return;
+	}
+	limit = first_set(user ? user->transaction_timeout_ms : PGM_UNSET, PGM_UNSET, config->transaction_timeout_ms);
+	if (over(now, client->transaction_us, limit)) {
+		pgm_client_end(client, "57P05", "transaction timeout");
+		return;
+	}
+	limit = first_set(user ? user->idle_transaction_timeout_ms : PGM_UNSET, PGM_UNSET,
+			  config->idle_transaction_timeout_ms);
+	if (!runs && server->status != 'I' && over(now, client->idle_since_us, limit))
+		pgm_client_end(client, "25P03", "idle transaction timeout");
+}
+
+static const char *stale_idle(const struct pgm_server *server)
+{
+	const struct pgm_share *share = server->share;
+	const struct pgm_pool_config *config = share->worker->pooler->config;
+	uint64_t now = share->worker->loop.now_us;
+	if (server->close_soon || server->reconnect != atomic_load(&share->pool->database->reconnect) ||
+	    !share->pool->database->config)
+		return "database configuration changed";
+	if (share->pool->server_lifetime_us && now - server->connected_us > (uint64_t)share->pool->server_lifetime_us)
+		return "server lifetime over";
+	if (atomic_load(&share->pool->servers) > share->pool->min_size &&
+	    over(now, server->released_us, config->server_idle_timeout_ms))
+		return "server idle timeout";
+	return NULL;
+}
+
+static void check_share(struct pgm_share *share)
+{
+	const struct pgm_pool_config *config = share->worker->pooler->config;
+	uint64_t now = share->worker->loop.now_us;
+	struct pgm_server *server;
+	share->asked_others = false;
+	pgm_list_each(&share->idle, server, struct pgm_server, link) {
+		const char *reason = stale_idle(server);
+		if (reason)
+			pgm_server_close(server, reason);
+	}
+	pgm_list_each(&share->logging_in, server, struct pgm_server, link)
+		if (over(now, server->connected_us, config->server_connect_timeout_ms))
+			pgm_server_lost(server, "connect timeout");
+	/* a server that hangs in a statement of our own is of no use */
+	pgm_list_each(&share->busy, server, struct pgm_server, link)
+		if (server->job != PGM_JOB_NONE && over(now, server->job_started_us, 10000))
+			pgm_server_lost(server, "our own statement timed out");
+	/* the pool's minimum is worker 0's to keep; nobody connects for a pool that nobody ever used */
+	if (share->worker->index == 0 && share->pool->min_size > 0 && share->pool->reports &&
+	    !is_paused(share) && now >= share->next_connect_us)
+		while (atomic_load(&share->pool->servers) < share->pool->min_size &&
+		       pgm_pool_take(share->worker->pooler, share->pool, false)) {
+			pgm_server_connect(share);
+			if (now < share->next_connect_us)
+				break;
+		}
+	if (share->waiting.count)
+		pgm_share_serve(share);
+}
+
+static void tick(struct pgm_worker *worker)
+{
+	uint64_t now = worker->loop.now_us;
+	if (now - worker->last_tick_us < PGM_WORKER_TICK_MS * 1000)
+		return;
+	worker->last_tick_us = now;
+	for (size_t i = 0; i < worker->share_capacity; i++)
+		if (worker->shares[i])
+			check_share(worker->shares[i]);
+	pgm_cancel_tick(worker);
+	if (now - worker->last_slow_tick_us < PGM_WORKER_TICK_MS * 5000)
+		return;
+	worker->last_slow_tick_us = now;
+	struct pgm_client *client;
+	pgm_list_each(&worker->clients, client, struct pgm_client, link)
+		check_client(worker, client);
+}
+
+static void *run(void *data)
+{
+	struct pgm_worker *worker = data;
+	sigset_t all;
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
+	pthread_mutex_lock(&worker->lock);
+	while (!worker->stop) {
+		pthread_mutex_unlock(&worker->lock);
+		pgm_loop_run_once(&worker->loop, &worker->lock, PGM_WORKER_TICK_MS);
+		pthread_mutex_lock(&worker->lock);
+		tick(worker);
+	}
+	pthread_mutex_unlock(&worker->lock);
+	return NULL;
+}
+
+struct pgm_worker *pgm_worker_new(struct pgm_pooler *pooler, unsigned index, struct pgm_error *err)
+{
+	struct pgm_worker *worker = calloc(1, sizeof(*worker));
+	if (!worker || !(worker->scratch = malloc(PGM_CARRY_BYTES + PGM_SCRATCH_BYTES)) ||
+	    !(worker->rewrite = malloc(PGM_CARRY_BYTES)) ||
+	    !(worker->listeners = calloc(pooler->listener_count + 1, sizeof(*worker->listeners)))) {
+		pgm_error_set(err, PGM_ERR_SYSTEM, "out of memory");
+		return NULL;
+	}
+	worker->pooler = pooler;
+	worker->index = index;
+	pthread_mutex_init(&worker->lock, NULL);
+	pgm_list_init(&worker->clients);
+	pgm_list_init(&worker->cancels);
+	if (!pgm_loop_init(&worker->loop, worker, err))
+		return NULL;
+	if (pooler->config->profile && !(worker->profile = pgm_profile_new((size_t)pooler->config->profile_max))) {
+		pgm_error_set(err, PGM_ERR_SYSTEM, "out of memory");
+		return NULL;
+	}
+	for (size_t i = 0; i < pooler->listener_count; i++) {
+		worker->listeners[i].source = (struct pgm_source){pooler->listeners[i], accept_clients};
+		worker->listeners[i].worker = worker;
+	}
+	worker->listener_count = pooler->listener_count;
+	pgm_worker_accept(worker, true);
+	return worker;
+}
+
+bool pgm_worker_start(struct pgm_worker *worker, struct pgm_error *err)
+{
+	int failed = pthread_create(&worker->thread, NULL, run, worker);
+	return !failed || pgm_error_set(err, PGM_ERR_SYSTEM, "cannot start a thread: %s", strerror(failed));
+}
+
+void pgm_worker_stop(struct pgm_worker *worker)
+{
+	uint64_t one = 1;
+	pthread_mutex_lock(&worker->lock);
+	worker->stop = true;
+	pthread_mutex_unlock(&worker->lock);
+	ssize_t written = write(worker->loop.wake.fd, &one, sizeof(one));
+	(void)written;
+	pthread_join(worker->thread, NULL);
+}
+
+void pgm_worker_drain(struct pgm_worker *worker)
+{
+	uint64_t one = 1;
+	for (size_t i = 0; i < worker->share_capacity; i++)
+		if (worker->shares[i])
+			worker->shares[i]->serving = true; /* nobody is served any more */
+	ssize_t written = write(worker->loop.wake.fd, &one, sizeof(one));
+	(void)written;
+	worker->loop.wake.ready(&worker->loop.wake, EPOLLIN);
+}
+
+void pgm_worker_free(struct pgm_worker *worker)
+{
+	struct pgm_client *client;
+	struct pgm_server *server;
+	for (size_t i = 0; i < worker->share_capacity; i++)
+		if (worker->shares[i])
+			worker->shares[i]->serving = true; /* nobody is served any more */
+	pgm_list_each(&worker->clients, client, struct pgm_client, link)
+		pgm_client_close(client, NULL);
+	for (size_t i = 0; i < worker->share_capacity; i++) {
+		struct pgm_share *share = worker->shares[i];
+		if (!share)
+			continue;
+		pgm_list_each(&share->idle, server, struct pgm_server, link)
+			pgm_server_close(server, "shutdown");
+		pgm_list_each(&share->busy, server, struct pgm_server, link)
+			pgm_server_close(server, "shutdown");
+		pgm_list_each(&share->logging_in, server, struct pgm_server, link)
+			pgm_server_close(server, "shutdown");
+	}
+	pgm_cancel_drop_all(worker);
+	pgm_loop_done(&worker->loop);
+	for (size_t i = 0; i < worker->share_capacity; i++)
+		free(worker->shares[i]);
+	free(worker->shares);
+	pgm_profile_free(worker->profile);
+	free(worker->scratch);
+	free(worker->rewrite);
+	free(worker->listeners);
+	pthread_mutex_destroy(&worker->lock);
+	free(worker);
+}
