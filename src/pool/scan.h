@@ -1,7 +1,8 @@
 /*
  * What the pooler must know of a statement's text, in one pass over it, without parsing or allocating: its
- * fingerprint (the same for texts that differ only in values, parameters' numbers, the lengths of IN lists, of
- * ARRAY[...] and of VALUES, space, comments, the case of keywords and plain names, and savepoints' names), and whether it may leave something behind in the session.
+ * fingerprint (the same for texts that differ only in values, parameters' numbers, the lengths of IN lists,
+ * of ARRAY[...] and of VALUES, space, comments, the case of keywords and plain names, and savepoints' names),
+ * and whether it may leave something behind in the session.
  *
  * It errs to one side: it may say that state is touched where it is not (that costs a look at the server),
  * never the other way round for anything that is written out in the text. What a function does inside is out
@@ -10,36 +11,39 @@
 #ifndef PGM_POOL_SCAN_H
 #define PGM_POOL_SCAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdbool.h>
 
 enum pgm_scan_flags {
-	PGM_SCAN_SETS = 1 << 0,	    /* SET (not LOCAL, not CONSTRAINTS, not TRANSACTION), RESET, set_config(), DISCARD ALL, SET ROLE */
+	PGM_SCAN_SETS = 1 << 0,	    /* SET (not LOCAL, not CONSTRAINTS, not TRANSACTION), RESET, set_config(),
+				       DISCARD ALL, SET ROLE */
 	PGM_SCAN_LISTENS = 1 << 1,  /* LISTEN, UNLISTEN */
 	PGM_SCAN_TEMP = 1 << 2,	    /* CREATE TEMP..., SELECT INTO TEMP, pg_temp. as a target, DISCARD TEMP */
 	PGM_SCAN_PREPARES = 1 << 3, /* PREPARE name (not TRANSACTION), DEALLOCATE name */
 	PGM_SCAN_LOCKS = 1 << 4,    /* pg_advisory_lock, pg_try_advisory_lock, ..._shared, unlocks */
 	PGM_SCAN_HOLDS = 1 << 5,    /* DECLARE ... WITH HOLD, CLOSE */
-	PGM_SCAN_SEQUENCE_READ = 1 << 6, /* lastval(), currval() */
+	PGM_SCAN_SEQUENCE_READ = 1 << 6,  /* lastval(), currval() */
 	PGM_SCAN_SEQUENCE_WRITE = 1 << 7, /* nextval(), setval(), INSERT, COPY FROM, MERGE */
-	PGM_SCAN_LOADS = 1 << 8,    /* LOAD, and DO, CALL, EXECUTE, query_to_xml()...: what they do to the session is not written out */
+	PGM_SCAN_LOADS = 1 << 8, /* LOAD, and DO, CALL, EXECUTE, query_to_xml()...: what they do to the
+				    session is not written out */
 	PGM_SCAN_DEALLOCATE_ALL = 1 << 9, /* DEALLOCATE ALL, DISCARD ALL: protocol-level statements go too */
-	PGM_SCAN_DDL = 1 << 10,	    /* CREATE, ALTER, DROP, TRUNCATE...: cached plans may change their result */
-	PGM_SCAN_WRITES = 1 << 11,  /* may change data: what is not SELECT, SHOW, VALUES, EXPLAIN..., and SELECT ... FOR UPDATE */
-	PGM_SCAN_BEGINS = 1 << 12,  /* BEGIN, START TRANSACTION */
-	PGM_SCAN_ENDS = 1 << 13,    /* COMMIT, END, ROLLBACK, ABORT, PREPARE TRANSACTION */
+	PGM_SCAN_DDL = 1 << 10, /* CREATE, ALTER, DROP, TRUNCATE...: cached plans may change their result */
+	PGM_SCAN_WRITES = 1 << 11, /* may change data: what is not SELECT, SHOW, VALUES, EXPLAIN..., and
+				      SELECT ... FOR UPDATE */
+	PGM_SCAN_BEGINS = 1 << 12, /* BEGIN, START TRANSACTION */
+	PGM_SCAN_ENDS = 1 << 13,   /* COMMIT, END, ROLLBACK, ABORT, PREPARE TRANSACTION */
 	PGM_SCAN_COPY = 1 << 14,
-	PGM_SCAN_MULTI = 1 << 15,   /* more than one statement */
+	PGM_SCAN_MULTI = 1 << 15, /* more than one statement */
 	PGM_SCAN_DISCARD_ALL = 1 << 16,
 	PGM_SCAN_CUSTOM_SETTING = 1 << 17, /* set_config() whose name is not a plain literal */
-	PGM_SCAN_UNKNOWN = 1 << 18, /* the text is broken (unterminated quote): judge nothing by it */
-	PGM_SCAN_REPLICATION = 1 << 19, /* IDENTIFY_SYSTEM, START_REPLICATION... */
+	PGM_SCAN_UNKNOWN = 1 << 18,	   /* the text is broken (unterminated quote): judge nothing by it */
+	PGM_SCAN_REPLICATION = 1 << 19,	   /* IDENTIFY_SYSTEM, START_REPLICATION... */
 };
 
 /* What may leave something behind that a look at the server finds. */
-#define PGM_SCAN_STATE                                                                                     \
-	(PGM_SCAN_SETS | PGM_SCAN_LISTENS | PGM_SCAN_TEMP | PGM_SCAN_PREPARES | PGM_SCAN_LOCKS |           \
+#define PGM_SCAN_STATE                                                                           \
+	(PGM_SCAN_SETS | PGM_SCAN_LISTENS | PGM_SCAN_TEMP | PGM_SCAN_PREPARES | PGM_SCAN_LOCKS | \
 	 PGM_SCAN_HOLDS | PGM_SCAN_LOADS | PGM_SCAN_DISCARD_ALL | PGM_SCAN_UNKNOWN)
 
 struct pgm_scan {

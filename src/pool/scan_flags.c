@@ -370,18 +370,10 @@ static void end_statement(struct pgm_judge *judge)
 	judge->depth = judge->atomic = 0;
 }
 
-static void remember(struct pgm_judge *judge, const struct pgm_scan_token *token)
-{
-	judge->before_kind = token->kind;
-	judge->before_word = token->word;
-	judge->before_self = token->kind == PGM_SCAN_SELF ? *token->at : '\0';
-}
-
-void pgm_judge_token(struct pgm_judge *judge, const struct pgm_scan_token *token)
+void pgm_judge_step(struct pgm_judge *judge, const struct pgm_scan_token *token)
 {
 	if (pgm_scan_is(token, ';') && judge->depth == 0 && judge->atomic == 0) {
 		end_statement(judge);
-		remember(judge, token);
 		return;
 	}
 	bool is_verb = judge->phase != PGM_PHASE_IDLE && advance(judge, token);
@@ -402,7 +394,6 @@ void pgm_judge_token(struct pgm_judge *judge, const struct pgm_scan_token *token
 		if (!is_verb && token->kind == PGM_SCAN_WORD && token->word)
 			anywhere(judge, token);
 	}
-	remember(judge, token);
 }
 
 void pgm_judge_end(struct pgm_judge *judge, bool broken)

@@ -45,8 +45,19 @@ struct pgm_judge {
 	char before_self;
 };
 
-void pgm_judge_token(struct pgm_judge *judge, const struct pgm_scan_token *token);
+void pgm_judge_step(struct pgm_judge *judge, const struct pgm_scan_token *token);
 void pgm_judge_end(struct pgm_judge *judge, bool broken);
+
+/* One token; the greater part of them, plain names and values, say nothing. */
+static inline void pgm_judge_token(struct pgm_judge *judge, const struct pgm_scan_token *token)
+{
+	if (judge->phase != PGM_PHASE_IDLE || token->word || token->kind == PGM_SCAN_SELF ||
+	    judge->config_depth || token->kind == PGM_SCAN_IDENT)
+		pgm_judge_step(judge, token);
+	judge->before_kind = token->kind;
+	judge->before_word = token->word;
+	judge->before_self = token->kind == PGM_SCAN_SELF ? *token->at : '\0';
+}
 
 /* Whether names are mere labels in the statement: savepoints'. */
 static inline bool pgm_judge_labels(const struct pgm_judge *judge)

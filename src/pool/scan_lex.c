@@ -23,20 +23,20 @@ const uint8_t pgm_scan_class[256] = {
 	['\''] = PGM_C_QUOTE,
 	['"'] = PGM_C_DOUBLE,
 	['$'] = PGM_C_DOLLAR,
-	['~'] = PGM_C_OP,
-	['!'] = PGM_C_OP,
-	['@'] = PGM_C_OP,
-	['#'] = PGM_C_OP,
-	['^'] = PGM_C_OP,
-	['&'] = PGM_C_OP,
-	['|'] = PGM_C_OP,
-	['`'] = PGM_C_OP,
-	['?'] = PGM_C_OP,
+	['~'] = PGM_C_SPECIAL,
+	['!'] = PGM_C_SPECIAL,
+	['@'] = PGM_C_SPECIAL,
+	['#'] = PGM_C_SPECIAL,
+	['^'] = PGM_C_SPECIAL,
+	['&'] = PGM_C_SPECIAL,
+	['|'] = PGM_C_SPECIAL,
+	['`'] = PGM_C_SPECIAL,
+	['?'] = PGM_C_SPECIAL,
 	['+'] = PGM_C_OP,
 	['-'] = PGM_C_OP,
 	['*'] = PGM_C_OP,
 	['/'] = PGM_C_OP,
-	['%'] = PGM_C_OP,
+	['%'] = PGM_C_SPECIAL,
 	['<'] = PGM_C_OP,
 	['>'] = PGM_C_OP,
 	['='] = PGM_C_OP,
@@ -200,11 +200,14 @@ void pgm_scan_lex_operator(struct pgm_scan_lexer *lexer)
 {
 	const char *start = lexer->at, *at = start;
 	bool special = false;
-	for (; at < lexer->end && pgm_scan_class[(uint8_t)*at] == PGM_C_OP; at++) {
+	for (; at < lexer->end; at++) {
+		uint8_t class = pgm_scan_class[(uint8_t)*at];
+		if (class != PGM_C_OP && class != PGM_C_SPECIAL)
+			break;
 		char next = at + 1 < lexer->end ? at[1] : '\0';
 		if (at > start && ((*at == '-' && next == '-') || (*at == '/' && next == '*')))
 			break;
-		special |= strchr("~!@#^&|`?%", *at) != NULL;
+		special |= class == PGM_C_SPECIAL;
 	}
 	if (!special)
 		while (at - start > 1 && (at[-1] == '+' || at[-1] == '-'))

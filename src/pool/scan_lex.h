@@ -48,6 +48,7 @@ enum {
 	PGM_C_LETTER,
 	PGM_C_DIGIT,
 	PGM_C_OP,
+	PGM_C_SPECIAL, /* an operator with it may end in + or - */
 	PGM_C_SELF,
 	PGM_C_DOT,
 	PGM_C_COLON,
@@ -106,15 +107,23 @@ static inline bool pgm_scan_lex_word(struct pgm_scan_lexer *lexer, struct pgm_sc
 	const char *at = lexer->at, *end = lexer->end;
 	if (at + 1 < end && (at[1] == '\'' || at[1] == '&') && pgm_scan_lex_prefix(lexer, token))
 		return true;
-	uint64_t hash = PGM_SCAN_WORD;
+	/* Eight letters at a time: one multiplication for them, and one comparison with a known word. */
+	uint64_t hash = PGM_SCAN_WORD, letters = 0, first = 0;
+	unsigned shift = 0;
 	uint8_t lower;
-	while (at < end && (lower = pgm_scan_lower[(uint8_t)*at]) != 0) {
-		hash = (hash ^ lower) * PGM_SCAN_PRIME;
-		at++;
+	for (; at < end && (lower = pgm_scan_lower[(uint8_t)*at]) != 0; at++) {
+		letters |= (uint64_t)lower << shift;
+		shift += 8;
+		if (shift == 64) {
+			first = first ? first : letters;
+			hash = pgm_scan_mix(hash, letters);
+			letters = shift = 0;
+		}
 	}
+	hash = pgm_scan_mix(hash, letters);
 	token->kind = PGM_SCAN_WORD;
 	token->hash = hash ^ hash >> 32;
-	token->word = pgm_scan_word(lexer->at, (size_t)(at - lexer->at));
+	token->word = pgm_scan_word_of(first ? first : letters, lexer->at, (size_t)(at - lexer->at));
 	lexer->at = at;
 	return true;
 }
@@ -133,6 +142,7 @@ static inline void pgm_scan_lex_other(struct pgm_scan_lexer *lexer, struct pgm_s
 	const char *at = lexer->at, *end = lexer->end;
 	switch (class) {
 	case PGM_C_OP:
+	case PGM_C_SPECIAL:
 		pgm_scan_lex_operator(lexer);
 		break;
 	case PGM_C_COLON:
@@ -145,8 +155,7 @@ static inline void pgm_scan_lex_other(struct pgm_scan_lexer *lexer, struct pgm_s
 		lexer->at++;
 		break;
 	}
-	token->kind = class == PGM_C_SELF || (class != PGM_C_OP && lexer->at == at + 1) ? PGM_SCAN_SELF
-											: PGM_SCAN_OP;
+	token->kind = class >= PGM_C_SELF && lexer->at == at + 1 ? PGM_SCAN_SELF : PGM_SCAN_OP;
 	token->hash = pgm_scan_hash(PGM_SCAN_OP, at, lexer->at);
 }
 
@@ -192,8 +201,9 @@ static inline void pgm_scan_next(struct pgm_scan_lexer *lexer, struct pgm_scan_t
 
 static inline struct pgm_scan_lexer pgm_scan_lexer_over(const char *sql, size_t length, bool standard_strings)
 {
+	const char *nul = length ? memchr(sql, '\0', length) : NULL;
 	return (struct pgm_scan_lexer){
-		.at = sql, .end = sql + strnlen(sql, length), .standard_strings = standard_strings};
+		.at = sql, .end = nul ? nul : sql + length, .standard_strings = standard_strings};
 }
 
 static inline bool pgm_scan_is(const struct pgm_scan_token *token, char self)

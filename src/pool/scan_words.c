@@ -7,14 +7,14 @@
 #include <string.h>
 
 struct word {
+	char text[46];	/* with zeroes behind it, so that its first eight can be read as a number */
 	uint8_t length; /* 0 ends a list */
 	uint8_t word;
-	const char *text;
 };
 
 #define WORD(text, id)                             \
 	{                                          \
-		sizeof(text) - 1, PGM_W_##id, text \
+		text, sizeof(text) - 1, PGM_W_##id \
 	}
 
 static const struct word words_a[] = {
@@ -243,15 +243,16 @@ static const struct word *const by_letter[32] = {
 	['v' - '`'] = words_v, ['w' - '`'] = words_w, ['x' - '`'] = words_x,
 };
 
-static bool same(const char *lower, const char *text, size_t length)
+static char lower(char c)
 {
-	for (size_t i = 1; i < length; i++) {
-		unsigned char c = (unsigned char)text[i];
-		if (c >= 'A' && c <= 'Z')
-			c |= 0x20;
-		if ((unsigned char)lower[i] != c)
+	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+static bool same(const char *word, const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (word[i] != lower(text[i]))
 			return false;
-	}
 	return true;
 }
 
@@ -266,16 +267,27 @@ static bool numbered_temp(const char *text, size_t length)
 	return true;
 }
 
-enum pgm_word pgm_scan_word(const char *text, size_t length)
+enum pgm_word pgm_scan_word_of(uint64_t letters, const char *text, size_t length)
 {
-	unsigned char first = (unsigned char)*text;
-	if ((first & 0xc0) != 0x40)
+	unsigned first = (unsigned)(letters & 0xff);
+	if ((first & 0xe0) != 0x60)
 		return PGM_W_NONE;
 	const struct word *word = by_letter[first & 0x1f];
 	if (!word)
 		return PGM_W_NONE;
-	for (; word->length && word->length <= length; word++)
-		if (word->length == length && same(word->text, text, length))
+	for (; word->length && word->length <= length; word++) {
+		if (word->length != length || pgm_scan_letters(word->text, 8) != letters)
+			continue;
+		if (length <= 8 || same(word->text + 8, text + 8, length - 8))
 			return (enum pgm_word)word->word;
-	return (first | 0x20) == 'p' && numbered_temp(text, length) ? PGM_W_PG_TEMP : PGM_W_NONE;
+	}
+	return first == 'p' && numbered_temp(text, length) ? PGM_W_PG_TEMP : PGM_W_NONE;
+}
+
+enum pgm_word pgm_scan_word(const char *text, size_t length)
+{
+	char letters[8] = {0};
+	for (size_t i = 0; i < length && i < sizeof(letters); i++)
+		letters[i] = lower(text[i]);
+	return pgm_scan_word_of(pgm_scan_letters(letters, 8), text, length);
 }
