@@ -34,6 +34,9 @@ struct pgm_profile_entry; /* opaque to the pooler: it keeps pointers only within
 struct pgm_profile *pgm_profile_new(size_t entries_max);
 void pgm_profile_free(struct pgm_profile *profile);
 
+/* Goes up whenever an entry is pushed out: pointers to entries that were found before may be another's then. */
+uint64_t pgm_profile_generation(const struct pgm_profile *profile);
+
 /*
  * The entry of a statement; made where it is new (sql is copied in normal form, and as an example). database
  * and user must be texts that live as long as the profile (interned by the pooler): compared by address.
@@ -70,5 +73,87 @@ bool pgm_profile_wants_sample(const struct pgm_profile_entry *entry);
 /* A transaction's end: its time, and how much of it the client idled. */
 void pgm_profile_transaction(struct pgm_profile *profile, const char *database, const char *user,
 			     uint64_t total_us, uint64_t idle_us);
+
+/* ---- the reader's side ---- */
+
+#define PGM_PROFILE_SAMPLES	16   /* texts with values, drawn at random from those that were looked at */
+#define PGM_PROFILE_SLOWEST	3
+#define PGM_PROFILE_SQLSTATES	8    /* the first that came; others count in errors alone */
+#define PGM_PROFILE_VALUES	8    /* positions of values that are counted */
+#define PGM_PROFILE_TOP		8    /* values that are told apart at one of them */
+#define PGM_PROFILE_VALUE_MAX	48   /* bytes of a value as a literal; longer ones are not told apart */
+#define PGM_PROFILE_TEXT_MAX	8192 /* bytes of a statement; what is longer is cut and has no samples */
+#define PGM_PROFILE_BURST	10   /* so often in a row in one transaction or burst is N+1 */
+
+struct pgm_profile_top {
+	char literal[PGM_PROFILE_VALUE_MAX]; /* "'pending'", "12", "NULL" */
+	uint32_t count;			     /* at most error too many */
+	uint32_t error;
+};
+
+/* What was seen at one value of a statement: the number is that of $n in the row's query. */
+struct pgm_profile_values {
+	uint32_t looked; /* at so many values */
+	struct pgm_profile_top top[PGM_PROFILE_TOP];
+};
+
+struct pgm_profile_example {
+	uint64_t us;
+	int64_t unix_us;
+	const char *sql; /* with values; NULL: none */
+};
+
+struct pgm_profile_row {
+	uint64_t fingerprint;
+	const char *database; /* NULL in the row of all the others */
+	const char *user;
+	const char *query; /* with $1, $2... in the place of values; "" in the row of the others */
+	uint64_t calls, errors, rows, bytes_in, bytes_out;
+	struct pgm_histogram server, wait;
+	uint64_t bursts; /* of PGM_PROFILE_BURST or more */
+	uint32_t burst_max;
+	struct pgm_profile_sqlstate {
+		char code[6];
+		uint64_t count;
+	} sqlstates[PGM_PROFILE_SQLSTATES];
+	const char *samples[PGM_PROFILE_SAMPLES];
+	size_t sample_count;
+	struct pgm_profile_example slowest[PGM_PROFILE_SLOWEST];
+	struct pgm_profile_values values[PGM_PROFILE_VALUES];
+};
+
+struct pgm_profile_transactions {
+	const char *database, *user;
+	struct pgm_histogram total, idle;
+};
+
+struct pgm_profile_snapshot {
+	int64_t since_unix_us; /* the oldest profile's begin */
+	int64_t taken_unix_us;
+	struct pgm_profile_row **rows; /* the most server time first; that of the others last */
+	size_t row_count;
+	struct pgm_profile_transactions *transactions;
+	size_t transaction_count;
+};
+
+/*
+ * Merge the profiles of workers, one after the other, each while its worker's lock is held; everything lives
+ * in the arena. values: with samples, examples and counted values (they cost the most). _end() sorts, without
+ * any lock.
+ */
+struct pgm_profile_merge *pgm_profile_merge_begin(struct pgm_arena *arena, bool values);
+void pgm_profile_merge_add(struct pgm_profile_merge *merge, const struct pgm_profile *profile);
+struct pgm_profile_snapshot *pgm_profile_merge_end(struct pgm_profile_merge *merge);
+
+/* The same of profiles that nobody writes to just now. */
+struct pgm_profile_snapshot *pgm_profile_snapshot(struct pgm_arena *arena, struct pgm_profile *const *profiles,
+						  size_t count);
+
+/*
+ * Write a snapshot in the format of docs/profile.md: to a file beside it first, mode 0600, then renamed.
+ * Values are left out unless log_values.
+ */
+bool pgm_profile_save(const struct pgm_profile_snapshot *snapshot, const char *path, bool log_values,
+		      struct pgm_error *err) PGM_MUST_CHECK;
 
 #endif

@@ -24,7 +24,7 @@ struct list {
 	bool comma; /* rows: another one comes */
 };
 
-enum writing { WRITE_NOTHING, WRITE_MARKS, WRITE_NUMBERS };
+enum writing { WRITE_NOTHING, WRITE_MARKS, WRITE_NUMBERS, WRITE_VALUES };
 
 struct engine {
 	struct pgm_scan_lexer lexer;
@@ -47,11 +47,16 @@ struct engine {
 	size_t size, length;
 	bool full;
 	unsigned number;
+	void (*each)(void *data, unsigned number, const char *at, size_t length);
+	void *each_data;
+	const char *minus_at;
 };
 
 /* Written as far as there is room, cut at a character's boundary. */
 static void put(struct engine *engine, const char *text, size_t length, bool space)
 {
+	if (engine->writing == WRITE_VALUES)
+		return;
 	size_t blank = space && engine->length > 0;
 	size_t room = engine->full ? 0 : engine->size - 1 - engine->length;
 	if (blank + length > room) {
@@ -72,6 +77,11 @@ static void put(struct engine *engine, const char *text, size_t length, bool spa
 
 static void put_value(struct engine *engine, bool space)
 {
+	if (engine->writing == WRITE_VALUES) {
+		const char *at = engine->minus_at ? engine->minus_at : engine->token.at;
+		engine->each(engine->each_data, ++engine->number, at, (size_t)(engine->token.end - at));
+		return;
+	}
 	char number[16] = "?";
 	size_t length = 1;
 	if (engine->writing == WRITE_NUMBERS) {
@@ -159,6 +169,7 @@ static void flush_minus(struct engine *engine)
 {
 	static const char minus[] = "-";
 	engine->minus = false;
+	engine->minus_at = NULL;
 	engine->hash = pgm_scan_mix(engine->hash, pgm_scan_hash(PGM_SCAN_OP, minus, minus + 1));
 	if (engine->writing)
 		put(engine, "-", 1, engine->minus_space);
@@ -266,6 +277,7 @@ static void operator(struct engine *engine)
 	if (!engine->operand && *token->at == '-' && token->end == token->at + 1) {
 		engine->minus = true;
 		engine->minus_space = token->space;
+		engine->minus_at = token->at;
 		return;
 	}
 	add(engine, token->hash, token->space);
@@ -284,6 +296,8 @@ static inline void step(struct engine *engine, bool labels)
 		} else {
 			flush_minus(engine);
 		}
+	} else {
+		engine->minus_at = NULL;
 	}
 	if (engine->list_count)
 		end_rows(engine);
@@ -390,6 +404,14 @@ size_t pgm_scan_normalize(const char *sql, size_t length, bool standard_strings,
 size_t pgm_scan_parameterize(const char *sql, size_t length, bool standard_strings, char *out, size_t size)
 {
 	return write_normal(sql, length, standard_strings, WRITE_NUMBERS, out, size);
+}
+
+void pgm_scan_values(const char *sql, size_t length, bool standard_strings,
+		     void (*each)(void *data, unsigned number, const char *at, size_t length), void *data)
+{
+	struct engine engine = {.writing = WRITE_VALUES, .each = each, .each_data = data};
+	engine.lexer = pgm_scan_lexer_over(sql, length, standard_strings);
+	run(&engine, NULL);
 }
 
 uint64_t pgm_scan_tag_rows(const char *tag, size_t length)

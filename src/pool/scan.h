@@ -67,6 +67,13 @@ size_t pgm_scan_normalize(const char *sql, size_t length, bool standard_strings,
 size_t pgm_scan_parameterize(const char *sql, size_t length, bool standard_strings, char *out, size_t size);
 
 /*
+ * Calls each for each value, with its number in pgm_scan_parameterize()'s text (the items of a list that is
+ * cut have one's numbers) and the token: a literal, a number with its sign, or $n.
+ */
+void pgm_scan_values(const char *sql, size_t length, bool standard_strings,
+		     void (*each)(void *data, unsigned number, const char *at, size_t length), void *data);
+
+/*
  * The custom settings ("app.tenant": a name with a dot) that the text sets, each once, lower case:
  * SET x.y, set_config('x.y', ...); not those for the transaction alone. Calls each; names are in scratch, and
  * what does not fit there is left out.

@@ -29,14 +29,11 @@ static const struct word words_a[] = {
 	WORD("analyse", ANALYZE),
 	WORD("analyze", ANALYZE),
 	WORD("alter_replication_slot", REPLICATION),
-	{0},
+	{.length = 0},
 };
 static const struct word words_b[] = {
-	WORD("by", VALUE),
-	WORD("begin", BEGIN),
-	WORD("between", VALUE),
-	WORD("base_backup", REPLICATION),
-	{0},
+	WORD("by", VALUE), WORD("begin", BEGIN), WORD("between", VALUE), WORD("base_backup", REPLICATION),
+	{.length = 0},
 };
 static const struct word words_c[] = {
 	WORD("call", CALL),
@@ -58,7 +55,7 @@ static const struct word words_c[] = {
 	WORD("constraints", CONSTRAINTS),
 	WORD("characteristics", CHARACTERISTICS),
 	WORD("create_replication_slot", REPLICATION),
-	{0},
+	{.length = 0},
 };
 static const struct word words_d[] = {
 	WORD("do", DO),
@@ -73,70 +70,56 @@ static const struct word words_d[] = {
 	WORD("dblink_connect_u", HIDDEN),
 	WORD("dblink_disconnect", HIDDEN),
 	WORD("drop_replication_slot", REPLICATION),
-	{0},
+	{.length = 0},
 };
 static const struct word words_e[] = {
 	WORD("end", END),	  WORD("else", VALUE),	    WORD("escape", VALUE),
-	WORD("execute", EXECUTE), WORD("explain", EXPLAIN), {0},
+	WORD("execute", EXECUTE), WORD("explain", EXPLAIN), {.length = 0},
 };
 static const struct word words_f[] = {
-	WORD("for", FOR),
-	WORD("from", FROM),
-	WORD("false", FALSE),
-	WORD("fetch", FETCH),
-	WORD("foreign", MODIFIER),
-	WORD("function", ROUTINE),
-	{0},
+	WORD("for", FOR),	   WORD("from", FROM),	      WORD("false", FALSE), WORD("fetch", FETCH),
+	WORD("foreign", MODIFIER), WORD("function", ROUTINE), {.length = 0},
 };
 static const struct word words_g[] = {
 	WORD("grant", DDL),
 	WORD("global", GLOBAL),
-	{0},
+	{.length = 0},
 };
 static const struct word words_h[] = {
 	WORD("hold", HOLD),
 	WORD("having", VALUE),
-	{0},
+	{.length = 0},
 };
 static const struct word words_i[] = {
-	WORD("in", IN),
-	WORD("into", INTO),
-	WORD("ilike", VALUE),
-	WORD("import", DDL),
-	WORD("insert", INSERT),
-	WORD("identify_system", REPLICATION),
-	{0},
+	WORD("in", IN),	     WORD("into", INTO),     WORD("ilike", VALUE),
+	WORD("import", DDL), WORD("insert", INSERT), WORD("identify_system", REPLICATION),
+	{.length = 0},
 };
 static const struct word words_k[] = {
 	WORD("key", KEY),
-	{0},
+	{.length = 0},
 };
 static const struct word words_l[] = {
-	WORD("like", VALUE),
-	WORD("load", LOAD),
-	WORD("limit", VALUE),
-	WORD("local", LOCAL),
-	WORD("listen", LISTEN),
-	WORD("lastval", CURRVAL),
-	{0},
+	WORD("like", VALUE),	WORD("load", LOAD),	  WORD("limit", VALUE), WORD("local", LOCAL),
+	WORD("listen", LISTEN), WORD("lastval", CURRVAL), {.length = 0},
 };
 static const struct word words_m[] = {
 	WORD("move", FETCH),
 	WORD("merge", MERGE),
 	WORD("materialized", MODIFIER),
-	{0},
+	{.length = 0},
 };
 static const struct word words_n[] = {
 	WORD("no", NO),
 	WORD("null", NULL),
 	WORD("nextval", NEXTVAL),
-	{0},
+	{.length = 0},
 };
 static const struct word words_o[] = {
 	WORD("on", VALUE),
 	WORD("or", VALUE),
 	WORD("offset", VALUE),
-	{0},
+	{.length = 0},
 };
 static const struct word words_p[] = {
 	WORD("pg_temp", PG_TEMP),
@@ -156,13 +139,13 @@ static const struct word words_p[] = {
 	WORD("pg_try_advisory_lock_shared", ADVISORY),
 	WORD("pg_replication_origin_session_reset", HIDDEN),
 	WORD("pg_replication_origin_session_setup", HIDDEN),
-	{0},
+	{.length = 0},
 };
 static const struct word words_q[] = {
 	WORD("query_to_xml", HIDDEN),
 	WORD("query_to_xmlschema", HIDDEN),
 	WORD("query_to_xml_and_xmlschema", HIDDEN),
-	{0},
+	{.length = 0},
 };
 static const struct word words_r[] = {
 	WORD("reset", RESET),
@@ -176,7 +159,7 @@ static const struct word words_r[] = {
 	WORD("recursive", MODIFIER),
 	WORD("returning", VALUE),
 	WORD("read_replication_slot", REPLICATION),
-	{0},
+	{.length = 0},
 };
 static const struct word words_s[] = {
 	WORD("set", SET),
@@ -196,7 +179,7 @@ static const struct word words_s[] = {
 	WORD("symmetric", VALUE),
 	WORD("set_config", SET_CONFIG),
 	WORD("start_replication", REPLICATION),
-	{0},
+	{.length = 0},
 };
 static const struct word words_t[] = {
 	WORD("to", TO),
@@ -211,7 +194,7 @@ static const struct word words_t[] = {
 	WORD("ts_rewrite", HIDDEN),
 	WORD("transaction", TRANSACTION),
 	WORD("timeline_history", REPLICATION),
-	{0},
+	{.length = 0},
 };
 static const struct word words_u[] = {
 	WORD("unique", MODIFIER),
@@ -219,19 +202,19 @@ static const struct word words_u[] = {
 	WORD("unlisten", LISTEN),
 	WORD("unlogged", MODIFIER),
 	WORD("upload_manifest", REPLICATION),
-	{0},
+	{.length = 0},
 };
 static const struct word words_v[] = {
 	WORD("values", VALUES),
 	WORD("verbose", VERBOSE),
-	{0},
+	{.length = 0},
 };
 static const struct word words_w[] = {
-	WORD("when", VALUE), WORD("with", WITH), WORD("work", WORK), WORD("where", VALUE), {0},
+	WORD("when", VALUE), WORD("with", WITH), WORD("work", WORK), WORD("where", VALUE), {.length = 0},
 };
 static const struct word words_x[] = {
 	WORD("xpath_table", HIDDEN),
-	{0},
+	{.length = 0},
 };
 
 static const struct word *const by_letter[32] = {
