@@ -2,10 +2,14 @@
 #include "cli/safe_text.h"
 
 #include "pool/config.h"
+#include "pool/pool.h"
 #include "pool/settings.h"
 #include "util/buf.h"
 #include "util/term.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
 #include <pwd.h>
 #include <string.h>
 #include <unistd.h>
@@ -110,6 +114,91 @@ static void print_setting(void *data, const char *key, const char *value, const 
 	       notes.text, value ? "" : ";", key, value ? pgm_safe_text(cli->arena, value, false) : "");
 }
 
+/* As root of anything: root's rights are of no use to a pooler, and a danger. */
+static bool drop_rights(const struct pgm_pool_config *config, struct pgm_error *err)
+{
+	if (geteuid() != 0)
+		return true;
+	const struct passwd *user = config->user ? getpwnam(config->user) : NULL;
+	if (!user || user->pw_uid == 0) {
+		pgm_error_set(err, PGM_ERR_USAGE, "the pooler does not run as root");
+		return pgm_error_hint(err, "Start it as another user, or give -u NAME or the setting user.");
+	}
+	if (initgroups(user->pw_name, user->pw_gid) < 0 || setgid(user->pw_gid) < 0 ||
+	    setuid(user->pw_uid) < 0)
+		return pgm_error_set(err, PGM_ERR_SYSTEM, "cannot become user %s: %s", user->pw_name,
+				     strerror(errno));
+	return true;
+}
+
+static bool write_pidfile(const struct pgm_pool_config *config, struct pgm_error *err)
+{
+	if (!config->pidfile || !*config->pidfile)
+		return true;
+	FILE *file = fopen(config->pidfile, "w");
+	if (!file || fprintf(file, "%d\n", (int)getpid()) < 0 || fclose(file) != 0)
+		return pgm_error_set(err, PGM_ERR_INPUT, "cannot write %s: %s", config->pidfile,
+				     strerror(errno));
+	return true;
+}
+
+/* The parent waits until the child listens, so that its exit code tells whether the pooler runs. */
+static int daemonize(int *ready_fd, bool *is_parent)
+{
+	int ends[2];
+	char byte;
+	*is_parent = false;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return PGM_EXIT_FAILED;
+	pid_t child = fork();
+	if (child < 0)
+		return PGM_EXIT_FAILED;
+	if (child > 0) {
+		*is_parent = true;
+		close(ends[1]);
+		return read(ends[0], &byte, 1) == 1 ? PGM_EXIT_OK : PGM_EXIT_FAILED;
+	}
+	close(ends[0]);
+	setsid();
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null >= 0) {
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+	}
+	*ready_fd = ends[1];
+	return PGM_EXIT_OK;
+}
+
+static int serve(struct pgm_cli *cli, struct pgm_pool_config *config)
+{
+	struct pgm_error err = {0};
+	int ready_fd = -1;
+	bool daemon = pgm_cli_flag(cli, "daemon"), is_parent;
+	const char *pidfile = config->pidfile ? pgm_strdup(cli->arena, config->pidfile) : NULL;
+	if (!drop_rights(config, &err) || !pgm_log_open(config, pgm_cli_flag(cli, "quiet") || daemon, &err)) {
+		pgm_pool_config_free(config);
+		return pgm_cli_fail(cli, &err);
+	}
+	if (daemon) {
+		int code = daemonize(&ready_fd, &is_parent);
+		if (is_parent || code) {
+			pgm_pool_config_free(config);
+			return code;
+		}
+	}
+	if (!write_pidfile(config, &err)) {
+		pgm_pool_config_free(config);
+		return pgm_cli_fail(cli, &err);
+	}
+	int failed = pgm_pool_main(config, ready_fd, &err);
+	if (pidfile && *pidfile)
+		unlink(pidfile);
+	if (!failed)
+		return PGM_EXIT_OK;
+	pgm_log(PGM_LOG_ERROR, "%s", err.message);
+	return pgm_cli_fail(cli, &err);
+}
+
 static int run(struct pgm_cli *cli)
 {
 	struct pgm_error err = {0};
@@ -132,8 +221,8 @@ static int run(struct pgm_cli *cli)
 		       config->path ? config->path : "the connection string", config->database_count,
 		       config->user_count, config->secret_count);
 	} else {
-		pgm_error_set(&err, PGM_ERR_USAGE, "--check-config or --show-config is missing");
-		code = pgm_cli_fail(cli, &err);
+		pgm_config_problems_done(&problems);
+		return serve(cli, config);
 	}
 	pgm_pool_config_free(config);
 	pgm_config_problems_done(&problems);
