@@ -358,7 +358,7 @@ static void test_between_settings(void **data)
 	refuses(*data, MAIN "auth_type = any\n[databases]\nx = host=y\n",
 		"pool.ini:6:1: auth_type any needs user=");
 	refuses(*data, "[pgbouncer]\nauth_file = nowhere\n", "nowhere: cannot read the file");
-	read_text(*data, MAIN "sbuf_loopcnt = 5\nresolv_conf = /etc/x\n");
+	pgm_pool_config_free(read_ok(*data, MAIN "sbuf_loopcnt = 5\nresolv_conf = /etc/x\n"));
 	assert_non_null(strstr(said(*data), "pool.ini:5:1: warning: \"resolv_conf\" has no effect here"));
 	pgm_pool_config_free(read_ok(*data, MAIN));
 }
