@@ -371,7 +371,8 @@ static void read_login(struct pgm_server *server)
 			pgm_server_lost(server, "server closed the connection unexpectedly");
 			return;
 		}
-		memcpy(bytes, server->carry, server->carry_length);
+		if (server->carry_length)
+			memcpy(bytes, server->carry, server->carry_length);
 		size_t length = server->carry_length + got, at = 0;
 		server->carry_length = 0;
 		while (length - at >= PGM_WIRE_HEADER_BYTES) {
