@@ -28,6 +28,9 @@ bool pgm_workload_from_text(struct pgm_arena *arena, const char *name, const cha
 {
 	struct pgm_workload_builder builder;
 	struct pgm_sql_statements split;
+	/* No SQL begins with a brace. */
+	if (text[strspn(text, " \t\r\n")] == '{')
+		return pgm_workload_from_profile(arena, name, text, workload, err);
 	pgm_workload_builder_init(&builder, arena, workload);
 	if (!pgm_sql_split(arena, text, &split, err))
 		return pgm_error_context(err, "%s", name);

@@ -90,8 +90,8 @@ static struct pgm_statement *new_statement(struct pgm_workload_builder *builder,
 	return statement;
 }
 
-void pgm_workload_add(struct pgm_workload_builder *builder, const char *sql, bool with_values, double calls,
-		      double total_ms, double rows)
+struct pgm_statement *pgm_workload_add(struct pgm_workload_builder *builder, const char *sql,
+				       bool with_values, double calls, double total_ms, double rows)
 {
 	struct pgm_error err = {0};
 	char *fingerprint;
@@ -99,21 +99,26 @@ void pgm_workload_add(struct pgm_workload_builder *builder, const char *sql, boo
 	while (length && strchr(" \t\r\n;", sql[length - 1]))
 		length--;
 	if (length == 0)
-		return;
+		return NULL;
 	if (length > PGM_WORKLOAD_TEXT_MAX) {
 		leave_out(builder, "its text is longer than 64 kB");
-		return;
+		return NULL;
 	}
 	sql = pgm_strndup(builder->arena, sql, length);
 	if (!pgm_sql_fingerprint(builder->arena, sql, &fingerprint, &err)) {
 		leave_out(builder, err.message);
-		return;
+		return NULL;
+	}
+	if (builder->group) {
+		uint64_t hash =
+			pgm_hash_bytes(pgm_hash_string(fingerprint), builder->group, strlen(builder->group));
+		fingerprint = pgm_sprintf(builder->arena, "%016llx", (unsigned long long)hash);
 	}
 	struct pgm_statement *statement = pgm_map_get(&builder->by_fingerprint, fingerprint);
 	if (!statement) {
 		statement = new_statement(builder, fingerprint, sql, with_values);
 		if (!statement)
-			return;
+			return NULL;
 		pgm_map_set(&builder->by_fingerprint, fingerprint, statement);
 	}
 	statement->calls += calls;
@@ -128,6 +133,7 @@ void pgm_workload_add(struct pgm_workload_builder *builder, const char *sql, boo
 		compare_literals(statement, sql);
 	if (with_values && statement->sample_count < PGM_WORKLOAD_SAMPLES_MAX)
 		statement->samples[statement->sample_count++] = sql;
+	return statement;
 }
 
 static int compare_weight(const void *a, const void *b)

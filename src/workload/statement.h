@@ -13,6 +13,7 @@ struct pgm_workload_builder {
 	struct pgm_workload *workload;
 	PGM_VEC(struct pgm_statement *) statements;
 	struct pgm_map by_fingerprint;
+	const char *group; /* not NULL: texts that are not counted with others of their fingerprint */
 };
 
 void pgm_workload_builder_init(struct pgm_workload_builder *builder, struct pgm_arena *arena,
@@ -20,10 +21,10 @@ void pgm_workload_builder_init(struct pgm_workload_builder *builder, struct pgm_
 
 /*
  * Count one text: with_values says that it holds values rather than $1. Utility statements are passed over;
- * what cannot be understood is counted in the workload.
+ * what cannot be understood is counted in the workload. The statement that it counts for, or NULL.
  */
-void pgm_workload_add(struct pgm_workload_builder *builder, const char *sql, bool with_values, double calls,
-		      double total_ms, double rows);
+struct pgm_statement *pgm_workload_add(struct pgm_workload_builder *builder, const char *sql,
+				       bool with_values, double calls, double total_ms, double rows);
 
 /* Sort and hand over. */
 void pgm_workload_finish(struct pgm_workload_builder *builder);

@@ -43,12 +43,19 @@ bool pgm_workload_from_server(struct pgm_arena *arena, struct pgm_conn *conn, si
 
 /*
  * From a file of SQL statements, each ended by a semicolon. A statement counts once for each time that it is
- * there; a comment "-- calls: N" before it makes it count N times.
+ * there; a comment "-- calls: N" before it makes it count N times. Or from the profile of a pooler.
  */
 bool pgm_workload_from_file(struct pgm_arena *arena, const char *path, struct pgm_workload *workload,
 			    struct pgm_error *err) PGM_MUST_CHECK;
 
-/* The same from memory. */
+/*
+ * From the text of a pooler's profile (docs/profile.md). A statement with a dominant value at some place is
+ * two: that value's calls, and the rest.
+ */
+bool pgm_workload_from_profile(struct pgm_arena *arena, const char *name, const char *text,
+			       struct pgm_workload *workload, struct pgm_error *err) PGM_MUST_CHECK;
+
+/* Either of them from memory: a profile is JSON. */
 bool pgm_workload_from_text(struct pgm_arena *arena, const char *name, const char *text,
 			    struct pgm_workload *workload, struct pgm_error *err) PGM_MUST_CHECK;
 

@@ -216,3 +216,31 @@ def test_big_catalog_and_workload(cluster, pgmend, tmp_path):
     assert {p["table"] for p in advice.proposals} <= {"public.t0", "public.t1", "public.t2"}
     assert advice.proposals
     assert elapsed < 60, elapsed
+
+
+def test_dominant_value_of_a_profile(shop, pgmend, tmp_path):
+    """A pooler's profile in which nine of ten calls ask for failed orders, of which there are few."""
+    query = "SELECT id, total FROM orders WHERE status = $1 ORDER BY created_at DESC LIMIT $2"
+    text = query.replace("$1", "'{}'").replace("$2", "20")
+
+    def profile(name, samples, count):
+        path = tmp_path / f"{name}.json"
+        statement = {"query": query, "calls": 5000, "rows": 100000, "server": {"total_ms": 60000}}
+        if samples:
+            statement["samples"] = [text.format(s) for s in samples]
+            statement["values"] = [{"number": 1, "looked": 1000, "top": [
+                {"value": f"'{samples[0]}'", "count": count, "error": 0},
+                {"value": f"'{samples[-1]}'", "count": 1000 - count, "error": 0}]}]
+        path.write_text(json.dumps({"pgmend_profile": 1, "values": bool(samples), "statements": [statement]}))
+        result = pgmend("advise", "--workload", path, "--format", "json", shop.conninfo)
+        assert result.rc == 0, result
+        return result.json()
+
+    dominant = profile("dominant", ["failed", "failed", "open"], 900)
+    partial = [p["sql"] for p in dominant["proposals"] if "WHERE" in p["sql"]]
+    assert len(partial) == 1 and "WHERE status = 'failed'" in partial[0], dominant["proposals"]
+    assert "created_at" in partial[0].split("WHERE")[0]
+    # Without a dominant value, or without values at all, there is none.
+    for name, samples in (("even", ["failed", "open"]), ("redacted", [])):
+        even = profile(name, samples, 500)
+        assert even["proposals"] and not any("WHERE" in p["sql"] for p in even["proposals"]), even["proposals"]

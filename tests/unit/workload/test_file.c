@@ -151,6 +151,64 @@ static void parameters_are_no_values(void **state)
 	assert_int_equal(workload.statements[0].sample_count, 1);
 }
 
+#define PROFILE(statements) "\n {\"pgmend_profile\": 1, \"statements\": [" statements "], \"news\": 1}"
+#define PROFILED(calls, more)                                                         \
+	"{\"query\": \"SELECT a FROM t WHERE b = $1 AND c > $2\", \"calls\": " #calls \
+	", \"rows\": 30, \"server\": {\"total_ms\": 50.5}" more "}"
+
+static void a_profile_is_told_by_its_content(void **state)
+{
+	(void)state;
+	PGM_AUTO_ARENA arena = pgm_arena_new(0);
+	struct pgm_workload workload = read_text(arena, PROFILE(PROFILED(10, "") ", " PROFILED(5, "")));
+	assert_int_equal(workload.statement_count, 1);
+	assert_float_equal(workload.statements[0].calls, 15, 0);
+	assert_float_equal(workload.statements[0].total_ms, 101, 1e-9);
+	assert_float_equal(workload.statements[0].rows, 60, 0);
+	assert_int_equal(workload.statements[0].sample_count, 0);
+	refuse(arena, "{", "line 1");
+	refuse(arena, "{}", "no profile");
+	refuse(arena, "{\"pgmend_profile\": 2, \"statements\": []}", "format 2");
+	refuse(arena, PROFILE(""), "no query");
+	refuse(arena, PROFILE("1, {}, {\"query\": 5, \"calls\": 1}, {\"query\": \"SELECT\", \"calls\": -1}"),
+	       "no query");
+}
+
+#define SAMPLES(first, second)                                \
+	", \"samples\": [\"SELECT a FROM t WHERE b = '" first \
+	"' AND c > 1\", \"SELECT a FROM t WHERE b = '" first  \
+	"' AND c > 2\", \"SELECT a FROM t WHERE b = '" second "' AND c > 3\"]"
+#define TOP(count)                                                                                          \
+	", \"values\": [{\"number\": 1, \"looked\": 100, \"top\": [{\"value\": \"'x'\", \"count\": " #count \
+	", \"error\": 1}]}, {\"number\": 2, \"looked\": 100, \"top\": [{\"value\": \"1\", \"count\": 99}]}]"
+
+static void a_dominant_value_is_weighed_by_itself(void **state)
+{
+	(void)state;
+	PGM_AUTO_ARENA arena = pgm_arena_new(0);
+	struct pgm_workload workload = read_text(arena, PROFILE(PROFILED(1000, SAMPLES("x", "y") TOP(91))));
+	assert_int_equal(workload.statement_count, 2);
+	const struct pgm_statement *most = &workload.statements[0], *rest = &workload.statements[1];
+	assert_float_equal(most->calls, 900, 1e-6);
+	assert_float_equal(rest->calls, 100, 1e-6);
+	assert_int_equal(most->sample_count, 2);
+	assert_int_equal(rest->sample_count, 1);
+	assert_false(most->shape.atoms[0].varies);
+	assert_string_equal(most->shape.atoms[0].value.text, "'x'");
+	assert_string_equal(rest->shape.atoms[0].value.text, "'y'");
+	assert_true(rest->shape.atoms[0].varies);
+	assert_string_not_equal(most->fingerprint, rest->fingerprint);
+	/* Half of the calls is not most. */
+	workload = read_text(arena, PROFILE(PROFILED(1000, SAMPLES("x", "y") TOP(51))));
+	assert_int_equal(workload.statement_count, 1);
+	assert_true(workload.statements[0].shape.atoms[0].varies);
+	/* One value alone needs no second statement. */
+	workload = read_text(arena, PROFILE(PROFILED(1000, SAMPLES("x", "x") TOP(100))));
+	assert_int_equal(workload.statement_count, 1);
+	assert_int_equal(workload.statements[0].sample_count, 3);
+	assert_false(workload.statements[0].shape.atoms[0].varies);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +218,8 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_understood_is_counted),
 		cmocka_unit_test(literals_that_vary_are_told),
 		cmocka_unit_test(parameters_are_no_values),
+		cmocka_unit_test(a_profile_is_told_by_its_content),
+		cmocka_unit_test(a_dominant_value_is_weighed_by_itself),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
