@@ -2,6 +2,7 @@
 #include "../cmocka_all.h"
 
 #include "pool/profile.h"
+#include "pool/queries.h"
 #include "pool/scan.h"
 #include "wire/wire.h"
 
@@ -126,6 +127,20 @@ static void calls_are_counted_by_statement(void **state)
 	assert_int_equal(orders->values[0].top[0].count, 90);
 	assert_string_equal(orders->values[0].top[1].literal, "'done'");
 	assert_int_equal(orders->values[0].top[1].count, 10);
+	const char *cells[PGM_QUERIES_COLUMNS];
+	pgm_queries_cells(arena, orders, cells);
+	static const char *const shown[] = {
+		"database",   "shop",	 "calls",	  "100",
+		"total_ms",   "100.000", "mean_ms",	  "1.000",
+		"max_ms",     "1.000",	 "wait_total_ms", "10.000",
+		"n_plus_one", "0",	 "query",	  "SELECT * FROM orders WHERE status = ? AND id > ?"};
+	for (size_t i = 0; i < sizeof(shown) / sizeof(*shown); i += 2) {
+		size_t at = 0;
+		while (at < PGM_QUERIES_COLUMNS && strcmp(pgm_queries_columns[at], shown[i]) != 0)
+			at++;
+		assert_in_range(at, 0, PGM_QUERIES_COLUMNS - 1);
+		assert_string_equal(cells[at], shown[i + 1]);
+	}
 	assert_int_equal(one->calls, 102);
 	assert_int_equal(one->errors, 2);
 	assert_string_equal(one->sqlstates[0].code, "23505");
