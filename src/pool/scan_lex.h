@@ -11,6 +11,7 @@
 
 #include "pool/scan_words.h"
 
+#include <endian.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -102,28 +103,45 @@ static inline bool pgm_scan_lex_prefix(struct pgm_scan_lexer *lexer, struct pgm_
 	return true;
 }
 
+/*
+ * The bytes there that a word may go on with, at most eight, in lower case; the first is the lowest. All
+ * eight are judged at once: where a byte is such, the highest bit of its place is set in a mask.
+ */
+static inline uint64_t pgm_scan_word_part(const char *at, size_t left, unsigned *length)
+{
+	const uint64_t ones = 0x0101010101010101, high = ones << 7;
+	uint64_t bytes = 0;
+	memcpy(&bytes, at, left < 8 ? left : 8);
+	bytes = le64toh(bytes);
+#define AT_LEAST(value, c) (((value) | high) - ones * (c))
+#define EQUALS(value, c)   (~AT_LEAST((value) ^ ones * (c), 1))
+	uint64_t seven = bytes & ~high, small = seven | ones * 0x20;
+	uint64_t letter = AT_LEAST(small, 'a') & ~AT_LEAST(small, 'z' + 1) & ~bytes & high;
+	uint64_t other =
+		(AT_LEAST(seven, '0') & ~AT_LEAST(seven, '9' + 1)) | EQUALS(seven, '_') | EQUALS(seven, '$');
+#undef AT_LEAST
+#undef EQUALS
+	uint64_t stop = ~(letter | other | bytes) & high;
+	bytes |= letter >> 2;
+	*length = stop ? (unsigned)__builtin_ctzll(stop) / 8 : 8;
+	return stop ? bytes & (((stop & -stop) >> 7) - 1) : bytes;
+}
+
 static inline bool pgm_scan_lex_word(struct pgm_scan_lexer *lexer, struct pgm_scan_token *token)
 {
 	const char *at = lexer->at, *end = lexer->end;
 	if (at + 1 < end && (at[1] == '\'' || at[1] == '&') && pgm_scan_lex_prefix(lexer, token))
 		return true;
 	/* Eight letters at a time: one multiplication for them, and one comparison with a known word. */
-	uint64_t hash = PGM_SCAN_WORD, letters = 0, first = 0;
-	unsigned shift = 0;
-	uint8_t lower;
-	for (; at < end && (lower = pgm_scan_lower[(uint8_t)*at]) != 0; at++) {
-		letters |= (uint64_t)lower << shift;
-		shift += 8;
-		if (shift == 64) {
-			first = first ? first : letters;
-			hash = pgm_scan_mix(hash, letters);
-			letters = shift = 0;
-		}
+	uint64_t hash = PGM_SCAN_WORD, first = 0;
+	for (unsigned length = 8; length == 8; at += length) {
+		uint64_t letters = pgm_scan_word_part(at, (size_t)(end - at), &length);
+		first = first ? first : letters;
+		hash = pgm_scan_mix(hash, letters);
 	}
-	hash = pgm_scan_mix(hash, letters);
 	token->kind = PGM_SCAN_WORD;
 	token->hash = hash ^ hash >> 32;
-	token->word = pgm_scan_word_of(first ? first : letters, lexer->at, (size_t)(at - lexer->at));
+	token->word = pgm_scan_word_of(first, lexer->at, (size_t)(at - lexer->at));
 	lexer->at = at;
 	return true;
 }

@@ -1,8 +1,9 @@
 /*
- * By first letter, then length. The lists are short, and a word's length rules out nearly all of its list.
+ * By first letter. The lists are short, and one comparison rules out nearly all of its list.
  */
 #include "pool/scan_words.h"
 
+#include <endian.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -250,6 +251,13 @@ static bool numbered_temp(const char *text, size_t length)
 	return true;
 }
 
+static uint64_t letters_of(const char text[8])
+{
+	uint64_t letters;
+	memcpy(&letters, text, sizeof(letters));
+	return le64toh(letters);
+}
+
 enum pgm_word pgm_scan_word_of(uint64_t letters, const char *text, size_t length)
 {
 	unsigned first = (unsigned)(letters & 0xff);
@@ -258,12 +266,10 @@ enum pgm_word pgm_scan_word_of(uint64_t letters, const char *text, size_t length
 	const struct word *word = by_letter[first & 0x1f];
 	if (!word)
 		return PGM_W_NONE;
-	for (; word->length && word->length <= length; word++) {
-		if (word->length != length || pgm_scan_letters(word->text, 8) != letters)
-			continue;
-		if (length <= 8 || same(word->text + 8, text + 8, length - 8))
+	for (; word->length; word++)
+		if (letters_of(word->text) == letters && word->length == length &&
+		    (length <= 8 || same(word->text + 8, text + 8, length - 8)))
 			return (enum pgm_word)word->word;
-	}
 	return first == 'p' && numbered_temp(text, length) ? PGM_W_PG_TEMP : PGM_W_NONE;
 }
 
@@ -272,5 +278,5 @@ enum pgm_word pgm_scan_word(const char *text, size_t length)
 	char letters[8] = {0};
 	for (size_t i = 0; i < length && i < sizeof(letters); i++)
 		letters[i] = lower(text[i]);
-	return pgm_scan_word_of(pgm_scan_letters(letters, 8), text, length);
+	return pgm_scan_word_of(letters_of(letters), text, length);
 }

@@ -101,15 +101,6 @@ enum pgm_word pgm_scan_word(const char *text, size_t length);
 /* The same with its first eight letters in lower case, the first the lowest byte, zeroes behind them. */
 enum pgm_word pgm_scan_word_of(uint64_t letters, const char *text, size_t length);
 
-/* Up to eight letters as such a number. */
-static inline uint64_t pgm_scan_letters(const char *text, size_t count)
-{
-	uint64_t letters = 0;
-	for (size_t i = 0; i < count; i++)
-		letters |= (uint64_t)(uint8_t)text[i] << 8 * i;
-	return letters;
-}
-
 /* Whether an operand follows the word, so that a minus after it is a sign, and TRUE or NULL a value. */
 static inline _Bool pgm_scan_word_before_value(enum pgm_word word)
 {
