@@ -13,7 +13,8 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 
-#define PGM_LOOP_BATCH 64 /* events fetched by one call */
+#define PGM_LOOP_BATCH 64     /* events fetched by one call */
+#define PGM_LOOP_OUTGOING 128 /* streams written to at a batch's end */
 
 struct pgm_loop;
 
@@ -35,12 +36,19 @@ struct pgm_grave {
 	void (*release)(struct pgm_grave *grave);
 };
 
+struct io_uring;
+struct pgm_stream;
+
 struct pgm_loop {
+	struct io_uring *ring; /* writes of one batch go to the kernel in one call; NULL: it has none */
+	struct pgm_stream *outgoing[PGM_LOOP_OUTGOING]; /* streams with bytes that wait for the batch's end */
+	unsigned outgoing_count;
 	void *owner; /* given to letters */
 	int epoll_fd;
 	struct pgm_source wake; /* an eventfd */
 	uint64_t now_us;	/* monotonic; as of the event that is handled */
 	struct pgm_grave *graves;
+	int last_count; /* events of the last round */
 	pthread_mutex_t letters_lock;
 	struct pgm_letter *letters, **letters_end;
 	bool wake_sent;

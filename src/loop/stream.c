@@ -1,5 +1,7 @@
 #include "loop/stream.h"
 
+#include "loop/outgoing.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -36,6 +38,9 @@ bool pgm_stream_open(struct pgm_stream *stream, struct pgm_loop *loop, int fd,
 void pgm_stream_leave(struct pgm_stream *stream)
 {
 	assert(pgm_stream_waiting(stream) == 0);
+	pgm_outgoing_remove(stream);
+	if (!pgm_stream_flush(stream))
+		stream->hangup = true; /* its new loop will be told so, too */
 	pgm_loop_remove(stream->loop, &stream->source);
 	stream->loop = NULL;
 	stream->want_write = false;
@@ -58,12 +63,12 @@ static bool want_write(struct pgm_stream *stream, bool want)
 static void keep(struct pgm_stream *stream, const uint8_t *bytes, size_t length)
 {
 	if (stream->out_end + length > stream->out_capacity && stream->out_sent) {
-		memmove(stream->out, stream->out + stream->out_sent, pgm_stream_waiting(stream));
+		memmove(stream->out, stream->out + stream->out_sent, stream->out_end - stream->out_sent);
 		stream->out_end -= stream->out_sent;
 		stream->out_sent = 0;
 	}
 	if (stream->out_end + length > stream->out_capacity) {
-		size_t wanted = stream->out_capacity ? stream->out_capacity : 4096;
+		size_t wanted = stream->out_capacity ? stream->out_capacity : 1024;
 		while (wanted < stream->out_end + length)
 			wanted *= 2;
 		uint8_t *grown = realloc(stream->out, wanted);
@@ -110,17 +115,20 @@ static ssize_t send_some(struct pgm_stream *stream, const struct iovec *iov, int
 	return sent;
 }
 
-static bool flush(struct pgm_stream *stream)
+bool pgm_stream_flush(struct pgm_stream *stream)
 {
-	while (pgm_stream_waiting(stream)) {
-		struct iovec iov = {stream->out + stream->out_sent, pgm_stream_waiting(stream)};
+	while (stream->out_end > stream->out_sent) {
+		struct iovec iov = {stream->out + stream->out_sent, stream->out_end - stream->out_sent};
 		ssize_t sent = send_some(stream, &iov, 1);
 		if (sent < 0)
 			return false;
-		if (sent == 0)
+		if (sent == 0) {
+			stream->blocked = true;
 			return want_write(stream, true);
+		}
 		stream->out_sent += (size_t)sent;
 	}
+	stream->blocked = false;
 	stream->out_sent = stream->out_end = 0;
 	if (stream->out_capacity > OUT_KEEP_BYTES) {
 		free(stream->out);
@@ -138,8 +146,17 @@ bool pgm_stream_note(struct pgm_stream *stream, uint32_t events)
 		stream->hangup = true;
 	/* TLS may have to read before it can write */
 	if (pgm_stream_waiting(stream) && (events & EPOLLOUT || stream->tls))
-		return flush(stream);
+		return pgm_stream_flush(stream);
 	return true;
+}
+
+void pgm_stream_broke(struct pgm_stream *stream)
+{
+	/* its end is reported where all ends are: by reading */
+	stream->hangup = stream->readable = true;
+	stream->out_sent = stream->out_end = 0;
+	stream->blocked = false;
+	shutdown(stream->source.fd, SHUT_RDWR);
 }
 
 static enum pgm_stream_result read_tls(struct pgm_stream *stream, void *bytes, size_t size, size_t *got)
@@ -184,12 +201,29 @@ enum pgm_stream_result pgm_stream_read(struct pgm_stream *stream, void *bytes, s
 	return PGM_STREAM_END;
 }
 
+/* Small writes wait for the batch's end, and go out together. */
+static bool put_off(struct pgm_stream *stream, const struct iovec *iov, int count)
+{
+	size_t total = stream->out_end - stream->out_sent;
+	for (int i = 0; i < count; i++)
+		total += iov[i].iov_len;
+	if (total > PGM_OUTGOING_BYTES || stream->tls || !pgm_outgoing_add(stream))
+		return false;
+	for (int i = 0; i < count; i++)
+		keep(stream, iov[i].iov_base, iov[i].iov_len);
+	return true;
+}
+
 bool pgm_stream_writev(struct pgm_stream *stream, const struct iovec *iov, int count)
 {
 	if (stream->source.fd < 0)
 		return false;
+	if (!stream->blocked && put_off(stream, iov, count))
+		return true;
 	ssize_t sent = 0;
-	if (pgm_stream_waiting(stream) == 0) {
+	if (!stream->blocked && !pgm_stream_flush(stream))
+		return false;
+	if (!stream->blocked) {
 		sent = send_some(stream, iov, count);
 		if (sent < 0)
 			return false;
@@ -203,7 +237,10 @@ bool pgm_stream_writev(struct pgm_stream *stream, const struct iovec *iov, int c
 		keep(stream, (const uint8_t *)iov[i].iov_base + skip, iov[i].iov_len - skip);
 		skip = 0;
 	}
-	return pgm_stream_waiting(stream) == 0 || want_write(stream, true);
+	if (stream->out_end == stream->out_sent)
+		return true;
+	stream->blocked = true;
+	return want_write(stream, true);
 }
 
 bool pgm_stream_write(struct pgm_stream *stream, const void *bytes, size_t length)
@@ -214,6 +251,11 @@ bool pgm_stream_write(struct pgm_stream *stream, const void *bytes, size_t lengt
 
 void pgm_stream_close(struct pgm_stream *stream)
 {
+	if (stream->source.fd >= 0) {
+		pgm_outgoing_remove(stream);
+		if (!stream->blocked)
+			(void)!pgm_stream_flush(stream);
+	}
 	pgm_tls_free(stream->tls);
 	stream->tls = NULL;
 	if (stream->source.fd >= 0)
@@ -222,4 +264,5 @@ void pgm_stream_close(struct pgm_stream *stream)
 	free(stream->out);
 	stream->out = NULL;
 	stream->out_sent = stream->out_end = stream->out_capacity = 0;
+	stream->blocked = false;
 }

@@ -24,7 +24,9 @@ struct pgm_stream {
 	size_t out_sent, out_end, out_capacity;
 	bool readable;	 /* there may be something to read */
 	bool hangup;	 /* the peer has closed its side, or the connection broke */
-	bool want_write; /* registered for it */
+	bool blocked;	 /* the socket took less than there was: registered for writing */
+	bool want_write; /* registered for it, for whatever reason */
+	bool outgoing;	 /* in the loop's list of those to write to at the batch's end */
 	bool unix_socket;
 };
 
@@ -51,11 +53,14 @@ enum pgm_stream_result pgm_stream_read(struct pgm_stream *stream, void *bytes, s
 bool pgm_stream_writev(struct pgm_stream *stream, const struct iovec *iov, int count);
 bool pgm_stream_write(struct pgm_stream *stream, const void *bytes, size_t length);
 
-/* Bytes that wait: stop reading what feeds this stream until it is 0. */
+/* Bytes that the socket did not take: stop reading what feeds this stream until it is 0. */
 static inline size_t pgm_stream_waiting(const struct pgm_stream *stream)
 {
-	return stream->out_end - stream->out_sent;
+	return stream->blocked ? stream->out_end - stream->out_sent : 0;
 }
+
+/* Write now what was put off to the batch's end. False: the connection is broken. */
+bool pgm_stream_flush(struct pgm_stream *stream);
 
 /* Close the socket; what waits is lost. Twice is fine. */
 void pgm_stream_close(struct pgm_stream *stream);
