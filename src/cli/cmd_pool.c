@@ -11,7 +11,9 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const struct pgm_option options[] = {
@@ -131,15 +133,20 @@ static bool drop_rights(const struct pgm_pool_config *config, struct pgm_error *
 	return true;
 }
 
-static bool write_pidfile(const struct pgm_pool_config *config, struct pgm_error *err)
+/* Another pooler's is left alone. */
+static bool pidfile_is_free(const struct pgm_pool_config *config, struct pgm_error *err)
 {
-	if (!config->pidfile || !*config->pidfile)
+	long pid = 0;
+	FILE *file = config->pidfile && *config->pidfile ? fopen(config->pidfile, "r") : NULL;
+	if (!file)
 		return true;
-	FILE *file = fopen(config->pidfile, "w");
-	if (!file || fprintf(file, "%d\n", (int)getpid()) < 0 || fclose(file) != 0)
-		return pgm_error_set(err, PGM_ERR_INPUT, "cannot write %s: %s", config->pidfile,
-				     strerror(errno));
-	return true;
+	if (fscanf(file, "%ld", &pid) != 1)
+		pid = 0;
+	fclose(file);
+	if (pid <= 0 || pid == getpid() || (kill((pid_t)pid, 0) < 0 && errno == ESRCH))
+		return true;
+	return pgm_error_set(err, PGM_ERR_USAGE, "%s says that process %ld is running already", config->pidfile,
+			     pid);
 }
 
 /* The parent waits until the child listens, so that its exit code tells whether the pooler runs. */
@@ -154,9 +161,13 @@ static int daemonize(int *ready_fd, bool *is_parent)
 	if (child < 0)
 		return PGM_EXIT_FAILED;
 	if (child > 0) {
+		int status;
 		*is_parent = true;
 		close(ends[1]);
-		return read(ends[0], &byte, 1) == 1 ? PGM_EXIT_OK : PGM_EXIT_FAILED;
+		if (read(ends[0], &byte, 1) == 1)
+			return PGM_EXIT_OK;
+		return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status)
+									       : PGM_EXIT_FAILED;
 	}
 	close(ends[0]);
 	setsid();
@@ -174,8 +185,8 @@ static int serve(struct pgm_cli *cli, struct pgm_pool_config *config)
 	struct pgm_error err = {0};
 	int ready_fd = -1;
 	bool daemon = pgm_cli_flag(cli, "daemon"), is_parent;
-	const char *pidfile = config->pidfile ? pgm_strdup(cli->arena, config->pidfile) : NULL;
-	if (!drop_rights(config, &err) || !pgm_log_open(config, pgm_cli_flag(cli, "quiet") || daemon, &err)) {
+	if (!drop_rights(config, &err) || !pidfile_is_free(config, &err) ||
+	    !pgm_log_open(config, pgm_cli_flag(cli, "quiet") || daemon, &err)) {
 		pgm_pool_config_free(config);
 		return pgm_cli_fail(cli, &err);
 	}
@@ -186,14 +197,7 @@ static int serve(struct pgm_cli *cli, struct pgm_pool_config *config)
 			return code;
 		}
 	}
-	if (!write_pidfile(config, &err)) {
-		pgm_pool_config_free(config);
-		return pgm_cli_fail(cli, &err);
-	}
-	int failed = pgm_pool_main(config, ready_fd, &err);
-	if (pidfile && *pidfile)
-		unlink(pidfile);
-	if (!failed)
+	if (!pgm_pool_main(config, ready_fd, &err))
 		return PGM_EXIT_OK;
 	pgm_log(PGM_LOG_ERROR, "%s", err.message);
 	return pgm_cli_fail(cli, &err);

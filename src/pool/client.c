@@ -91,6 +91,24 @@ bool pgm_client_send(struct pgm_client *client, const void *bytes, size_t length
 	return false;
 }
 
+/* Bytes of a message that is not yet passed on whole would be mistaken for the begin of ours. */
+static bool may_be_told(const struct pgm_client *client)
+{
+	return !client->server || !client->server->skip || client->server->skip_hidden;
+}
+
+void pgm_client_farewell(struct pgm_client *client)
+{
+	uint8_t packet[256];
+	struct pgm_writer writer = pgm_writer_over(packet, sizeof(packet));
+	pgm_wire_error(&writer, &(struct pgm_wire_error){
+					.severity = "FATAL", .sqlstate = "57P01",
+					.message = "terminating connection due to administrator command"});
+	if (client->state < PGM_CLIENT_CLOSING && client->state != PGM_CLIENT_TLS && may_be_told(client))
+		(void)!pgm_stream_write(&client->stream, packet, pgm_writer_length(&writer));
+	pgm_client_close(client, "the pooler ends");
+}
+
 void pgm_client_end(struct pgm_client *client, const char *sqlstate, const char *format, ...)
 {
 	char message[1024];
@@ -105,7 +123,7 @@ void pgm_client_end(struct pgm_client *client, const char *sqlstate, const char 
 		pgm_log(PGM_LOG_WARNING, "C-%llu: %s/%s@%s pooler error: %s", (unsigned long long)client->id,
 			client->share ? client->share->pool->database->name : "(nodb)",
 			client->share ? client->share->pool->user : "(nouser)", client->peer, message);
-	if (sqlstate) {
+	if (sqlstate && may_be_told(client)) {
 		struct pgm_writer writer = pgm_writer_over(packet, sizeof(packet));
 		pgm_wire_error(&writer, &(struct pgm_wire_error){.severity = "FATAL", .sqlstate = sqlstate,
 								 .message = message});

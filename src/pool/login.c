@@ -403,7 +403,8 @@ static void take_startup(struct pgm_client *client, const struct pgm_first_packe
 		pgm_client_end(client, "53200", "out of memory");
 		return;
 	}
-	if (!console && atomic_load(&pooler->state) != PGM_POOLER_RUNNING) {
+	/* who was accepted while we wait for the clients is one of those */
+	if (!console && atomic_load(&pooler->state) >= PGM_POOLER_WAIT_SERVERS) {
 		pgm_client_end(client, "57P03", "pooler is shutting down");
 		return;
 	}

@@ -3,15 +3,13 @@
  * and runs the console's commands.
  */
 #include "pool/background.h"
+#include "pool/client.h"
 #include "pool/console.h"
+#include "pool/listen.h"
 #include "pool/worker.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <netdb.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,128 +17,10 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
-static bool add_listener(struct pgm_pooler *pooler, int fd)
-{
-	int *grown = realloc(pooler->listeners, (pooler->listener_count + 1) * sizeof(int));
-	if (!grown)
-		return false;
-	pooler->listeners = grown;
-	pooler->listeners[pooler->listener_count++] = fd;
-	return true;
-}
-
-static bool listen_at(struct pgm_pooler *pooler, const struct addrinfo *at, const char *name,
-		      struct pgm_error *err)
-{
-	const struct pgm_pool_config *config = pooler->config;
-	int one = 1;
-	int fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return pgm_error_set(err, PGM_ERR_SYSTEM, "cannot make a socket: %s", strerror(errno));
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (config->so_reuseport)
-		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
-	if (at->ai_family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-	if (bind(fd, at->ai_addr, at->ai_addrlen) < 0 || listen(fd, (int)config->listen_backlog) < 0) {
-		int error = errno;
-		close(fd);
-		return pgm_error_set(err, PGM_ERR_USAGE, "cannot listen on %s port %lld: %s", name,
-				     (long long)config->listen_port, strerror(error));
-	}
-	if (config->tcp_defer_accept > 0) {
-		int seconds = (int)config->tcp_defer_accept;
-		setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
-	}
-	return add_listener(pooler, fd) || pgm_error_set(err, PGM_ERR_SYSTEM, "out of memory");
-}
-
-static bool listen_tcp(struct pgm_pooler *pooler, struct pgm_error *err)
-{
-	const struct pgm_pool_config *config = pooler->config;
-	char names[1024], port[16];
-	if (!config->listen_addr || !*config->listen_addr || config->listen_port <= 0)
-		return true;
-	snprintf(names, sizeof(names), "%s", config->listen_addr);
-	snprintf(port, sizeof(port), "%lld", (long long)config->listen_port);
-	char *rest = names;
-	for (char *name; (name = strsep(&rest, ","));) {
-		while (*name == ' ')
-			name++;
-		struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found;
-		int failed = getaddrinfo(strcmp(name, "*") == 0 ? NULL : name, port, &hints, &found);
-		if (failed)
-			return pgm_error_set(err, PGM_ERR_USAGE, "cannot listen on %s: %s", name,
-					     gai_strerror(failed));
-		bool ok = true, any = false;
-		for (struct addrinfo *at = found; at; at = at->ai_next)
-			if (listen_at(pooler, at, name, err))
-				any = true;
-			else
-				ok = false;
-		freeaddrinfo(found);
-		if (!ok && !any)
-			return false;
-	}
-	return true;
-}
-
-static bool listen_unix(struct pgm_pooler *pooler, struct pgm_error *err)
-{
-	const struct pgm_pool_config *config = pooler->config;
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	if (!config->unix_socket_dir || !*config->unix_socket_dir)
-		return true;
-	int length = snprintf(address.sun_path, sizeof(address.sun_path), "%s/.s.PGSQL.%lld",
-			      config->unix_socket_dir, (long long)config->listen_port);
-	if (length < 0 || (size_t)length >= sizeof(address.sun_path))
-		return pgm_error_set(err, PGM_ERR_USAGE, "unix_socket_dir %s is too long", config->unix_socket_dir);
-	bool abstract = address.sun_path[0] == '@';
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)length + !abstract);
-	char path[sizeof(address.sun_path)];
-	memcpy(path, address.sun_path, sizeof(path));
-	if (abstract)
-		address.sun_path[0] = '\0';
-	/* a socket that nobody answers on is left from a process that died */
-	if (fd >= 0 && !abstract && connect(fd, (struct sockaddr *)&address, size) < 0 && errno == ECONNREFUSED)
-		unlink(path);
-	if (fd >= 0)
-		close(fd);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) < 0 ||
-	    listen(fd, (int)config->listen_backlog) < 0) {
-		int error = errno;
-		if (fd >= 0)
-			close(fd);
-		return pgm_error_set(err, PGM_ERR_USAGE, "cannot listen on %s: %s", path, strerror(error));
-	}
-	if (!abstract) {
-		chmod(path, (mode_t)config->unix_socket_mode);
-		struct group *group = config->unix_socket_group && *config->unix_socket_group
-					      ? getgrnam(config->unix_socket_group)
-					      : NULL;
-		if (group && chown(path, (uid_t)-1, group->gr_gid) < 0)
-			pgm_log(PGM_LOG_WARNING, "cannot give %s to group %s: %s", path,
-				config->unix_socket_group, strerror(errno));
-	}
-	return add_listener(pooler, fd) || pgm_error_set(err, PGM_ERR_SYSTEM, "out of memory");
-}
-
-static void remove_unix_socket(const struct pgm_pool_config *config)
-{
-	char path[128];
-	if (config->unix_socket_dir && *config->unix_socket_dir && *config->unix_socket_dir != '@') {
-		snprintf(path, sizeof(path), "%s/.s.PGSQL.%lld", config->unix_socket_dir,
-			 (long long)config->listen_port);
-		unlink(path);
-	}
-}
+#define LOGIN_PATIENCE_US 5000000
 
 static bool make_tls(const struct pgm_pool_tls *settings, bool server, struct pgm_tls_context **context,
 		     struct pgm_error *err)
@@ -185,15 +65,24 @@ static void raise_file_limit(const struct pgm_pool_config *config)
 			(long long)config->max_client_conn, (unsigned long long)limit.rlim_cur);
 }
 
+static bool write_pidfile(const struct pgm_pool_config *config, struct pgm_error *err)
+{
+	if (!config->pidfile || !*config->pidfile)
+		return true;
+	FILE *file = fopen(config->pidfile, "we");
+	bool written = file && fprintf(file, "%d\n", (int)getpid()) > 0;
+	if (file && fclose(file) != 0)
+		written = false;
+	return written || pgm_error_set(err, PGM_ERR_INPUT, "cannot write %s: %s", config->pidfile, strerror(errno));
+}
+
 static bool start(struct pgm_pooler *pooler, struct pgm_error *err)
 {
 	const struct pgm_pool_config *config = pooler->config;
 	if (!make_tls(&config->client_tls, true, &pooler->client_tls, err) ||
-	    !make_tls(&config->server_tls, false, &pooler->server_tls, err) || !listen_tcp(pooler, err) ||
-	    !listen_unix(pooler, err))
+	    !make_tls(&config->server_tls, false, &pooler->server_tls, err) || !pgm_listen_open(pooler, err) ||
+	    !write_pidfile(config, err))
 		return false;
-	if (!pooler->listener_count)
-		return pgm_error_set(err, PGM_ERR_USAGE, "nothing to listen on: set listen_addr or unix_socket_dir");
 	if (!pgm_loop_init(&pooler->control, pooler, err) ||
 	    !(pooler->background = pgm_background_start(pooler, err)))
 		return false;
@@ -213,8 +102,27 @@ static bool start(struct pgm_pooler *pooler, struct pgm_error *err)
 static void reload(struct pgm_pooler *pooler)
 {
 	struct pgm_error err = {0};
+	char state[64];
+	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)pgm_loop_clock_us());
+	pgm_notify_service(state);
 	if (!pgm_pooler_reload(pooler, &err))
 		pgm_log(PGM_LOG_ERROR, "the configuration is not reloaded, the old one stays: %s", err.message);
+	pgm_notify_service("READY=1");
+}
+
+/* What PgBouncer 1.25 does: the first signal says what is waited for, the second one waits no longer. */
+static void shut_down(struct pgm_pooler *pooler, enum pgm_pooler_state state, const char *why)
+{
+	bool again = atomic_load(&pooler->state) >= PGM_POOLER_WAIT_CLIENTS;
+	if (again || state == PGM_POOLER_ENDING)
+		pgm_log(PGM_LOG_NOTICE, "got %s, shutting down at once", why);
+	else
+		pgm_log(PGM_LOG_NOTICE, "got %s, shutting down when all %s", why,
+			state == PGM_POOLER_WAIT_CLIENTS ? "clients have left" : "servers are released");
+	atomic_store(&pooler->state, again ? PGM_POOLER_ENDING : state);
+	if (!again && state == PGM_POOLER_WAIT_SERVERS)
+		atomic_store(&pooler->paused, true);
+	pgm_notify_service("STOPPING=1");
 }
 
 static void on_signal(struct pgm_pooler *pooler, int number)
@@ -225,49 +133,59 @@ static void on_signal(struct pgm_pooler *pooler, int number)
 		reload(pooler);
 		break;
 	case SIGINT:
-		pgm_log(PGM_LOG_NOTICE, "got SIGINT, shutting down, waiting for all servers connections to be "
-					"released");
-		atomic_store(&pooler->state, PGM_POOLER_WAIT_SERVERS);
-		atomic_store(&pooler->paused, true);
+		shut_down(pooler, PGM_POOLER_WAIT_SERVERS, "SIGINT");
 		break;
 	case SIGTERM:
-		if (atomic_load(&pooler->state) == PGM_POOLER_WAIT_CLIENTS) {
-			atomic_store(&pooler->state, PGM_POOLER_ENDING);
-			break;
-		}
-		pgm_log(PGM_LOG_NOTICE, "got SIGTERM, fast exit");
-		atomic_store(&pooler->state, PGM_POOLER_ENDING);
+		shut_down(pooler, PGM_POOLER_WAIT_CLIENTS, "SIGTERM");
 		break;
 	case SIGQUIT:
-		pgm_log(PGM_LOG_NOTICE, "got SIGQUIT, fast exit");
-		atomic_store(&pooler->state, PGM_POOLER_ENDING);
+		shut_down(pooler, PGM_POOLER_ENDING, "SIGQUIT");
 		break;
 	case SIGUSR1:
 		atomic_store(&pooler->paused, true);
 		break;
 	case SIGUSR2:
-		atomic_store(&pooler->paused, false);
+		if (atomic_load(&pooler->state) != PGM_POOLER_WAIT_SERVERS)
+			atomic_store(&pooler->paused, false);
 		break;
 	default:
 		break;
 	}
 }
 
+/* Clients that are being served or logging in; one that only holds a socket open is not waited for. */
+static bool has_clients(const struct pgm_worker *worker)
+{
+	const struct pgm_client *client;
+	uint64_t now = pgm_loop_clock_us();
+	pgm_list_each(&worker->clients, client, struct pgm_client, link)
+		if (client->state != PGM_CLIENT_CONSOLE && client->state < PGM_CLIENT_CLOSING &&
+		    (client->state >= PGM_CLIENT_WELCOME || now - client->connected_us < LOGIN_PATIENCE_US))
+			return true;
+	return false;
+}
+
+static bool has_busy_servers(const struct pgm_worker *worker)
+{
+	for (size_t i = 0; i < worker->share_capacity; i++)
+		if (worker->shares[i] && worker->shares[i]->busy.count)
+			return true;
+	return false;
+}
+
 /* Whether a shutdown that waits has come to its end. */
 static bool has_ended(struct pgm_pooler *pooler)
 {
 	int state = atomic_load(&pooler->state);
+	if (state < PGM_POOLER_WAIT_CLIENTS || pooler->listener_count)
+		return state == PGM_POOLER_ENDING;
 	if (state == PGM_POOLER_ENDING)
 		return true;
-	if (state == PGM_POOLER_WAIT_CLIENTS)
-		return atomic_load(&pooler->client_count) == 0;
-	if (state != PGM_POOLER_WAIT_SERVERS)
-		return false;
 	bool busy = false;
 	pgm_pooler_lock_all(pooler);
 	for (unsigned w = 0; w < pooler->worker_count && !busy; w++)
-		for (size_t i = 0; i < pooler->workers[w]->share_capacity; i++)
-			busy |= pooler->workers[w]->shares[i] && pooler->workers[w]->shares[i]->busy.count;
+		busy = state == PGM_POOLER_WAIT_CLIENTS ? has_clients(pooler->workers[w])
+							 : has_busy_servers(pooler->workers[w]);
 	pgm_pooler_unlock_all(pooler);
 	return !busy;
 }
@@ -300,6 +218,18 @@ static bool watch_signals(struct pgm_pooler *pooler, struct signals *signals)
 	return signals->source.fd >= 0;
 }
 
+static void free_pooler(struct pgm_pooler *pooler)
+{
+	pgm_tls_context_free(pooler->client_tls);
+	pgm_tls_context_free(pooler->server_tls);
+	pgm_pooler_free_tables(pooler);
+	free(pooler->listeners);
+	pgm_pool_config_free(pooler->config);
+	pthread_mutex_destroy(&pooler->admin_lock);
+	pthread_mutex_destroy(&pooler->lock);
+	free(pooler);
+}
+
 static void finish(struct pgm_pooler *pooler)
 {
 	for (unsigned i = 0; i < pooler->worker_count; i++)
@@ -309,15 +239,24 @@ static void finish(struct pgm_pooler *pooler)
 		pgm_worker_drain(pooler->workers[i]);
 	for (unsigned i = 0; i < pooler->worker_count; i++)
 		pgm_worker_free(pooler->workers[i]);
-	for (size_t i = 0; i < pooler->listener_count; i++)
-		close(pooler->listeners[i]);
-	remove_unix_socket(pooler->config);
+	pgm_listen_close(pooler);
 	pgm_loop_done(&pooler->control);
-	pgm_tls_context_free(pooler->client_tls);
-	pgm_tls_context_free(pooler->server_tls);
-	pgm_pooler_free_tables(pooler);
-	free(pooler->listeners);
-	pgm_pool_config_free(pooler->config);
+	if (pooler->config->pidfile && *pooler->config->pidfile)
+		unlink(pooler->config->pidfile);
+	free_pooler(pooler);
+}
+
+/* The parent, which waits for this, ends; nothing of its terminal is kept. */
+static void say_ready(int ready_fd)
+{
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	ssize_t written = write(ready_fd, "1", 1);
+	(void)written;
+	close(ready_fd);
+	if (null >= 0) {
+		dup2(null, STDERR_FILENO);
+		close(null);
+	}
 }
 
 static void announce(const struct pgm_pooler *pooler)
@@ -346,26 +285,23 @@ int pgm_pool_main(struct pgm_pool_config *config, int ready_fd, struct pgm_error
 	raise_file_limit(config);
 	bool watching = watch_signals(pooler, &signals);
 	if (!watching || !start(pooler, err)) {
-		/* nothing has been served yet: the process ends with this */
+		/* where threads run already, nothing has been served, and the process ends with this */
+		pgm_listen_close(pooler);
+		if (!pooler->background)
+			free_pooler(pooler);
 		return -1;
 	}
 	pgm_loop_add(&pooler->control, &signals.source, 0);
 	announce(pooler);
-	if (ready_fd >= 0) {
-		ssize_t written = write(ready_fd, "1", 1);
-		(void)written;
-		close(ready_fd);
-	}
+	if (ready_fd >= 0)
+		say_ready(ready_fd);
 	pgm_notify_service("READY=1");
 	while (!has_ended(pooler)) {
 		pgm_loop_run_once(&pooler->control, &pooler->admin_lock, 100);
 		pgm_console_tick(pooler);
+		pgm_listen_drain(pooler);
 	}
-	pgm_notify_service("STOPPING=1");
 	finish(pooler);
 	close(signals.source.fd);
-	pthread_mutex_destroy(&pooler->admin_lock);
-	pthread_mutex_destroy(&pooler->lock);
-	free(pooler);
 	return 0;
 }

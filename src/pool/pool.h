@@ -113,8 +113,11 @@ struct pgm_pooler {
 	_Atomic int client_count;
 	_Atomic uint64_t next_client_id, next_server_id;
 	struct pgm_tls_context *client_tls, *server_tls; /* NULL: off */
-	int *listeners;
+	int *listeners; /* listen.c; the control thread's, but for workers' copies of the descriptors */
 	size_t listener_count;
+	uint64_t unix_socket_inode; /* 0: none, or an abstract one */
+	uint64_t steered_us, steered_clients;
+	unsigned steer_step;
 	struct pgm_background *background;
 	struct pgm_loop control; /* the main thread's: signals and the console */
 

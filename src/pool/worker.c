@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #define ACCEPT_BATCH 16
+#define CANCEL_ROUNDS	100 /* at the end, until the cancel requests have arrived */
+#define CANCEL_ROUND_MS 5
 #define SETTINGS_SCAN 8 /* idle servers looked at for one that has the client's settings already */
 
 /* ---- new clients ---- */
@@ -68,9 +70,9 @@ static struct pgm_worker *least_busy(struct pgm_worker *worker)
 	return best;
 }
 
-static void accept_clients(struct pgm_source *source, uint32_t events)
+/* False: nobody waits any more. */
+static bool accept_some(struct pgm_source *source)
 {
-	(void)events;
 	struct pgm_worker *worker = ((struct pgm_listening *)source)->worker;
 	for (int i = 0; i < ACCEPT_BATCH; i++) {
 		struct sockaddr_storage address = {0};
@@ -80,7 +82,7 @@ static void accept_clients(struct pgm_source *source, uint32_t events)
 		if (fd < 0) {
 			if (errno == EMFILE || errno == ENFILE)
 				pgm_log(PGM_LOG_ERROR, "cannot accept a client: %s", strerror(errno));
-			return;
+			return false;
 		}
 		name_peer(fd, &address, peer, sizeof(peer));
 		struct pgm_worker *best = least_busy(worker);
@@ -94,6 +96,13 @@ static void accept_clients(struct pgm_source *source, uint32_t events)
 		memcpy(newcomer->peer, peer, sizeof(peer));
 		pgm_loop_post(&best->loop, &newcomer->letter);
 	}
+	return true;
+}
+
+static void accept_clients(struct pgm_source *source, uint32_t events)
+{
+	(void)events;
+	(void)accept_some(source);
 }
 
 void pgm_worker_accept(struct pgm_worker *worker, bool accept)
@@ -106,6 +115,15 @@ void pgm_worker_accept(struct pgm_worker *worker, bool accept)
 			pgm_loop_add(&worker->loop, &worker->listeners[i].source, EPOLLEXCLUSIVE);
 		else
 			pgm_loop_remove(&worker->loop, &worker->listeners[i].source);
+}
+
+void pgm_worker_stop_accepting(struct pgm_worker *worker)
+{
+	pgm_worker_accept(worker, false);
+	for (size_t i = 0; i < worker->listener_count; i++)
+		for (int batch = 0; batch < 1000 && accept_some(&worker->listeners[i].source); batch++)
+			;
+	worker->listener_count = 0;
 }
 
 /* ---- servers for clients ---- */
@@ -286,7 +304,9 @@ static void check_client(struct pgm_worker *worker, struct pgm_client *client)
 		int64_t limit = first_set(database ? database->query_wait_timeout_ms : PGM_UNSET,
 					  user ? user->query_wait_timeout_ms : PGM_UNSET,
 					  config->query_wait_timeout_ms);
-		if (over(now, client->wait_since_us, limit)) {
+		if (atomic_load(&worker->pooler->state) == PGM_POOLER_WAIT_SERVERS) {
+			pgm_client_end(client, "57P01", "terminating connection due to administrator command");
+		} else if (over(now, client->wait_since_us, limit)) {
 			pgm_client_end(client, "08P01", "query_wait_timeout");
 		} else if (!client->wait_noticed && client->state == PGM_CLIENT_WAITING &&
 			   over(now, client->wait_since_us, config->query_wait_notify_ms)) {
@@ -473,7 +493,11 @@ void pgm_worker_free(struct pgm_worker *worker)
 		if (worker->shares[i])
 			worker->shares[i]->serving = true; /* nobody is served any more */
 	pgm_list_each(&worker->clients, client, struct pgm_client, link)
-		pgm_client_close(client, NULL);
+		pgm_client_farewell(client);
+	/* what they had running is cancelled, for PostgreSQL would go on with it */
+	pgm_worker_accept(worker, false);
+	for (int round = 0; worker->cancels.count && round < CANCEL_ROUNDS; round++)
+		pgm_loop_run_once(&worker->loop, &worker->lock, CANCEL_ROUND_MS);
 	for (size_t i = 0; i < worker->share_capacity; i++) {
 		struct pgm_share *share = worker->shares[i];
 		if (!share)

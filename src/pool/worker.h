@@ -82,6 +82,8 @@ void pgm_worker_free(struct pgm_worker *worker);
 
 /* Listen or stop listening; with the lock held. */
 void pgm_worker_accept(struct pgm_worker *worker, bool accept);
+/* The same for good, after all who wait to be accepted are; the listeners may be closed then. */
+void pgm_worker_stop_accepting(struct pgm_worker *worker);
 
 struct pgm_share *pgm_worker_share(struct pgm_worker *worker, struct pgm_pool *pool);
 
