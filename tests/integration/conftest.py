@@ -13,6 +13,7 @@ import subprocess
 import pytest
 
 import cluster as clusters
+import pooling
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TIMEOUT_S = 120
@@ -98,6 +99,13 @@ def needs(request):
             pytest.skip(f"not for PostgreSQL {server.major}")
 
 
+def find_binary():
+    binary = pathlib.Path(os.environ.get("PGMEND_BINARY") or ROOT / "build" / "pgmend").resolve()
+    if not binary.exists():
+        pytest.fail(f"{binary} does not exist: run make, or set PGMEND_BINARY")
+    return binary
+
+
 class Result:
     """What a run of the program left: rc, out, err; json() parses out."""
 
@@ -152,9 +160,34 @@ class Program:
 @pytest.fixture
 def pgmend(tmp_path):
     """The program: pgmend("check", db.conninfo).rc"""
-    binary = pathlib.Path(os.environ.get("PGMEND_BINARY") or ROOT / "build" / "pgmend").resolve()
-    if not binary.exists():
-        pytest.fail(f"{binary} does not exist: run make, or set PGMEND_BINARY")
-    program = Program(binary, tmp_path)
+    program = Program(find_binary(), tmp_path)
     yield program
     program.close()
+
+
+@pytest.fixture
+def make_pool(cluster):
+    """Starts poolers before the session's server: make_pool(pool_mode="session"); see pooling.Pool. One that
+    dies, does not end with 0 or makes a sanitizer report fails the test."""
+    made = []
+
+    def make(server=None, **options):
+        pool = pooling.Pool(find_binary(), server or cluster, **options)
+        made.append(pool)
+        return pool.start()
+
+    cluster.start()
+    yield make
+    errors = []
+    for pool in made:
+        try:
+            pool.close()
+        except pooling.PoolError as error:
+            errors.append(str(error))
+    assert not errors, "\n".join(errors)
+
+
+@pytest.fixture
+def pool(make_pool):
+    """A pooler in transaction mode with the defaults of the tests."""
+    return make_pool()
