@@ -136,16 +136,20 @@ static void assert_used(struct pgm_arena *arena, const struct pgm_check *check, 
 		fail_msg("%s: %s is declared but not used", check->id, name);
 }
 
+#define MARK "\001"
+
+static const char *mark(const char *name, void *arg)
+{
+	return strcmp(name, arg) == 0 ? MARK : NULL;
+}
+
 /* The server cannot tell the type of a parameter without a cast. */
 static void assert_cast(struct pgm_arena *arena, const struct pgm_check *check, const char *name)
 {
-	const char *marked = pgm_sprintf(arena, ":%s", name);
-	for (const char *at = check->sql; (at = strstr(at, marked)) != NULL; at += strlen(marked)) {
-		char next = at[strlen(marked)];
-		bool longer = next == '_' || (next >= 'a' && next <= 'z') || (next >= '0' && next <= '9');
-		if (!longer && strncmp(at + strlen(marked), "::pg_catalog.", 13) != 0)
+	const char *marked = pgm_check_expand(arena, check->sql, mark, (void *)(uintptr_t)name);
+	for (const char *at = marked; (at = strstr(at, MARK)) != NULL; at++)
+		if (strncmp(at + 1, "::pg_catalog.", 13) != 0)
 			fail_msg("%s: :%s without a cast", check->id, name);
-	}
 }
 
 static void every_check_is_well_formed(void **state)
