@@ -66,6 +66,8 @@ void pgm_client_close(struct pgm_client *client, const char *reason)
 			client->share->pool->user, client->peer, reason,
 			(unsigned long long)((worker->loop.now_us - client->connected_us) / 1000000));
 	leave_queue(client);
+	if (client->moving.next)
+		pgm_list_remove(&worker->movers, &client->moving);
 	client->state = PGM_CLIENT_DEAD;
 	if (client->has_key)
 		pgm_cancel_forget(worker->pooler, &client->key);
@@ -342,11 +344,68 @@ void pgm_client_run(struct pgm_client *client)
 	if (client->state < PGM_CLIENT_IDLE || client->state >= PGM_CLIENT_CONSOLE)
 		return;
 	client->running = true;
+	if (client->round != client->worker->round) {
+		client->round = client->worker->round;
+		client->worker->active++;
+	}
 	while (run_once(client) || (client->again && client->state < PGM_CLIENT_CONSOLE))
 		;
 	client->running = false;
 	if (client->state == PGM_CLIENT_LINKED && is_done(client))
 		pgm_session_transaction_end(client->server);
+	struct pgm_worker *worker = client->worker;
+	if (worker->move_quota && client->state == PGM_CLIENT_IDLE && !client->moving.next) {
+		worker->move_quota--;
+		pgm_list_append(&worker->movers, &client->moving);
+	}
+}
+
+/* ---- to another worker ---- */
+
+struct move {
+	struct pgm_letter letter;
+	struct pgm_client *client;
+};
+
+static void take_moved(struct pgm_letter *letter, void *owner)
+{
+	struct pgm_client *client = ((struct move *)letter)->client;
+	struct pgm_worker *worker = owner;
+	struct pgm_share *share = pgm_worker_share(worker, client->share->pool);
+	free(letter);
+	client->worker = worker;
+	pgm_list_append(&worker->clients, &client->link);
+	atomic_fetch_add(&worker->client_count, 1);
+	pgm_cancel_move(worker->pooler, &client->key, worker->index);
+	if (share)
+		client->share = share;
+	if (!pgm_stream_join(&client->stream, &worker->loop) || !share)
+		pgm_client_close(client, "it could not go to another worker");
+}
+
+static bool can_move(const struct pgm_client *client)
+{
+	return client->state == PGM_CLIENT_IDLE && !client->server && !client->running &&
+	       client->pending_end == client->pending_start && !client->stream.readable &&
+	       !client->stream.hangup && pgm_stream_waiting(&client->stream) == 0;
+}
+
+void pgm_client_move_all(struct pgm_worker *worker)
+{
+	struct pgm_client *client;
+	pgm_list_each(&worker->movers, client, struct pgm_client, moving) {
+		struct move *move = can_move(client) ? malloc(sizeof(*move)) : NULL;
+		pgm_list_remove(&worker->movers, &client->moving);
+		if (!move || !worker->move_to) {
+			free(move);
+			continue;
+		}
+		*move = (struct move){.letter.deliver = take_moved, .client = client};
+		pgm_list_remove(&worker->clients, &client->link);
+		atomic_fetch_sub(&worker->client_count, 1);
+		pgm_stream_leave(&client->stream);
+		pgm_loop_post(&worker->move_to->loop, &move->letter);
+	}
 }
 
 void pgm_client_ready(struct pgm_source *source, uint32_t events)

@@ -1,5 +1,5 @@
 /*
- * A client's connection. It belongs to one worker for life.
+ * A client's connection. It belongs to one worker at a time, and changes it only between two transactions.
  */
 #ifndef PGM_POOL_CLIENT_H
 #define PGM_POOL_CLIENT_H
@@ -46,6 +46,8 @@ struct pgm_client {
 	struct pgm_stream stream;
 	struct pgm_link link;	  /* in worker->clients */
 	struct pgm_link waiting;  /* in share->waiting */
+	struct pgm_link moving;	  /* in worker->movers */
+	uint64_t round;		  /* of the worker, when it last did something */
 	struct pgm_worker *worker;
 	struct pgm_share *share;  /* NULL until it is known */
 	struct pgm_server *server;
@@ -96,6 +98,9 @@ struct pgm_client {
 /* Take over an accepted socket. */
 void pgm_client_accept(struct pgm_worker *worker, int fd, const char *peer);
 void pgm_client_ready(struct pgm_source *source, uint32_t events);
+
+/* After a round: those that may go to another worker. */
+void pgm_client_move_all(struct pgm_worker *worker);
 
 /* Go on with what was read, and read more. Safe to call from anywhere: a call inside another is put off. */
 void pgm_client_run(struct pgm_client *client);

@@ -262,6 +262,13 @@ void pgm_cancel_forget(struct pgm_pooler *pooler, const struct pgm_cancel_key *k
 	pthread_mutex_unlock(&pooler->lock);
 }
 
+void pgm_cancel_move(struct pgm_pooler *pooler, const struct pgm_cancel_key *key, unsigned worker)
+{
+	pthread_mutex_lock(&pooler->lock);
+	pooler->cancel_slots[slot_of(pooler, key->pid, key->secret, key->length)].worker = worker;
+	pthread_mutex_unlock(&pooler->lock);
+}
+
 bool pgm_cancel_find(struct pgm_pooler *pooler, uint32_t pid, const uint8_t *secret, size_t length,
 		     unsigned *worker, uint64_t *client_id)
 {

@@ -170,6 +170,7 @@ struct pgm_cancel_key {
 bool pgm_cancel_register(struct pgm_pooler *pooler, struct pgm_cancel_key *key, uint32_t pid, bool long_secret,
 			 unsigned worker, uint64_t client_id);
 void pgm_cancel_forget(struct pgm_pooler *pooler, const struct pgm_cancel_key *key);
+void pgm_cancel_move(struct pgm_pooler *pooler, const struct pgm_cancel_key *key, unsigned worker);
 bool pgm_cancel_find(struct pgm_pooler *pooler, uint32_t pid, const uint8_t *secret, size_t length,
 		     unsigned *worker, uint64_t *client_id);
 

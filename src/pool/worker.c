@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ACCEPT_BATCH 16
@@ -54,18 +55,25 @@ static void name_peer(int fd, const struct sockaddr_storage *address, char *name
 	}
 }
 
-/* Clients stay where they are for life, so they are spread as they come. */
-static struct pgm_worker *least_busy(struct pgm_worker *worker)
+static int load_of(const struct pgm_worker *worker)
 {
-	struct pgm_worker *best = worker;
-	int fewest = atomic_load_explicit(&worker->client_count, memory_order_relaxed);
-	for (unsigned i = 0; i < worker->pooler->worker_count; i++) {
-		struct pgm_worker *other = worker->pooler->workers[i];
-		int count = atomic_load_explicit(&other->client_count, memory_order_relaxed);
-		if (count < fewest) {
+	return atomic_load_explicit(&worker->load_permille, memory_order_relaxed);
+}
+
+/*
+ * The first worker that has room: few busy threads do more with less than many that sleep and are woken all the
+ * time. Clients whose worker gets too much to do are moved on (share_out()).
+ */
+static struct pgm_worker *worker_for_newcomer(struct pgm_worker *worker)
+{
+	struct pgm_pooler *pooler = worker->pooler;
+	struct pgm_worker *best = pooler->workers[0];
+	for (unsigned i = 0; i < pooler->worker_count; i++) {
+		struct pgm_worker *other = pooler->workers[i];
+		if (load_of(other) < PGM_WORKER_SPARE_PERMILLE)
+			return other;
+		if (load_of(other) < load_of(best))
 			best = other;
-			fewest = count;
-		}
 	}
 	return best;
 }
@@ -85,7 +93,7 @@ static bool accept_some(struct pgm_source *source)
 			return false;
 		}
 		name_peer(fd, &address, peer, sizeof(peer));
-		struct pgm_worker *best = least_busy(worker);
+		struct pgm_worker *best = worker_for_newcomer(worker);
 		struct newcomer *newcomer = best == worker ? NULL : malloc(sizeof(*newcomer));
 		if (!newcomer) {
 			pgm_client_accept(worker, fd, peer);
@@ -393,11 +401,52 @@ static void check_share(struct pgm_share *share)
 		pgm_share_serve(share);
 }
 
+/* Another worker, if it is to take some of this one's clients; what part of them, in thousandths. */
+static struct pgm_worker *taker(const struct pgm_worker *worker, int load, int *part_permille)
+{
+	const struct pgm_pooler *pooler = worker->pooler;
+	struct pgm_worker *best = NULL;
+	for (unsigned i = 0; i < pooler->worker_count; i++) {
+		struct pgm_worker *other = pooler->workers[i];
+		int theirs = load_of(other);
+		if (i == worker->index)
+			continue;
+		/* hardly anything to do: let one before it do that too */
+		if (i < worker->index && load < PGM_WORKER_IDLE_PERMILLE &&
+		    theirs + load < PGM_WORKER_SPARE_PERMILLE) {
+			*part_permille = 1000;
+			return other;
+		}
+		if (load > PGM_WORKER_FULL_PERMILLE && theirs < PGM_WORKER_SPARE_PERMILLE &&
+		    (!best || theirs < load_of(best)))
+			best = other;
+	}
+	*part_permille = best ? (load - load_of(best)) * 500 / load : 0;
+	return best;
+}
+
+static void share_out(struct pgm_worker *worker, uint64_t elapsed_us)
+{
+	struct timespec cpu;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+	uint64_t cpu_us = (uint64_t)cpu.tv_sec * 1000000 + (uint64_t)cpu.tv_nsec / 1000;
+	int part, load = (int)((cpu_us - worker->cpu_us) * 1000 / elapsed_us);
+	worker->cpu_us = cpu_us;
+	worker->round++;
+	worker->move_to = taker(worker, load, &part);
+	worker->move_quota = worker->move_to ? (unsigned)((uint64_t)worker->active * (unsigned)part / 1000) : 0;
+	if (worker->move_to && !worker->move_quota && worker->active > 1)
+		worker->move_quota = 1;
+	worker->active = 0;
+	atomic_store_explicit(&worker->load_permille, load, memory_order_relaxed);
+}
+
 static void tick(struct pgm_worker *worker)
 {
 	uint64_t now = worker->loop.now_us;
 	if (now - worker->last_tick_us < PGM_WORKER_TICK_MS * 1000)
 		return;
+	share_out(worker, worker->last_tick_us ? now - worker->last_tick_us : PGM_WORKER_TICK_MS * 1000);
 	worker->last_tick_us = now;
 	for (size_t i = 0; i < worker->share_capacity; i++)
 		if (worker->shares[i])
@@ -422,6 +471,7 @@ static void *run(void *data)
 		pthread_mutex_unlock(&worker->lock);
 		pgm_loop_run_once(&worker->loop, &worker->lock, PGM_WORKER_TICK_MS);
 		pthread_mutex_lock(&worker->lock);
+		pgm_client_move_all(worker);
 		tick(worker);
 	}
 	pthread_mutex_unlock(&worker->lock);
@@ -442,6 +492,7 @@ struct pgm_worker *pgm_worker_new(struct pgm_pooler *pooler, unsigned index, str
 	pthread_mutex_init(&worker->lock, NULL);
 	pgm_list_init(&worker->clients);
 	pgm_list_init(&worker->cancels);
+	pgm_list_init(&worker->movers);
 	if (!pgm_loop_init(&worker->loop, worker, err))
 		return NULL;
 	if (pooler->config->profile && !(worker->profile = pgm_profile_new((size_t)pooler->config->profile_max))) {

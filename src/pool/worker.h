@@ -14,6 +14,9 @@
 #define PGM_SCRATCH_BYTES ((size_t)128 << 10) /* of one read */
 #define PGM_CARRY_BYTES	  ((size_t)64 << 10)  /* in front of it: the begin of a message, from the read before */
 #define PGM_WORKER_TICK_MS 100
+#define PGM_WORKER_FULL_PERMILLE 700  /* of a core: from here on clients go elsewhere */
+#define PGM_WORKER_SPARE_PERMILLE 500 /* below this it takes them */
+#define PGM_WORKER_IDLE_PERMILLE 200  /* below this it is not worth a thread */
 #define PGM_SHARE_PATIENCE_US 4000 /* so much longer must others have waited to get what ours wait for */
 
 struct pgm_client;
@@ -61,6 +64,13 @@ struct pgm_worker {
 	struct pgm_share **shares; /* by pool->index; NULL: not yet used here */
 	size_t share_capacity;
 	struct pgm_profile *profile; /* NULL: off */
+	struct pgm_list movers;	 /* clients that may go to move_to when this round is over */
+	struct pgm_worker *move_to; /* NULL: nobody moves */
+	unsigned move_quota;
+	unsigned active;	    /* clients that did something since the last tick */
+	uint64_t round;		    /* the number of that tick */
+	_Atomic int load_permille;  /* of one core, in the last tick */
+	uint64_t cpu_us;	    /* the thread's, at the last tick */
 	uint64_t next_unnamed;
 	uint64_t last_tick_us, last_slow_tick_us;
 	bool accepting;
