@@ -417,7 +417,8 @@ static enum next parse_named(struct front *front, const char *name, const uint8_
 		return NEXT_GONE;
 	}
 	struct pgm_prepared *prepared =
-		pgm_prepared_of(rest, length, sql_length, client->shaping, client->standard_strings);
+		pgm_prepared_of(client->share->pool, rest, length, sql_length, client->shaping,
+				client->standard_strings);
 	if (prepared && must_settle_sequences(front, &prepared->scan)) {
 		pgm_prepared_drop(prepared);
 		return NEXT_WAIT;
@@ -649,6 +650,34 @@ static enum next to_server(struct front *front)
 	}
 }
 
+/*
+ * A statement that a server of this pool has taken, prepared by one more client: no server is needed to say so. True:
+ * answered.
+ */
+static bool parse_without_server(struct front *front)
+{
+	struct pgm_client *client = front->client;
+	struct pgm_cursor cursor = pgm_cursor_over(front->body, front->length);
+	size_t sql_length;
+	const char *name = pgm_cursor_string(&cursor, NULL);
+	const uint8_t *rest = cursor.at;
+	pgm_cursor_string(&cursor, &sql_length);
+	if (cursor.bad || front->there < front->total || !*name || !tracks_statements(client) ||
+	    pgm_names_get(&client->names, name) || client->names.bytes + strlen(name) > PGM_CLIENT_NAMES_MAX)
+		return false;
+	struct pgm_prepared *prepared =
+		pgm_prepared_of(client->share->pool, rest, (size_t)(cursor.end - rest), sql_length, client->shaping,
+				client->standard_strings);
+	if (!prepared || !prepared->proven || prepared->scan.flags & PGM_SCAN_SEQUENCE_READ ||
+	    !pgm_names_put(&client->names, name, prepared)) {
+		pgm_prepared_drop(prepared);
+		return false;
+	}
+	static const uint8_t complete[] = {PGM_BE_PARSE_COMPLETE, 0, 0, 0, 4};
+	client->share->stats.client_parses++;
+	return pgm_client_send(client, complete, sizeof(complete));
+}
+
 /* Without a server: what needs none. */
 static enum next without_server(struct front *front)
 {
@@ -662,6 +691,12 @@ static enum next without_server(struct front *front)
 	case PGM_FE_COPY_DONE:
 	case PGM_FE_COPY_FAIL:
 		return NEXT_MESSAGE; /* the server would read over them */
+	case PGM_FE_PARSE:
+		if (parse_without_server(front))
+			return NEXT_MESSAGE;
+		if (client->state >= PGM_CLIENT_CLOSING)
+			return NEXT_GONE;
+		/* fall through */
 	default:
 		pgm_client_wait(client);
 		if (client->state != PGM_CLIENT_LINKED)

@@ -114,6 +114,8 @@ void pgm_relay_answered(struct pgm_server *server, struct pgm_expect *expect)
 	/* a name of ours was free after all: what it stands for now is not what we think */
 	if (expect->kind == PGM_EXPECT_PARSE && expect->flags & PGM_EXPECT_DUPLICATE)
 		server->close_soon = true;
+	else if (expect->kind == PGM_EXPECT_PARSE && expect->prepared)
+		expect->prepared->proven = true;
 	if (expect->kind == PGM_EXPECT_CLOSE)
 		pgm_prepared_drop(expect->prepared);
 	expect->prepared = NULL;

@@ -26,21 +26,22 @@ bool pgm_prepared_is_ours(const char *name, size_t length)
 	return length > strlen(PREFIX) && memcmp(name, PREFIX, strlen(PREFIX)) == 0;
 }
 
-struct pgm_prepared *pgm_prepared_of(const uint8_t *body, size_t length, size_t sql_length,
+struct pgm_prepared *pgm_prepared_of(const void *scope, const uint8_t *body, size_t length, size_t sql_length,
 				     const struct pgm_pairs *settings, bool standard_strings)
 {
 	uint32_t now = atomic_load(&epoch);
-	uint64_t hash = pgm_hash_bytes((uint64_t)(uintptr_t)settings + now, body, length);
+	uint64_t hash = pgm_hash_bytes((uint64_t)(uintptr_t)settings + (uint64_t)(uintptr_t)scope * 31 + now, body, length);
 	pthread_mutex_lock(&lock);
 	struct pgm_prepared **bucket = &buckets[hash % BUCKETS], *found = *bucket;
-	while (found && (found->hash != hash || found->epoch != now || found->settings != settings ||
+	while (found && (found->hash != hash || found->epoch != now || found->settings != settings || found->scope != scope ||
 			 found->body_length != length || memcmp(found->body, body, length) != 0))
 		found = found->next;
 	if (found) {
 		found->refs++;
 	} else if ((found = malloc(sizeof(*found) + length))) {
 		*found = (struct pgm_prepared){.next = *bucket, .hash = hash, .refs = 1, .id = ++last_id,
-					       .epoch = now, .settings = pgm_pairs_hold(settings),
+					       
+					       .epoch = now, .scope = scope, .settings = pgm_pairs_hold(settings),
 					       .sql_length = sql_length, .body_length = length};
 		snprintf(found->name, sizeof(found->name), PREFIX "%u", found->id);
 		memcpy(found->body, body, length);

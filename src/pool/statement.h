@@ -20,6 +20,8 @@ struct pgm_prepared {
 	uint32_t refs; /* under the table's lock */
 	uint32_t id;
 	uint32_t epoch;
+	const void *scope; /* whose servers it is for: a pool */
+	_Atomic bool proven; /* a server has taken it */
 	const struct pgm_pairs *settings; /* of the session that prepared it: they may shape its meaning */
 	struct pgm_scan scan;
 	char name[PGM_STATEMENT_NAME_BYTES];
@@ -32,7 +34,7 @@ struct pgm_prepared {
  * The statement of this Parse body (after the name), made where it is new; NULL: out of memory. Owned: end
  * with pgm_prepared_drop(). epoch: see pgm_prepared_new_epoch().
  */
-struct pgm_prepared *pgm_prepared_of(const uint8_t *body, size_t length, size_t sql_length,
+struct pgm_prepared *pgm_prepared_of(const void *scope, const uint8_t *body, size_t length, size_t sql_length,
 				     const struct pgm_pairs *settings, bool standard_strings);
 struct pgm_prepared *pgm_prepared_hold(struct pgm_prepared *prepared);
 void pgm_prepared_drop(struct pgm_prepared *prepared); /* NULL is fine */
