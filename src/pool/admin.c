@@ -91,6 +91,12 @@ void pgm_pooler_free_tables(struct pgm_pooler *pooler)
 		pthread_mutex_destroy(&database->lock);
 		free(database);
 	}
+	for (size_t i = 0; i < pooler->user_capacity; i++) {
+		if (pooler->users[i])
+			free((char *)(uintptr_t)pooler->users[i]->name);
+		free(pooler->users[i]);
+	}
+	free(pooler->users);
 	free(pooler->pools);
 	free(pooler->databases);
 	free(pooler->cancel_slots);

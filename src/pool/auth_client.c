@@ -163,8 +163,9 @@ enum pgm_auth_verdict pgm_client_auth_begin(struct pgm_client_auth *auth, enum p
 		known_have_verifiers = auth->kind == PGM_SECRET_SCRAM;
 	switch (type) {
 	case PGM_AUTH_ANY:
-	case PGM_AUTH_TRUST:
 		return PGM_AUTH_OK;
+	case PGM_AUTH_TRUST: /* as with PgBouncer, the user must be known all the same */
+		return secret ? PGM_AUTH_OK : fail_user(auth, "28000", "trust", "no such user");
 	case PGM_AUTH_PLAIN:
 		auth->state = PGM_CLIENT_AUTH_PLAIN;
 		pgm_wire_authentication(out, PGM_WIRE_AUTH_CLEARTEXT, NULL, 0);

@@ -2,6 +2,7 @@
 
 #include "pg/conn.h"
 #include "pool/client.h"
+#include "util/buf.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,6 +27,8 @@ struct task {
 	char *user;
 	/* what the task needs of the configuration, which may be another when it is run */
 	char *auth_user, *auth_password, *auth_query, *auth_dbname;
+	char *hosts, *tls;
+	int port;
 };
 
 struct session {
@@ -52,6 +55,8 @@ static void free_task(struct task *task)
 	free(task->auth_password);
 	free(task->auth_query);
 	free(task->auth_dbname);
+	free(task->hosts);
+	free(task->tls);
 	free(task);
 }
 
@@ -96,16 +101,12 @@ static bool resolve_host(const char *host, int port, bool ask, struct pgm_addres
 	return true;
 }
 
-static bool resolve(struct pgm_database *database, bool ask)
+static bool resolve(struct pgm_database *database, const char *names, int port, bool ask)
 {
 	struct pgm_address addresses[PGM_POOL_HOSTS_MAX];
 	size_t count = 0;
 	char hosts[1024];
-	const struct pgm_config_database *config = database->config;
-	if (!config)
-		return true;
-	int port = config->port != PGM_UNSET && config->port > 0 ? (int)config->port : 5432;
-	snprintf(hosts, sizeof(hosts), "%s", config->host ? config->host : "/var/run/postgresql");
+	snprintf(hosts, sizeof(hosts), "%s", names);
 	bool all = true;
 	char *rest = hosts;
 	for (char *host; (host = strsep(&rest, ","));) {
@@ -126,9 +127,20 @@ static bool resolve(struct pgm_database *database, bool ask)
 	return all && count;
 }
 
+static const char *hosts_of(const struct pgm_config_database *config)
+{
+	return config->host ? config->host : "/var/run/postgresql";
+}
+
+static int port_of(const struct pgm_config_database *config)
+{
+	return config->port != PGM_UNSET && config->port > 0 ? (int)config->port : 5432;
+}
+
 bool pgm_background_resolve_now(struct pgm_database *database)
 {
-	return resolve(database, false);
+	const struct pgm_config_database *config = database->config;
+	return !config || resolve(database, hosts_of(config), port_of(config), false);
 }
 
 bool pgm_background_user_name(uid_t uid, char *name, size_t size)
@@ -167,12 +179,31 @@ static void deliver_answer(struct pgm_letter *letter, void *owner)
 	free(answer);
 }
 
-static struct session *session_for(struct pgm_background *background, const struct task *task,
-				   struct pgm_error *err)
+static bool first_address(struct pgm_database *database, struct pgm_address *address)
 {
-	char key[512];
+	pthread_mutex_lock(&database->lock);
+	bool known = database->address_count;
+	if (known)
+		*address = database->addresses[0];
+	pthread_mutex_unlock(&database->lock);
+	return known;
+}
+
+/* name='value' for a conninfo: in dbname, libpq would read a whole conninfo of a client's making. */
+static void add_option(struct pgm_buf *text, const char *name, const char *value)
+{
+	pgm_buf_printf(text, " %s='", name);
+	for (; *value; value++)
+		pgm_buf_printf(text, *value == '\'' || *value == '\\' ? "\\%c" : "%c", *value);
+	pgm_buf_add(text, "'");
+}
+
+static struct session *session_for(struct pgm_background *background, const struct task *task,
+				   struct pgm_arena *arena, struct pgm_error *err)
+{
+	char key[1024];
 	struct session *slot = &background->sessions[0];
-	snprintf(key, sizeof(key), "%s %s", task->auth_user, task->auth_dbname);
+	snprintf(key, sizeof(key), "%u %s %s", task->database->index, task->auth_user, task->auth_dbname);
 	for (size_t i = 0; i < SESSIONS_MAX; i++) {
 		struct session *session = &background->sessions[i];
 		if (session->key && strcmp(session->key, key) == 0 && pgm_conn_alive(session->conn))
@@ -183,15 +214,20 @@ static struct session *session_for(struct pgm_background *background, const stru
 	pgm_conn_close(slot->conn);
 	free(slot->key);
 	*slot = (struct session){0};
-	struct pgm_address address = {0};
-	pthread_mutex_lock(&task->database->lock);
-	if (task->database->address_count)
-		address = task->database->addresses[0];
-	pthread_mutex_unlock(&task->database->lock);
+	struct pgm_address address;
+	if (!first_address(task->database, &address) &&
+	    !(resolve(task->database, task->hosts, task->port, true) && first_address(task->database, &address))) {
+		pgm_error_set(err, PGM_ERR_CONNECT, "the host name %s cannot be resolved", task->hosts);
+		return NULL;
+	}
 	char port[16];
 	snprintf(port, sizeof(port), "%d", address.port);
-	struct pgm_conn_options options = {.host = address.host, .port = port, .user = task->auth_user,
-					   .dbname = task->auth_dbname, .password = task->auth_password};
+	struct pgm_buf conninfo;
+	pgm_buf_init(&conninfo, arena);
+	pgm_buf_add(&conninfo, task->tls);
+	add_option(&conninfo, "dbname", task->auth_dbname);
+	struct pgm_conn_options options = {.conninfo = conninfo.text, .host = address.host, .port = port,
+					   .user = task->auth_user, .password = task->auth_password};
 	slot->conn = pgm_conn_open(&options, err);
 	slot->key = slot->conn ? strdup(key) : NULL;
 	return slot->conn && slot->key ? slot : NULL;
@@ -201,7 +237,7 @@ static bool ask(struct pgm_background *background, const struct task *task, stru
 		struct pgm_error *err)
 {
 	PGM_AUTO_ARENA arena = pgm_arena_new(0);
-	struct session *session = session_for(background, task, err);
+	struct session *session = session_for(background, task, arena, err);
 	const char *params[] = {task->user};
 	struct pgm_rows rows;
 	if (!session)
@@ -242,7 +278,7 @@ static void run_secret(struct pgm_background *background, const struct task *tas
 static void run_resolve(struct pgm_background *background, const struct task *task)
 {
 	(void)background;
-	if (!resolve(task->database, true))
+	if (!resolve(task->database, task->hosts, task->port, true))
 		pgm_log(PGM_LOG_WARNING, "%s: its host name cannot be resolved", task->database->name);
 	pthread_mutex_lock(&task->database->lock);
 	task->database->resolving = false;
@@ -334,26 +370,52 @@ static char *copy(const char *text)
 	return text ? strdup(text) : NULL;
 }
 
-void pgm_background_ask_secret(struct pgm_worker *worker, uint64_t client_id, struct pgm_database *database,
+/* server_tls_... as libpq has it; free() it. */
+static char *tls_options(const struct pgm_pool_tls *tls)
+{
+	static const char *const modes[] = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"};
+	PGM_AUTO_ARENA arena = pgm_arena_new(0);
+	struct pgm_buf text;
+	pgm_buf_init(&text, arena);
+	pgm_buf_printf(&text, "sslmode=%s", modes[tls->mode]);
+	if (tls->ca_file && *tls->ca_file && tls->mode >= PGM_SSL_VERIFY_CA)
+		add_option(&text, "sslrootcert", tls->ca_file);
+	if (tls->cert_file && *tls->cert_file)
+		add_option(&text, "sslcert", tls->cert_file);
+	if (tls->key_file && *tls->key_file)
+		add_option(&text, "sslkey", tls->key_file);
+	return strdup(text.text);
+}
+
+bool pgm_background_ask_secret(struct pgm_worker *worker, uint64_t client_id, struct pgm_database *database,
 			       const char *user)
 {
 	const struct pgm_pool_config *config = worker->pooler->config;
 	const struct pgm_config_database *own = database->config;
 	const char *auth_user = own->auth_user ? own->auth_user : config->auth_user;
+	const char *query = own->auth_query ? own->auth_query : config->auth_query;
 	const char *dbname = own->auth_dbname ? own->auth_dbname : config->auth_dbname;
+	if (dbname && *dbname && !(database = pgm_pooler_database(worker->pooler, dbname)))
+		return false;
+	own = database->config;
 	struct task *task = calloc(1, sizeof(*task));
 	if (!task)
-		return; /* client_login_timeout ends it */
+		return false;
 	task->kind = TASK_SECRET;
 	task->worker = worker;
 	task->client_id = client_id;
 	task->database = database;
 	task->user = copy(user);
 	task->auth_user = copy(auth_user);
-	task->auth_password = copy(pgm_config_secret_find(config, auth_user));
-	task->auth_query = copy(own->auth_query ? own->auth_query : config->auth_query);
-	task->auth_dbname = copy(dbname && *dbname ? dbname : database->server_name);
+	bool own_password = own->password && own->user && strcmp(own->user, auth_user) == 0;
+	task->auth_password = copy(own_password ? own->password : pgm_config_secret_find(config, auth_user));
+	task->auth_query = copy(query);
+	task->auth_dbname = copy(database->server_name);
+	task->hosts = copy(hosts_of(own));
+	task->port = port_of(own);
+	task->tls = tls_options(&config->server_tls);
 	add_task(worker->pooler->background, task);
+	return true;
 }
 
 void pgm_background_resolve(struct pgm_pooler *pooler, struct pgm_database *database)
@@ -367,5 +429,7 @@ void pgm_background_resolve(struct pgm_pooler *pooler, struct pgm_database *data
 		return;
 	task->kind = TASK_RESOLVE;
 	task->database = database;
+	task->hosts = copy(hosts_of(database->config));
+	task->port = port_of(database->config);
 	add_task(pooler->background, task);
 }

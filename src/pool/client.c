@@ -63,7 +63,7 @@ void pgm_client_close(struct pgm_client *client, const char *reason)
 	if (reason && worker->pooler->config->log_disconnections && client->share)
 		pgm_log(PGM_LOG_NOTICE, "C-%llu: %s/%s@%s closing because: %s (age=%llus)",
 			(unsigned long long)client->id, client->share->pool->database->name,
-			client->share->pool->user, client->peer, reason,
+			client->user->name, client->peer, reason,
 			(unsigned long long)((worker->loop.now_us - client->connected_us) / 1000000));
 	leave_queue(client);
 	if (client->moving.next)
@@ -74,6 +74,7 @@ void pgm_client_close(struct pgm_client *client, const char *reason)
 	if (client->counted) {
 		atomic_fetch_sub(&worker->pooler->client_count, 1);
 		atomic_fetch_sub(&client->share->pool->database->clients, 1);
+		atomic_fetch_sub(&client->user->clients, 1);
 	}
 	if (client->server)
 		pgm_server_abandon(client->server);
@@ -124,7 +125,7 @@ void pgm_client_end(struct pgm_client *client, const char *sqlstate, const char 
 	if (client->worker->pooler->config->log_pooler_errors && sqlstate)
 		pgm_log(PGM_LOG_WARNING, "C-%llu: %s/%s@%s pooler error: %s", (unsigned long long)client->id,
 			client->share ? client->share->pool->database->name : "(nodb)",
-			client->share ? client->share->pool->user : "(nouser)", client->peer, message);
+			client->user ? client->user->name : "(nouser)", client->peer, message);
 	if (sqlstate && may_be_told(client)) {
 		struct pgm_writer writer = pgm_writer_over(packet, sizeof(packet));
 		pgm_wire_error(&writer, &(struct pgm_wire_error){.severity = "FATAL", .sqlstate = sqlstate,

@@ -50,6 +50,7 @@ struct pgm_client {
 	uint64_t round;		  /* of the worker, when it last did something */
 	struct pgm_worker *worker;
 	struct pgm_share *share;  /* NULL until it is known */
+	struct pgm_user *user;	  /* as it logged in, which share->pool->user need not be; NULL until then */
 	struct pgm_server *server;
 	uint64_t id;
 	enum pgm_client_state state;

@@ -92,12 +92,16 @@ static struct pgm_server *new_server(struct pgm_share *share)
 	const struct pgm_config_database *config = pool->database->config;
 	pthread_mutex_lock(&pool->lock);
 	const char *secret = config && config->password ? config->password : pool->secret;
+	/* a forced user logs in with what the configuration has for it, never with a client's own */
+	bool forced = config && config->user;
+	if (forced && !config->password)
+		secret = pgm_config_secret_find(share->worker->pooler->config, config->user);
 	server->login->secret = secret ? strdup(secret) : NULL;
 	server->login->keys = pool->keys;
 	server->login->cache = pool->scram_cache;
 	struct pgm_server_secret use = {.user = pgm_server_user(server),
 					.secret = server->login->secret,
-					.keys = pool->have_keys ? &server->login->keys : NULL};
+					.keys = pool->have_keys && !forced ? &server->login->keys : NULL};
 	pthread_mutex_unlock(&pool->lock);
 	pgm_server_auth_begin(&server->login->auth, &use);
 	server->login->auth.cache = &server->login->cache;

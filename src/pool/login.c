@@ -25,7 +25,7 @@ struct pgm_client_login {
 	size_t pair_count;
 	struct pgm_database *target;
 	enum pgm_auth_type type;
-	const struct pgm_hba_rule *rule;
+	bool physical; /* replication of the whole cluster, which has a word of its own in HBA files */
 	bool long_key;
 	uint8_t binding[64];
 	size_t binding_length;
@@ -106,10 +106,38 @@ static void cache_reports(struct pgm_client *client)
 	pthread_mutex_unlock(&pool->lock);
 }
 
+/* AuthenticationOk to ReadyForQuery, malloc'ed, for a server may report texts of any length. */
+static uint8_t *make_welcome(const struct pgm_client *client, size_t *length)
+{
+	const char *notice = client->worker->pooler->config->login_notify_message;
+	size_t size = 512 + (notice ? strlen(notice) : 0);
+	for (size_t i = 0; i < pgm_pairs_count(client->reports); i++) {
+		const struct pgm_pair *pair = pgm_pairs_at(client->reports, i);
+		size += strlen(pair->name) + strlen(pair->value) + 16;
+	}
+	uint8_t *packet = malloc(size);
+	if (!packet)
+		return NULL;
+	struct pgm_writer writer = pgm_writer_over(packet, size);
+	pgm_wire_authentication(&writer, PGM_WIRE_AUTH_OK, NULL, 0);
+	for (size_t i = 0; i < pgm_pairs_count(client->reports); i++) {
+		const struct pgm_pair *pair = pgm_pairs_at(client->reports, i);
+		pgm_wire_parameter_status(&writer, pair->name, pair->value);
+	}
+	pgm_writer_begin(&writer, PGM_BE_BACKEND_KEY);
+	pgm_writer_u32(&writer, client->key.pid);
+	pgm_writer_bytes(&writer, client->key.secret, client->key.length);
+	pgm_writer_end(&writer);
+	if (notice && *notice)
+		pgm_wire_notice(&writer, &(struct pgm_wire_error){.severity = "NOTICE", .sqlstate = "00000",
+								  .message = notice});
+	pgm_wire_ready(&writer, 'I');
+	*length = pgm_writer_length(&writer);
+	return packet;
+}
+
 void pgm_login_welcome(struct pgm_client *client)
 {
-	uint8_t packet[8192];
-	struct pgm_writer writer = pgm_writer_over(packet, sizeof(packet));
 	struct pgm_server *server = client->server;
 	bool long_key = client->login->long_key;
 	if (server) {
@@ -126,27 +154,25 @@ void pgm_login_welcome(struct pgm_client *client)
 	client->has_key = true;
 	const char *standard = pgm_pairs_get(client->reports, "standard_conforming_strings");
 	client->standard_strings = !standard || strcmp(standard, "off") != 0;
-	pgm_wire_authentication(&writer, PGM_WIRE_AUTH_OK, NULL, 0);
-	for (size_t i = 0; i < pgm_pairs_count(client->reports); i++) {
-		const struct pgm_pair *pair = pgm_pairs_at(client->reports, i);
-		pgm_wire_parameter_status(&writer, pair->name, pair->value);
+	size_t length;
+	uint8_t *packet = make_welcome(client, &length);
+	if (!packet) {
+		pgm_client_end(client, "53200", "out of memory");
+		return;
 	}
-	pgm_writer_begin(&writer, PGM_BE_BACKEND_KEY);
-	pgm_writer_u32(&writer, client->key.pid);
-	pgm_writer_bytes(&writer, client->key.secret, client->key.length);
-	pgm_writer_end(&writer);
-	pgm_wire_ready(&writer, 'I');
 	pgm_login_free(client->login);
 	client->login = NULL;
 	if (client->worker->pooler->config->log_connections)
 		pgm_log(PGM_LOG_NOTICE, "C-%llu: %s/%s@%s login attempt: db=%s user=%s tls=%s",
 			(unsigned long long)client->id, client->share->pool->database->name,
-			client->share->pool->user, client->peer, client->share->pool->database->name,
-			client->share->pool->user, client->stream.tls ? pgm_tls_version(client->stream.tls) : "no");
+			client->user->name, client->peer, client->share->pool->database->name,
+			client->user->name, client->stream.tls ? pgm_tls_version(client->stream.tls) : "no");
 	client->state = server ? PGM_CLIENT_LINKED : PGM_CLIENT_IDLE;
 	if (session)
 		client->pins |= PGM_PIN_SESSION;
-	if (!pgm_client_send(client, packet, pgm_writer_length(&writer)))
+	bool sent = pgm_client_send(client, packet, length);
+	free(packet);
+	if (!sent)
 		return;
 	if (server && !session)
 		pgm_server_release(server);
@@ -169,15 +195,14 @@ static void keep_secret(struct pgm_pool *pool, struct pgm_client_login *login)
 {
 	pthread_mutex_lock(&pool->lock);
 	const char *secret = login->secret;
-	bool verifier = secret && strncmp(secret, "SCRAM-SHA-256$", 14) == 0;
-	if (secret && !verifier && (!pool->secret || strcmp(pool->secret, secret) != 0)) {
-		char *copy = strdup(secret);
-		if (copy) {
-			if (pool->secret)
-				pgm_scram_wipe(pool->secret, strlen(pool->secret));
-			free(pool->secret);
-			pool->secret = copy;
-		}
+	enum pgm_secret_kind kind = pgm_secret_kind_of(secret);
+	bool keep = kind == PGM_SECRET_PLAIN || kind == PGM_SECRET_MD5;
+	if (secret && !(keep && pool->secret && strcmp(pool->secret, secret) == 0)) {
+		/* an older one must not stand before the keys of a newer verifier */
+		if (pool->secret)
+			pgm_scram_wipe(pool->secret, strlen(pool->secret));
+		free(pool->secret);
+		pool->secret = keep ? strdup(secret) : NULL;
 	}
 	if (login->auth.have_keys) {
 		pool->keys = login->auth.keys;
@@ -186,17 +211,49 @@ static void keep_secret(struct pgm_pool *pool, struct pgm_client_login *login)
 	pthread_mutex_unlock(&pool->lock);
 }
 
-static bool within_limits(struct pgm_client *client, struct pgm_database *database)
+static int64_t limit_of(int64_t own, int64_t global)
+{
+	int64_t limit = own != PGM_UNSET ? own : global;
+	return limit > 0 ? limit : INT32_MAX;
+}
+
+/* Count it; false: that would be one too many, and it is told so. */
+static bool admit(struct pgm_client *client)
 {
 	struct pgm_pooler *pooler = client->worker->pooler;
-	int64_t most = database->config && database->config->max_db_client_connections != PGM_UNSET
-			       ? database->config->max_db_client_connections
-			       : pooler->config->max_db_client_connections;
-	if (most > 0 && atomic_load(&database->clients) >= most) {
+	const struct pgm_pool_config *config = pooler->config;
+	struct pgm_database *database = client->share->pool->database;
+	const struct pgm_config_user *user = pgm_config_user_find(config, client->user->name);
+	int64_t most_database = limit_of(database->config ? database->config->max_db_client_connections : PGM_UNSET,
+					 config->max_db_client_connections);
+	int64_t most_user = limit_of(user ? user->max_user_client_connections : PGM_UNSET,
+				     config->max_user_client_connections);
+	if (!pgm_take_below(&pooler->client_count, config->max_client_conn)) {
+		pgm_client_end(client, "53300", "no more connections allowed (max_client_conn)");
+	} else if (!pgm_take_below(&database->clients, most_database)) {
+		atomic_fetch_sub(&pooler->client_count, 1);
 		pgm_client_end(client, "53300", "client connections exceeded (max_db_client_connections)");
-		return false;
+	} else if (!pgm_take_below(&client->user->clients, most_user)) {
+		atomic_fetch_sub(&database->clients, 1);
+		atomic_fetch_sub(&pooler->client_count, 1);
+		pgm_client_end(client, "53300", "client connections exceeded (max_user_client_connections)");
+	} else {
+		client->counted = true;
 	}
-	return true;
+	return client->counted;
+}
+
+/* app - 127.0.0.1:5312, as PgBouncer has it. */
+static bool add_host(struct pgm_client *client)
+{
+	struct pgm_client_login *login = client->login;
+	char name[256];
+	const char *own = "app";
+	for (size_t i = 0; i < login->pair_count; i++)
+		if (strcasecmp(login->pairs[i].name, "application_name") == 0)
+			own = login->pairs[i].value;
+	snprintf(name, sizeof(name), "%.100s - %s", own, client->peer);
+	return add_pair(login, "application_name", name);
 }
 
 static void authenticated(struct pgm_client *client)
@@ -207,25 +264,26 @@ static void authenticated(struct pgm_client *client)
 		pgm_console_adopt(client, login->user);
 		return;
 	}
-	if (!within_limits(client, login->target))
+	/* a reload may have taken the database away while the client's secret was looked up */
+	if (!login->target->config) {
+		pgm_client_end(client, "3D000", "no such database: %s", login->database);
 		return;
-	struct pgm_pool *pool = pgm_pooler_pool(pooler, login->target, login->user);
-	if (!pool || !(client->share = pgm_worker_share(client->worker, pool))) {
+	}
+	const char *forced = login->target->config->user;
+	struct pgm_pool *pool = pgm_pooler_pool(pooler, login->target, forced ? forced : login->user);
+	client->user = pgm_pooler_user(pooler, login->user);
+	if (!pool || !client->user || !(client->share = pgm_worker_share(client->worker, pool))) {
 		pgm_client_end(client, "53200", "out of memory");
 		return;
 	}
-	keep_secret(pool, login);
-	atomic_fetch_add(&pooler->client_count, 1);
-	atomic_fetch_add(&pool->database->clients, 1);
-	client->counted = true;
-	if (pooler->config->application_name_add_host) {
-		char name[256];
-		const char *own = "app";
-		for (size_t i = 0; i < login->pair_count; i++)
-			if (strcasecmp(login->pairs[i].name, "application_name") == 0)
-				own = login->pairs[i].value;
-		snprintf(name, sizeof(name), "%.100s - %s", own, client->peer);
-		add_pair(login, "application_name", name);
+	if (!admit(client))
+		return;
+	/* what logs in as another user is in the configuration */
+	if (!forced)
+		keep_secret(pool, login);
+	if (pooler->config->application_name_add_host && !add_host(client)) {
+		pgm_client_end(client, "53200", "out of memory");
+		return;
 	}
 	pgm_pairs_put(&client->base, pgm_pairs_of(login->pairs, login->pair_count));
 	pgm_client_set_settings(client, pgm_pairs_hold(client->base));
@@ -245,13 +303,35 @@ static void take_verdict(struct pgm_client *client, enum pgm_auth_verdict verdic
 		client->state = PGM_CLIENT_AUTH;
 }
 
+/* Its line of the HBA file, looked up anew each time: a reload may replace the file between two messages. */
+static const struct pgm_hba_rule *find_rule(const struct pgm_client *client)
+{
+	const struct pgm_client_login *login = client->login;
+	const struct pgm_pool_config *config = client->worker->pooler->config;
+	struct sockaddr_storage address = {.ss_family = AF_UNIX};
+	socklen_t size = sizeof(address);
+	if (config->auth_type != PGM_AUTH_HBA || !config->hba ||
+	    (!client->stream.unix_socket &&
+	     getpeername(client->stream.source.fd, (struct sockaddr *)&address, &size) < 0))
+		return NULL;
+	struct pgm_hba_client asks = {.address = (struct sockaddr *)&address, .tls = client->stream.tls,
+				      .physical_replication = login->physical, .database = login->database,
+				      .user = login->user};
+	return pgm_hba_match(config->hba, &asks);
+}
+
+/* Whether who has this name in the certificate or in the system may be the user. */
+static bool may_be(const struct pgm_client *client, const char *name)
+{
+	const struct pgm_hba_rule *rule = find_rule(client);
+	return rule ? pgm_hba_maps(rule, name, client->login->user) : strcmp(name, client->login->user) == 0;
+}
+
 static bool certificate_fits(struct pgm_client *client)
 {
-	struct pgm_client_login *login = client->login;
 	char name[256];
-	if (!client->stream.tls || !pgm_tls_peer_name(client->stream.tls, name, sizeof(name)))
-		return false;
-	return login->rule ? pgm_hba_maps(login->rule, name, login->user) : strcmp(name, login->user) == 0;
+	return client->stream.tls && pgm_tls_peer_name(client->stream.tls, name, sizeof(name)) &&
+	       may_be(client, name);
 }
 
 static bool peer_fits(struct pgm_client *client)
@@ -259,11 +339,9 @@ static bool peer_fits(struct pgm_client *client)
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
 	char name[256];
-	if (getsockopt(client->stream.source.fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 ||
-	    !pgm_background_user_name(peer.uid, name, sizeof(name)))
-		return false;
-	return client->login->rule ? pgm_hba_maps(client->login->rule, name, client->login->user)
-				   : strcmp(name, client->login->user) == 0;
+	return client->stream.unix_socket &&
+	       getsockopt(client->stream.source.fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+	       pgm_background_user_name(peer.uid, name, sizeof(name)) && may_be(client, name);
 }
 
 static void begin_auth(struct pgm_client *client)
@@ -296,6 +374,13 @@ void pgm_login_secret(struct pgm_client *client, bool found, const char *secret,
 	begin_auth(client);
 }
 
+/* The console is no database of a server's, so only auth_dbname says where its users are. */
+static bool may_ask(const struct pgm_client *client)
+{
+	const char *dbname = client->worker->pooler->config->auth_dbname;
+	return client->login->target != pgm_console_database(client->worker->pooler) || (dbname && *dbname);
+}
+
 /* Which secret counts: of userlist.txt, else what auth_query says. */
 static void find_secret(struct pgm_client *client)
 {
@@ -306,10 +391,10 @@ static void find_secret(struct pgm_client *client)
 	const char *auth_user = database->auth_user ? database->auth_user : config->auth_user;
 	if (secret) {
 		login->secret = strdup(secret);
-	} else if (auth_user && *auth_user && strcmp(auth_user, login->user) != 0) {
+	} else if (auth_user && *auth_user && strcmp(auth_user, login->user) != 0 && may_ask(client)) {
 		client->state = PGM_CLIENT_SECRET;
-		pgm_background_ask_secret(client->worker, client->id, login->target, login->user);
-		return;
+		if (pgm_background_ask_secret(client->worker, client->id, login->target, login->user))
+			return;
 	}
 	begin_auth(client);
 }
@@ -321,21 +406,12 @@ static bool choose_type(struct pgm_client *client)
 	login->type = (enum pgm_auth_type)config->auth_type;
 	if (login->type != PGM_AUTH_HBA)
 		return true;
-	struct sockaddr_storage address;
-	socklen_t size = sizeof(address);
-	if (getpeername(client->stream.source.fd, (struct sockaddr *)&address, &size) < 0)
-		return false;
-	if (client->stream.unix_socket)
-		address.ss_family = AF_UNIX;
-	struct pgm_hba_client asks = {.address = (struct sockaddr *)&address, .tls = client->stream.tls,
-				      .physical_replication = client->replication,
-				      .database = login->database, .user = login->user};
-	login->rule = pgm_hba_match(config->hba, &asks);
-	if (!login->rule || login->rule->method == PGM_AUTH_REJECT) {
+	const struct pgm_hba_rule *rule = find_rule(client);
+	if (!rule || rule->method == PGM_AUTH_REJECT) {
 		pgm_client_end(client, "28000", "login rejected");
 		return false;
 	}
-	login->type = login->rule->method;
+	login->type = rule->method;
 	return true;
 }
 
@@ -546,7 +622,11 @@ static bool authentication_message(struct pgm_client *client)
 		pgm_client_close(client, "client close request");
 		return false;
 	}
-	if (login->bytes[0] != PGM_FE_PASSWORD || total < PGM_WIRE_HEADER_BYTES || total > LOGIN_BYTES) {
+	if (login->bytes[0] == PGM_FE_PASSWORD && (total < PGM_WIRE_HEADER_BYTES || total > LOGIN_BYTES)) {
+		pgm_client_end(client, "08P01", "invalid message length");
+		return false;
+	}
+	if (login->bytes[0] != PGM_FE_PASSWORD) {
 		pgm_client_end(client, "08P01", "expected password response, got message type %d", login->bytes[0]);
 		return false;
 	}

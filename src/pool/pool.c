@@ -108,6 +108,49 @@ struct pgm_pool *pgm_pooler_pool(struct pgm_pooler *pooler, struct pgm_database 
 	return pool;
 }
 
+static struct pgm_user **user_slot(struct pgm_user **users, size_t capacity, const char *name)
+{
+	size_t at = pgm_hash_bytes(0, name, strlen(name)) & (capacity - 1);
+	while (users[at] && strcmp(users[at]->name, name) != 0)
+		at = (at + 1) & (capacity - 1);
+	return &users[at];
+}
+
+static bool grow_users(struct pgm_pooler *pooler)
+{
+	size_t wanted = pooler->user_capacity ? pooler->user_capacity * 2 : 64;
+	struct pgm_user **grown = calloc(wanted, sizeof(struct pgm_user *));
+	if (!grown)
+		return false;
+	for (size_t i = 0; i < pooler->user_capacity; i++)
+		if (pooler->users[i])
+			*user_slot(grown, wanted, pooler->users[i]->name) = pooler->users[i];
+	free(pooler->users);
+	pooler->users = grown;
+	pooler->user_capacity = wanted;
+	return true;
+}
+
+struct pgm_user *pgm_pooler_user(struct pgm_pooler *pooler, const char *name)
+{
+	struct pgm_user *user = NULL;
+	pthread_mutex_lock(&pooler->lock);
+	if ((pooler->user_count + 1) * 2 <= pooler->user_capacity || grow_users(pooler)) {
+		struct pgm_user **slot = user_slot(pooler->users, pooler->user_capacity, name);
+		if (!*slot && (*slot = calloc(1, sizeof(**slot)))) {
+			if (((*slot)->name = strdup(name))) {
+				pooler->user_count++;
+			} else {
+				free(*slot);
+				*slot = NULL;
+			}
+		}
+		user = *slot;
+	}
+	pthread_mutex_unlock(&pooler->lock);
+	return user;
+}
+
 void pgm_pooler_configure(struct pgm_pooler *pooler)
 {
 	pthread_mutex_lock(&pooler->lock);
@@ -131,18 +174,17 @@ void pgm_pooler_configure(struct pgm_pooler *pooler)
 
 /* ---- the budget ---- */
 
+/* With the pooler's lock. */
 static int user_connections(struct pgm_pooler *pooler, const char *user)
 {
 	int count = 0;
-	pthread_mutex_lock(&pooler->lock);
 	for (size_t i = 0; i < pooler->pool_count; i++)
 		if (strcmp(pooler->pools[i]->user, user) == 0)
 			count += atomic_load(&pooler->pools[i]->servers);
-	pthread_mutex_unlock(&pooler->lock);
 	return count;
 }
 
-static bool take_below(_Atomic int *count, int64_t most)
+bool pgm_take_below(_Atomic int *count, int64_t most)
 {
 	int now = atomic_load(count);
 	do
@@ -152,21 +194,13 @@ static bool take_below(_Atomic int *count, int64_t most)
 	return true;
 }
 
-bool pgm_pool_take(struct pgm_pooler *pooler, struct pgm_pool *pool, bool starving)
+static bool take(const struct pgm_pooler *pooler, struct pgm_pool *pool, bool starving)
 {
-	const struct pgm_pool_config *config = pooler->config;
-	const struct pgm_config_database *database = pool->database->config;
-	if (!database)
+	int64_t most_database =
+		given(pool->database->config->max_db_connections, pooler->config->max_db_connections);
+	if (!pgm_take_below(&pool->database->connections, most_database > 0 ? most_database : INT32_MAX))
 		return false;
-	int64_t most_user = pool->user_config && pool->user_config->max_user_connections != PGM_UNSET
-				    ? pool->user_config->max_user_connections
-				    : config->max_user_connections;
-	int64_t most_database = given(database->max_db_connections, config->max_db_connections);
-	if (most_user > 0 && user_connections(pooler, pool->user) >= most_user)
-		return false;
-	if (!take_below(&pool->database->connections, most_database > 0 ? most_database : INT32_MAX))
-		return false;
-	if (take_below(&pool->servers, pool->size + (starving ? pool->reserve : 0))) {
+	if (pgm_take_below(&pool->servers, pool->size + (starving ? pool->reserve : 0))) {
 		if (starving && atomic_load(&pool->servers) > pool->size)
 			pgm_log(PGM_LOG_DEBUG, "%s/%s: taking connection from reserve_pool", pool->database->name,
 				pool->user);
@@ -174,6 +208,21 @@ bool pgm_pool_take(struct pgm_pooler *pooler, struct pgm_pool *pool, bool starvi
 	}
 	atomic_fetch_sub(&pool->database->connections, 1);
 	return false;
+}
+
+bool pgm_pool_take(struct pgm_pooler *pooler, struct pgm_pool *pool, bool starving)
+{
+	if (!pool->database->config)
+		return false;
+	int64_t most_user = given(pool->user_config ? pool->user_config->max_user_connections : PGM_UNSET,
+				  pooler->config->max_user_connections);
+	if (most_user <= 0)
+		return take(pooler, pool, starving);
+	/* a user's connections are those of several pools: no other worker may take one between look and act */
+	pthread_mutex_lock(&pooler->lock);
+	bool taken = user_connections(pooler, pool->user) < most_user && take(pooler, pool, starving);
+	pthread_mutex_unlock(&pooler->lock);
+	return taken;
 }
 
 void pgm_pool_give_back(struct pgm_pool *pool)

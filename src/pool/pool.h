@@ -49,6 +49,12 @@ struct pgm_database {
 	_Atomic unsigned next_address; /* round robin */
 };
 
+/* Who logs in to us. */
+struct pgm_user {
+	const char *name;
+	_Atomic int clients;
+};
+
 /* Login failures that a client is told of. */
 struct pgm_login_failure {
 	char sqlstate[6];
@@ -60,7 +66,7 @@ struct pgm_login_failure {
 
 struct pgm_pool {
 	struct pgm_database *database;
-	const char *user; /* as the client logged in */
+	const char *user; /* as the client logged in, or whom the database forces */
 	unsigned index;	  /* its place in every worker's table */
 	/* from the configuration; change under all workers' locks */
 	enum pgm_pool_mode mode;
@@ -126,6 +132,8 @@ struct pgm_pooler {
 	size_t database_count;
 	struct pgm_pool **pools;
 	size_t pool_count;
+	struct pgm_user **users;
+	size_t user_count, user_capacity; /* a power of two: an open-addressed table */
 	struct pgm_cancel_slot *cancel_slots;
 	size_t cancel_capacity, cancel_count;
 };
@@ -148,6 +156,7 @@ void pgm_notify_service(const char *state);
 /* The database that clients call name; NULL: none. Made from "*" where the configuration has that. */
 struct pgm_database *pgm_pooler_database(struct pgm_pooler *pooler, const char *name);
 struct pgm_pool *pgm_pooler_pool(struct pgm_pooler *pooler, struct pgm_database *database, const char *user);
+struct pgm_user *pgm_pooler_user(struct pgm_pooler *pooler, const char *name); /* NULL: out of memory */
 /* Settings of databases and pools after the configuration changed; the caller holds all workers' locks. */
 void pgm_pooler_configure(struct pgm_pooler *pooler);
 
@@ -155,6 +164,8 @@ void pgm_pooler_configure(struct pgm_pooler *pooler);
  * starving: a client waits for longer than reserve_pool_timeout. */
 bool pgm_pool_take(struct pgm_pooler *pooler, struct pgm_pool *pool, bool starving);
 void pgm_pool_give_back(struct pgm_pool *pool);
+/* One more, if that is at most `most`. */
+bool pgm_take_below(_Atomic int *count, int64_t most);
 
 /*
  * Cancel keys. A key is the pid and secret that a client was told; wherever it is asked for, the client's

@@ -370,11 +370,13 @@ static void tell_reports(struct pgm_server *server, struct pgm_client *client)
 		const char *told = pgm_pairs_get(client->reports, pair->name);
 		if (told && strcmp(told, pair->value) == 0)
 			continue;
-		uint8_t message[2048];
-		struct pgm_writer writer = pgm_writer_over(message, sizeof(message));
+		size_t size = strlen(pair->name) + strlen(pair->value) + 16;
+		uint8_t *message = malloc(size);
+		struct pgm_writer writer = pgm_writer_over(message, message ? size : 0);
 		pgm_wire_parameter_status(&writer, pair->name, pair->value);
-		if (!writer.full)
+		if (pgm_writer_length(&writer))
 			pgm_client_send(client, message, pgm_writer_length(&writer));
+		free(message);
 	}
 	pgm_pairs_put(&client->reports, pgm_pairs_hold(server->reports));
 	const char *standard = pgm_pairs_get(server->reports, "standard_conforming_strings");
@@ -418,7 +420,8 @@ void pgm_session_prepare(struct pgm_server *server)
 	}
 	server->last_client_id = client->id;
 	tell_reports(server, client);
-	pgm_client_linked(client);
+	if (client->server == server) /* it may have gone while it was told */
+		pgm_client_linked(client);
 }
 
 static void linked_job_failed(struct pgm_server *server)
@@ -431,6 +434,16 @@ static void linked_job_failed(struct pgm_server *server)
 	client->server = NULL;
 	pgm_server_close(server, "it could not be made ready for a client");
 	pgm_client_link_failed(client, sqlstate, message);
+}
+
+/* One transaction, so nothing of it is left: the server is as good as before. */
+static void apply_failed(struct pgm_server *server)
+{
+	struct pgm_client *client = server->client;
+	server->client = NULL;
+	client->server = NULL;
+	pgm_client_link_failed(client, server->job_sqlstate, server->job_message);
+	pgm_server_clean(server);
 }
 
 static void job_done_linked(struct pgm_server *server, enum pgm_job job)
@@ -453,7 +466,7 @@ static void job_done_linked(struct pgm_server *server, enum pgm_job job)
 		break;
 	case PGM_JOB_APPLY:
 		if (server->job_failed) {
-			linked_job_failed(server);
+			apply_failed(server);
 			return;
 		}
 		pgm_pairs_put(&server->applied, pgm_pairs_hold(client->settings));
