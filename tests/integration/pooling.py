@@ -52,10 +52,12 @@ class Pool:
     """A running pooler in front of a cluster. target is its TCP port, unix its socket.
 
     databases: lines of [databases] by name, with {server} for where the cluster is. users: [users] lines.
-    secrets: lines of userlist.txt. tls: with a certificate of its own.
+    secrets: lines of userlist.txt. tls: with a certificate of its own. files: further ones by name; a setting
+    that is such a name is given its path.
     """
 
-    def __init__(self, binary, cluster, databases=None, users=None, secrets=None, tls=False, **settings):
+    def __init__(self, binary, cluster, databases=None, users=None, secrets=None, tls=False, files=None,
+                 **settings):
         self.binary = other_pooler() or binary
         self.cluster = cluster
         self.account = clusters.server_user()  # a pooler does not run as root
@@ -70,6 +72,9 @@ class Pool:
         self.users = users or {}
         self.secrets = secrets or {"postgres": ""}
         self.settings = {**SETTINGS, **settings}
+        for name, text in (files or {}).items():
+            (self.folder / name).write_text(text)
+        self.settings = {k: self.folder / v if v in (files or {}) else v for k, v in self.settings.items()}
         if tls:
             cert, key = make_certificate(self.folder)
             self.settings.update(client_tls_sslmode="allow", client_tls_cert_file=cert, client_tls_key_file=key)
