@@ -59,6 +59,7 @@ struct pgm_client {
 	struct pgm_cancel_key key;
 	bool has_key, counted;
 	bool replication;
+	bool replication_database; /* logical: in its database */
 
 	/* what it sent and what was not yet passed on */
 	uint8_t *pending;

@@ -72,7 +72,7 @@ static void free_grave(struct pgm_grave *grave)
 	free(server);
 }
 
-static struct pgm_server *new_server(struct pgm_share *share)
+static struct pgm_server *new_server(struct pgm_share *share, struct pgm_client *client)
 {
 	struct pgm_server *server = calloc(1, sizeof(*server));
 	struct pgm_pool *pool = share->pool;
@@ -103,17 +103,25 @@ static struct pgm_server *new_server(struct pgm_share *share)
 					.secret = server->login->secret,
 					.keys = pool->have_keys && !forced ? &server->login->keys : NULL};
 	pthread_mutex_unlock(&pool->lock);
+	if (client) {
+		server->client = client;
+		server->replication = true;
+		client->server = server;
+		pgm_pairs_put(&server->applied, pgm_pairs_hold(client->base));
+	}
 	pgm_server_auth_begin(&server->login->auth, &use);
 	server->login->auth.cache = &server->login->cache;
 	return server;
 }
 
-void pgm_server_connect(struct pgm_share *share)
+static void connect_server(struct pgm_share *share, struct pgm_client *client)
 {
 	struct pgm_pool *pool = share->pool;
-	struct pgm_server *server = new_server(share);
+	struct pgm_server *server = new_server(share, client);
 	if (!server) {
 		pgm_pool_give_back(pool);
+		if (client)
+			pgm_client_end(client, "53200", "out of memory");
 		return;
 	}
 	int fd = -1;
@@ -135,17 +143,33 @@ void pgm_server_connect(struct pgm_share *share)
 	if (fd >= 0 && server->stream.source.fd < 0)
 		close(fd);
 	pgm_log(PGM_LOG_WARNING, "%s/%s: %s", pool->database->name, pool->user, why);
-	pgm_server_failed(server, "08006", why, false);
+	if (client)
+		client->server = NULL;
+	else
+		pgm_server_failed(server, "08006", why, false);
 	pgm_server_login_free(server);
 	pgm_stream_close(&server->stream);
 	pgm_pool_give_back(pool);
 	free_grave(&server->grave);
+	if (client)
+		pgm_client_end(client, "08006", "%s", why);
+}
+
+void pgm_server_connect(struct pgm_share *share)
+{
+	connect_server(share, NULL);
+}
+
+void pgm_server_connect_for(struct pgm_share *share, struct pgm_client *client)
+{
+	connect_server(share, client);
 }
 
 static void send_startup(struct pgm_server *server)
 {
-	uint8_t packet[4096];
+	uint8_t packet[PGM_WIRE_STARTUP_MAX * 2];
 	struct pgm_writer writer = pgm_writer_over(packet, sizeof(packet));
+	const struct pgm_pairs *own = server->replication ? server->client->base : NULL;
 	const struct pgm_config_database *config = server->share->pool->database->config;
 	struct pgm_pair pairs[] = {
 		{"user", pgm_server_user(server)},
@@ -162,6 +186,14 @@ static void send_startup(struct pgm_server *server)
 			pgm_writer_string(&writer, pairs[i].name);
 			pgm_writer_string(&writer, pairs[i].value);
 		}
+	if (server->replication) {
+		pgm_writer_string(&writer, "replication");
+		pgm_writer_string(&writer, server->client->replication_database ? "database" : "true");
+	}
+	for (size_t i = 0; i < (own ? pgm_pairs_count(own) : 0); i++) { /* the last of a name counts */
+		pgm_writer_string(&writer, pgm_pairs_at(own, i)->name);
+		pgm_writer_string(&writer, pgm_pairs_at(own, i)->value);
+	}
 	pgm_writer_u8(&writer, 0);
 	pgm_writer_end(&writer);
 	pgm_server_move(server, PGM_SERVER_LOGIN);
@@ -261,8 +293,10 @@ static void logged_in(struct pgm_server *server)
 {
 	struct pgm_pool *pool = server->share->pool;
 	struct pgm_server_login *login = server->login;
+	struct pgm_client *client = server->client;
 	pthread_mutex_lock(&pool->lock);
-	pgm_pairs_put(&pool->reports, pgm_pairs_hold(server->reports));
+	if (!client)
+		pgm_pairs_put(&pool->reports, pgm_pairs_hold(server->reports));
 	pool->failure.at_us = 0;
 	pool->failure.in_row = 0;
 	if (login->cache.valid)
@@ -273,6 +307,11 @@ static void logged_in(struct pgm_server *server)
 		pool->database->name, pool->user, server->address.host, server->address.port, server->pid);
 	server->released_us = server->share->worker->loop.now_us;
 	pgm_server_move(server, PGM_SERVER_LINKED);
+	if (client) {
+		server->linked_us = server->released_us;
+		pgm_client_linked(client);
+		return;
+	}
 	const struct pgm_config_database *config = pool->database->config;
 	if (config && config->connect_query && *config->connect_query)
 		pgm_job_start(server, PGM_JOB_CONNECT_QUERY, config->connect_query);
@@ -291,9 +330,16 @@ static void login_failed(struct pgm_server *server, const char *sqlstate, const 
 {
 	pgm_log(PGM_LOG_WARNING, "S-%llu: %s/%s: server login failed: %s", (unsigned long long)server->id,
 		server->share->pool->database->name, server->share->pool->user, message);
-	pgm_server_failed(server, sqlstate, message, final);
+	struct pgm_client *client = server->client;
+	if (!client)
+		pgm_server_failed(server, sqlstate, message, final);
 	server->stream.hangup = true;
+	server->client = NULL;
+	if (client)
+		client->server = NULL;
 	pgm_server_close(server, "login failed");
+	if (client)
+		pgm_client_end(client, sqlstate, "%s", message);
 }
 
 static bool authenticate(struct pgm_server *server, const uint8_t *body, size_t length)

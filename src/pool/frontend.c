@@ -712,7 +712,9 @@ static enum next handle(struct front *front)
 	struct pgm_client *client = front->client;
 	if (front->message[0] == PGM_FE_TERMINATE) {
 		(void)!pgm_relay_send(client);
-		if (client->server && client->server->expect_count && !client->server->copy_in) {
+		/* a stream of replication ends with its client's goodbye */
+		if (client->server && client->server->expect_count && !client->server->copy_in &&
+		    !client->replication) {
 			client->terminating = client->barrier = true; /* what it asked before is done first */
 			return NEXT_WAIT;
 		}

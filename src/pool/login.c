@@ -25,7 +25,6 @@ struct pgm_client_login {
 	size_t pair_count;
 	struct pgm_database *target;
 	enum pgm_auth_type type;
-	bool physical; /* replication of the whole cluster, which has a word of its own in HBA files */
 	bool long_key;
 	uint8_t binding[64];
 	size_t binding_length;
@@ -183,7 +182,7 @@ void pgm_login_welcome(struct pgm_client *client)
 static void await_welcome(struct pgm_client *client)
 {
 	client->state = PGM_CLIENT_WELCOME;
-	if (client->share->pool->mode != PGM_POOL_SESSION && cached_reports(client))
+	if (client->share->pool->mode != PGM_POOL_SESSION && !client->replication && cached_reports(client))
 		pgm_login_welcome(client);
 	else
 		pgm_client_wait(client);
@@ -315,7 +314,7 @@ static const struct pgm_hba_rule *find_rule(const struct pgm_client *client)
 	     getpeername(client->stream.source.fd, (struct sockaddr *)&address, &size) < 0))
 		return NULL;
 	struct pgm_hba_client asks = {.address = (struct sockaddr *)&address, .tls = client->stream.tls,
-				      .physical_replication = login->physical, .database = login->database,
+				      .physical_replication = client->replication && !client->replication_database, .database = login->database,
 				      .user = login->user};
 	return pgm_hba_match(config->hba, &asks);
 }
@@ -488,10 +487,8 @@ static void take_startup(struct pgm_client *client, const struct pgm_first_packe
 		pgm_client_end(client, "53300", "no more connections allowed (max_client_conn)");
 		return;
 	}
-	if (packet->replication) {
-		pgm_client_end(client, "0A000", "replication connections are not supported by this pooler");
-		return;
-	}
+	client->replication = packet->replication && !console;
+	client->replication_database = client->replication && strcmp(packet->replication, "database") == 0;
 	login->target = console ? pgm_console_database(pooler) : pgm_pooler_database(pooler, login->database);
 	if (!login->target) {
 		pgm_client_end(client, "3D000", "no such database: %s", login->database);

@@ -132,7 +132,7 @@ void pgm_server_lost(struct pgm_server *server, const char *why)
 	snprintf(sqlstate, sizeof(sqlstate), "%s",
 		 *server->last_words.sqlstate ? server->last_words.sqlstate : "08006");
 	server->client = NULL;
-	if (!logged_in)
+	if (!logged_in && !client)
 		pgm_server_failed(server, sqlstate, message, false);
 	if (client)
 		client->server = NULL;
@@ -207,9 +207,10 @@ void pgm_server_abandon(struct pgm_server *server)
 		pgm_server_clean(server);
 		return;
 	}
-	if (server->expect_count)
+	if (server->expect_count && !server->replication)
 		pgm_server_cancel(server);
-	pgm_server_close(server, "client disconnected while a query ran");
+	pgm_server_close(server, server->replication ? "its replication client has gone"
+						     : "client disconnected while a query ran");
 }
 
 static const char *stale(const struct pgm_server *server)

@@ -70,7 +70,8 @@ struct pgm_server {
 	struct pgm_share *share;
 	uint64_t id;
 	enum pgm_server_state state;
-	struct pgm_client *client; /* LINKED: whose it is; NULL: only a job runs */
+	struct pgm_client *client; /* LINKED: whose it is; NULL: only a job runs. Of replication from the begin */
+	bool replication;	   /* its client's alone, and closed with it */
 	struct pgm_server_login *login;
 	struct pgm_address address;
 	uint32_t pid; /* the backend's key */
@@ -128,6 +129,8 @@ struct pgm_server {
 
 /* Connect; the budget was taken. It joins share->logging_in, and waiting clients get it once it is ready. */
 void pgm_server_connect(struct pgm_share *share);
+/* The same for a client that asked for replication: with its startup parameters, and for it alone. */
+void pgm_server_connect_for(struct pgm_share *share, struct pgm_client *client);
 void pgm_server_close(struct pgm_server *server, const char *reason);
 void pgm_server_ready(struct pgm_source *source, uint32_t events);
 

@@ -258,6 +258,23 @@ static void fail_waiting(struct pgm_share *share)
 			pgm_client_end(client, failure.sqlstate, "%s", failure.message);
 }
 
+/* It gets a connection of its own; a free one makes room for that. False: it must wait. */
+static bool serve_replication(struct pgm_share *share, struct pgm_client *client)
+{
+	struct pgm_pooler *pooler = share->worker->pooler;
+	if (!pgm_pool_take(pooler, share->pool, false)) {
+		struct pgm_link *last = pgm_list_last(&share->idle);
+		if (!last)
+			return false;
+		pgm_server_close(pgm_container_of(last, struct pgm_server, link), "makes room for replication");
+		if (!pgm_pool_take(pooler, share->pool, false))
+			return false;
+	}
+	pgm_client_leave_queue(client);
+	pgm_server_connect_for(share, client);
+	return true;
+}
+
 void pgm_share_serve(struct pgm_share *share)
 {
 	if (share->serving)
@@ -266,6 +283,11 @@ void pgm_share_serve(struct pgm_share *share)
 	while (share->waiting.count && !is_paused(share)) {
 		struct pgm_client *client =
 			pgm_container_of(pgm_list_first(&share->waiting), struct pgm_client, waiting);
+		if (client->replication) {
+			if (!serve_replication(share, client))
+				break;
+			continue;
+		}
 		struct pgm_server *server = pick_idle(share, client);
 		if (!server)
 			break;
@@ -337,6 +359,8 @@ static void check_client(struct pgm_worker *worker, struct pgm_client *client)
 			pgm_client_end(client, "57P01", "client_idle_timeout");
 		return;
 	}
+	if (client->replication)
+		return; /* a stream without end is what it wants */
 	bool runs = server->expect_count && server->job == PGM_JOB_NONE;
 	int64_t limit = first_set(client->share->pool->query_timeout_ms, PGM_UNSET, config->query_timeout_ms);
 	if (runs && over(now, server->mark_us, limit)) {
