@@ -1,6 +1,7 @@
 #include "pool/cancel.h"
 
 #include "pool/client.h"
+#include "pool/console.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -151,6 +152,8 @@ static void carry_out(struct pgm_letter *letter, void *owner)
 		pgm_server_cancel(target->server);
 	else if (target && target->state == PGM_CLIENT_WAITING)
 		pgm_client_cancel_waiting(target);
+	else if (target && target->state == PGM_CLIENT_CONSOLE)
+		pgm_console_cancel(target);
 	asked->letter.deliver = close_asker;
 	pgm_loop_post(&asked->from->loop, &asked->letter);
 }

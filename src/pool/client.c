@@ -1,5 +1,6 @@
 #include "pool/client.h"
 
+#include "pool/console.h"
 #include "pool/relay.h"
 #include "pool/session.h"
 
@@ -14,6 +15,7 @@ static void free_client(struct pgm_grave *grave)
 {
 	struct pgm_client *client = (struct pgm_client *)grave;
 	pgm_login_free(client->login);
+	pgm_console_client_free(client->console);
 	pgm_journal_clear(client);
 	free(client->journal);
 	free(client->pending);
@@ -68,6 +70,7 @@ void pgm_client_close(struct pgm_client *client, const char *reason)
 	leave_queue(client);
 	if (client->moving.next)
 		pgm_list_remove(&worker->movers, &client->moving);
+	pgm_console_gone(client);
 	client->state = PGM_CLIENT_DEAD;
 	if (client->has_key)
 		pgm_cancel_forget(worker->pooler, &client->key);
@@ -214,6 +217,8 @@ const char *pgm_pin_words(unsigned pins, char *out, size_t size)
 /* Whether more of its messages can be passed on now. */
 static bool can_go_on(const struct pgm_client *client)
 {
+	if (client->worker->suspended)
+		return false;
 	if (client->state == PGM_CLIENT_IDLE)
 		return true;
 	return client->state == PGM_CLIENT_LINKED && client->server && client->server->job == PGM_JOB_NONE &&
@@ -425,6 +430,9 @@ void pgm_client_ready(struct pgm_source *source, uint32_t events)
 	case PGM_CLIENT_WELCOME:
 	case PGM_CLIENT_CANCEL:
 		pgm_login_run(client);
+		return;
+	case PGM_CLIENT_CONSOLE:
+		pgm_console_ready(client);
 		return;
 	case PGM_CLIENT_CLOSING:
 		if (pgm_stream_waiting(&client->stream) == 0 || client->stream.hangup)

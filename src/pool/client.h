@@ -40,6 +40,7 @@ enum pgm_pin {
 #define PGM_CLIENT_NAMES_MAX	((size_t)16 << 20) /* bytes of statements' names */
 
 struct pgm_client_login; /* login.c */
+struct pgm_console_client; /* console.c */
 
 struct pgm_client {
 	struct pgm_grave grave;
@@ -55,6 +56,7 @@ struct pgm_client {
 	uint64_t id;
 	enum pgm_client_state state;
 	struct pgm_client_login *login; /* until it is logged in */
+	struct pgm_console_client *console; /* in state CONSOLE */
 	char peer[64]; /* "127.0.0.1:5312", "unix(1234)" */
 	struct pgm_cancel_key key;
 	bool has_key, counted;
@@ -88,6 +90,7 @@ struct pgm_client {
 	uint32_t bound_flags; /* enum pgm_scan_flags of all statements that were bound in this transaction */
 	char *custom_settings; /* names with a dot that it set: each ends with a NUL, an empty one ends all */
 	unsigned pins;	       /* enum pgm_pin */
+	uint64_t pinned_us;    /* since when it keeps its server between transactions; 0: it does not */
 	bool reads_sequences;
 	uint64_t connected_us, request_us, wait_since_us, transaction_us, active_us;
 	uint64_t idle_in_transaction_us, idle_since_us;

@@ -1,6 +1,7 @@
 /*
- * The admin console: the databases "pgbouncer" and "pgmend", which are no databases. Its clients live on the
- * control thread, which may look at all workers.
+ * The admin console: the databases "pgbouncer" and "pgmend", which are no databases. Its clients stay on
+ * their workers, which read and write for them; their commands are run on the control thread, which may look
+ * at all workers.
  */
 #ifndef PGM_POOL_CONSOLE_H
 #define PGM_POOL_CONSOLE_H
@@ -10,10 +11,24 @@
 bool pgm_console_is(const char *database);
 struct pgm_database *pgm_console_database(struct pgm_pooler *pooler);
 
-/* A client that is authenticated goes to the control thread. */
-void pgm_console_adopt(struct pgm_client *client, const char *user);
+/* ---- a worker's thread ---- */
 
-/* Control thread: go on with commands that wait (PAUSE...). */
+/* Whether it may be whom it says without a password: the pooler's own system user, over the Unix socket. */
+bool pgm_console_is_own(const struct pgm_client *client, const char *user);
+
+/* A client that is authenticated: welcome it, or refuse it. */
+void pgm_console_adopt(struct pgm_client *client, const char *user);
+void pgm_console_ready(struct pgm_client *client); /* there may be something to read */
+void pgm_console_cancel(struct pgm_client *client);
+void pgm_console_gone(struct pgm_client *client);		  /* it is being closed */
+void pgm_console_client_free(struct pgm_console_client *console); /* NULL is fine */
+
+/* ---- the control thread ---- */
+
+bool pgm_console_start(struct pgm_pooler *pooler, struct pgm_error *err) PGM_MUST_CHECK;
+/* Go on with commands that wait (PAUSE...), and with what is done once a minute or stats_period. */
 void pgm_console_tick(struct pgm_pooler *pooler);
+/* When all workers have stopped: save the profile, and forget requests that were not answered. */
+void pgm_console_end(struct pgm_pooler *pooler);
 
 #endif

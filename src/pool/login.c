@@ -498,6 +498,10 @@ static void take_startup(struct pgm_client *client, const struct pgm_first_packe
 		pgm_client_end(client, "57P03", "database \"%s\" is disabled", login->database);
 		return;
 	}
+	if (console && pgm_console_is_own(client, login->user)) {
+		authenticated(client);
+		return;
+	}
 	if (!take_parameters(client, packet) || !choose_type(client))
 		return;
 	find_secret(client);

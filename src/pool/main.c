@@ -83,7 +83,7 @@ static bool start(struct pgm_pooler *pooler, struct pgm_error *err)
 	    !make_tls(&config->server_tls, false, &pooler->server_tls, err) || !pgm_listen_open(pooler, err) ||
 	    !write_pidfile(config, err))
 		return false;
-	if (!pgm_loop_init(&pooler->control, pooler, err) ||
+	if (!pgm_loop_init(&pooler->control, pooler, err) || !pgm_console_start(pooler, err) ||
 	    !(pooler->background = pgm_background_start(pooler, err)))
 		return false;
 	unsigned count = worker_count(config);
@@ -223,6 +223,7 @@ static void free_pooler(struct pgm_pooler *pooler)
 	pgm_tls_context_free(pooler->client_tls);
 	pgm_tls_context_free(pooler->server_tls);
 	pgm_pooler_free_tables(pooler);
+	free(pooler->console);
 	free(pooler->listeners);
 	pgm_pool_config_free(pooler->config);
 	pthread_mutex_destroy(&pooler->admin_lock);
@@ -235,6 +236,7 @@ static void finish(struct pgm_pooler *pooler)
 	for (unsigned i = 0; i < pooler->worker_count; i++)
 		pgm_worker_stop(pooler->workers[i]);
 	pgm_background_stop(pooler->background);
+	pgm_console_end(pooler);
 	for (unsigned i = 0; i < pooler->worker_count; i++)
 		pgm_worker_drain(pooler->workers[i]);
 	for (unsigned i = 0; i < pooler->worker_count; i++)

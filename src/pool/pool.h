@@ -97,6 +97,7 @@ struct pgm_pool {
 
 struct pgm_worker;
 struct pgm_background;
+struct pgm_console;
 
 enum pgm_pooler_state {
 	PGM_POOLER_RUNNING,
@@ -126,6 +127,7 @@ struct pgm_pooler {
 	unsigned steer_step;
 	struct pgm_background *background;
 	struct pgm_loop control; /* the main thread's: signals and the console */
+	struct pgm_console *console;
 
 	pthread_mutex_t lock; /* of the tables below */
 	struct pgm_database **databases;

@@ -183,6 +183,7 @@ void pgm_server_release(struct pgm_server *server)
 	struct pgm_client *client = server->client;
 	client->server = NULL;
 	client->state = PGM_CLIENT_IDLE;
+	client->pinned_us = 0;
 	server->client = NULL;
 	server->released_us = server->share->worker->loop.now_us;
 	pgm_journal_clear(client);

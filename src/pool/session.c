@@ -314,6 +314,8 @@ static void release_or_stay(struct pgm_server *server, struct pgm_client *client
 	}
 	client->state = PGM_CLIENT_LINKED;
 	client->idle_since_us = server->share->worker->loop.now_us;
+	if (!client->pinned_us)
+		client->pinned_us = client->idle_since_us;
 	pgm_client_run(client);
 }
 

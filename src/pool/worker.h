@@ -75,6 +75,7 @@ struct pgm_worker {
 	uint64_t last_tick_us, last_slow_tick_us;
 	bool accepting;
 	bool stop;
+	bool suspended; /* nothing more of clients is passed on: SUSPEND */
 	/* scratch of one event */
 	uint8_t *scratch;	/* PGM_CARRY_BYTES + PGM_SCRATCH_BYTES */
 	uint8_t *rewrite;	/* messages that we make: PGM_CARRY_BYTES */
