@@ -347,6 +347,8 @@ static size_t relay_bytes(struct relay *relay, size_t length)
 		server->skip -= at;
 		if (server->skip_hidden)
 			end_run(relay, 0, at);
+		else
+			server->bytes_since_mark += at;
 	}
 	while (length - at >= PGM_WIRE_HEADER_BYTES && !relay->broken) {
 		uint8_t type = bytes[at];
@@ -361,6 +363,8 @@ static size_t relay_bytes(struct relay *relay, size_t length)
 		size_t seen = there < total ? there : total;
 		bool hidden = hide_message(relay, type, bytes + at + PGM_WIRE_HEADER_BYTES,
 					   seen - PGM_WIRE_HEADER_BYTES);
+		if (!hidden)
+			server->bytes_since_mark += seen;
 		if (hidden)
 			end_run(relay, at, at + seen);
 		else if (type == PGM_BE_ERROR && seen == total)
@@ -440,7 +444,6 @@ void pgm_server_relay(struct pgm_server *server)
 		size_t done = relay_bytes(&relay, length);
 		flush_gather(&relay);
 		server->share->stats.bytes_out += client ? relay.out_bytes : 0;
-		server->bytes_since_mark += relay.out_bytes;
 		if (!relay.broken && !keep_rest(server, start + done, length - done))
 			relay.broken = "out of memory";
 		if (relay.broken) {

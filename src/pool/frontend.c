@@ -117,6 +117,7 @@ static void note_call(struct front *front, struct pgm_expect *expected, const st
 	expected->entry = pgm_profile_find(worker->profile, scan->fingerprint,
 					   server->share->pool->database->name, server->share->pool->user, sql,
 					   length, client->standard_strings);
+	expected->fingerprint = scan->fingerprint;
 	expected->generation = pgm_profile_generation(worker->profile);
 }
 

@@ -4,8 +4,11 @@
  */
 #include "pool/relay.h"
 
+#include "pool/slowlog.h"
+
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static void free_entry(struct pgm_journal *entry)
 {
@@ -157,6 +160,39 @@ size_t pgm_relay_rename(const struct pgm_client *client, const uint8_t *message,
 	return made;
 }
 
+/* Values are never shown: the text is that of the first call of its kind, without its literals. */
+static void log_slow(const struct pgm_client *client, const struct pgm_expect *expect,
+		     const struct pgm_profile_call *call)
+{
+	const struct pgm_pool *pool = client->share->pool;
+	const char *application = client->settings ? pgm_pairs_get(client->settings, "application_name") : NULL;
+	char line[2048];
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	struct pgm_slow_query query = {
+		.unix_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000,
+		.database = pool->database->name,
+		.user = pool->user,
+		.client = client->peer,
+		.application = application,
+		.fingerprint = expect->fingerprint,
+		.wait_us = call->wait_us,
+		.server_us = call->server_us,
+		.rows = call->rows,
+		.bytes_out = call->bytes_out,
+		.sqlstate = call->sqlstate,
+	};
+	query.sql = pgm_profile_text(expect->entry, &query.sql_length, &query.standard_strings);
+	if (client->worker->pooler->config->log_format == PGM_LOG_FORMAT_JSON) {
+		size_t length = pgm_slowlog_json(&query, line, sizeof(line) - 1);
+		line[length] = '\n';
+		pgm_log_line(PGM_LOG_NOTICE, line, length + 1);
+	} else {
+		pgm_slowlog_text(&query, line, sizeof(line));
+		pgm_log(PGM_LOG_NOTICE, "%s", line);
+	}
+}
+
 void pgm_relay_profile(struct pgm_client *client, struct pgm_server *server, struct pgm_expect *expect,
 		       uint64_t elapsed_us, bool failed, const char *sqlstate)
 {
@@ -171,6 +207,10 @@ void pgm_relay_profile(struct pgm_client *client, struct pgm_server *server, str
 	if (failed && sqlstate)
 		strncpy(call.sqlstate, sqlstate, sizeof(call.sqlstate) - 1);
 	client->wait_us = 0;
-	if (expect->generation == pgm_profile_generation(server->share->worker->profile))
-		pgm_profile_add(server->share->worker->profile, expect->entry, &call);
+	if (expect->generation != pgm_profile_generation(server->share->worker->profile))
+		return;
+	pgm_profile_add(server->share->worker->profile, expect->entry, &call);
+	int64_t slow_ms = client->worker->pooler->config->slow_query_ms;
+	if (slow_ms > 0 && elapsed_us >= (uint64_t)slow_ms * 1000)
+		log_slow(client, expect, &call);
 }

@@ -189,6 +189,13 @@ struct pgm_profile_entry *pgm_profile_find(struct pgm_profile *profile, uint64_t
 	return entry;
 }
 
+const char *pgm_profile_text(const struct pgm_profile_entry *entry, size_t *length, bool *standard_strings)
+{
+	*length = entry->others ? 0 : entry->sql_length;
+	*standard_strings = entry->standard_strings;
+	return *length ? entry->sql : "";
+}
+
 bool pgm_profile_wants_sample(const struct pgm_profile_entry *entry)
 {
 	return !entry->others && !entry->cut && entry->calls >= entry->next_look;

@@ -45,6 +45,9 @@ struct pgm_profile_entry *pgm_profile_find(struct pgm_profile *profile, uint64_t
 					   const char *database, const char *user, const char *sql,
 					   size_t length, bool standard_strings);
 
+/* A statement as it was first seen, perhaps cut; for the row of all others "". In the entry's memory. */
+const char *pgm_profile_text(const struct pgm_profile_entry *entry, size_t *length, bool *standard_strings);
+
 /* One execution. */
 struct pgm_profile_call {
 	uint64_t wait_us;   /* in the queue for a server */

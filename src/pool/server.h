@@ -58,6 +58,7 @@ struct pgm_expect {
 	uint8_t flags;
 	struct pgm_prepared *prepared;	  /* of PARSE: the server's holding holds it; of CLOSE: this does */
 	struct pgm_profile_entry *entry;  /* of QUERY and EXECUTE; NULL: not profiled */
+	uint64_t fingerprint;		  /* with an entry */
 	uint64_t generation;		  /* of the profile: in another one entry may be another's */
 };
 
