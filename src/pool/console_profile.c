@@ -86,7 +86,7 @@ static void pinned_row(struct pgm_answer *answer, const struct pgm_client *clien
 	pgm_answer_row(answer);
 	pgm_answer_number(answer, (int64_t)client->id);
 	pgm_answer_text(answer, client->share->pool->database->name);
-	pgm_answer_text(answer, client->share->pool->user);
+	pgm_answer_text(answer, client->user->name);
 	pgm_answer_text(answer, client->peer);
 	pgm_answer_text(answer, application_of(client));
 	pgm_answer_number(answer, client->server ? (int64_t)client->server->pid : 0);

@@ -316,29 +316,39 @@ static int order_users(const void *a, const void *b)
 	return strcmp(((const struct user *)a)->name, ((const struct user *)b)->name);
 }
 
-/* Of auth_file, of [users], and who is or was here; malloc'ed, sorted, each once. */
+/* Who is or was here, and as whom servers were asked for; *filled goes on. With the pooler's lock. */
+static void add_users(const struct pgm_pooler *pooler, struct user *all, size_t *filled)
+{
+	for (size_t i = 0; i < pooler->user_capacity; i++)
+		if (pooler->users[i])
+			all[(*filled)++] = (struct user){pooler->users[i]->name, 0,
+							 atomic_load(&pooler->users[i]->clients)};
+	for (size_t i = 0; i < pooler->pool_count; i++)
+		all[(*filled)++] =
+			(struct user){pooler->pools[i]->user, atomic_load(&pooler->pools[i]->servers), 0};
+}
+
+/* Those of auth_file and [users] besides; malloc'ed, sorted, each once. */
 static struct user *list_users(struct pgm_pooler *pooler, size_t *count)
 {
 	const struct pgm_pool_config *config = pooler->config;
-	size_t pool_count, known, filled = 0;
-	struct pgm_pool **pools = pgm_console_pools(pooler, &pool_count);
-	struct counts *counts = count_all(pooler, &known);
-	struct user *all = calloc(config->secret_count + config->user_count + pool_count + 1, sizeof(*all));
-	if (all && pools && counts) {
-		all[filled++].name = PGM_CONSOLE_NAME;
-		for (size_t i = 0; i < config->secret_count; i++)
-			all[filled++].name = config->secrets[i].user;
-		for (size_t i = 0; i < config->user_count; i++)
-			all[filled++].name = config->users[i].name;
-		for (size_t i = 0; i < pool_count; i++) {
-			const struct counts *of =
-				pools[i]->index < known ? &counts[pools[i]->index] : &counts[known];
-			all[filled++] = (struct user){pools[i]->user, atomic_load(&pools[i]->servers),
-						      of->clients + of->waiting};
-		}
-		qsort(all, filled, sizeof(*all), order_users);
-	}
+	size_t filled = 0;
+	pthread_mutex_lock(&pooler->lock);
+	struct user *all = calloc(config->secret_count + config->user_count + pooler->pool_count +
+					  pooler->user_count + 1,
+				  sizeof(*all));
+	if (all)
+		add_users(pooler, all, &filled);
+	pthread_mutex_unlock(&pooler->lock);
 	*count = 0;
+	if (!all)
+		return NULL;
+	all[filled++].name = PGM_CONSOLE_NAME;
+	for (size_t i = 0; i < config->secret_count; i++)
+		all[filled++].name = config->secrets[i].user;
+	for (size_t i = 0; i < config->user_count; i++)
+		all[filled++].name = config->users[i].name;
+	qsort(all, filled, sizeof(*all), order_users);
 	for (size_t i = 0; i < filled; i++) {
 		if (*count && strcmp(all[*count - 1].name, all[i].name) == 0) {
 			all[*count - 1].servers += all[i].servers;
@@ -347,8 +357,6 @@ static struct user *list_users(struct pgm_pooler *pooler, size_t *count)
 			all[(*count)++] = all[i];
 		}
 	}
-	free(pools);
-	free(counts);
 	return all;
 }
 

@@ -100,7 +100,7 @@ struct list {
 };
 
 struct row {
-	const char *type, *user, *database, *state;
+	const char *type, *user, *database, *replication, *state;
 	const struct pgm_stream *stream;
 	struct place remote, local;
 	uint64_t connected_us, requested_us, wait_us;
@@ -123,7 +123,7 @@ static void write_row(struct list *list, const struct row *row)
 	pgm_answer_text(answer, row->type);
 	pgm_answer_text(answer, row->user);
 	pgm_answer_text(answer, row->database);
-	pgm_answer_text(answer, "none");
+	pgm_answer_text(answer, row->replication);
 	pgm_answer_format(answer, "%s%s", list->debug ? (*row->type == 'C' ? "cl_" : "sv_") : "", row->state);
 	pgm_answer_text(answer, row->remote.host);
 	pgm_answer_number(answer, row->remote.port);
@@ -158,6 +158,13 @@ static uint64_t since(const struct list *list, uint64_t at_us)
 	return at_us && list->clocks.now_us > at_us ? list->clocks.now_us - at_us : 0;
 }
 
+static const char *replication_of(const struct pgm_client *client)
+{
+	if (!client || !client->replication)
+		return "none";
+	return client->replication_database ? "logical" : "physical";
+}
+
 static const char *client_state(const struct pgm_client *client)
 {
 	switch (client->state) {
@@ -180,6 +187,7 @@ static void client_row(struct list *list, const struct pgm_client *client)
 	struct row row = {.type = "C",
 			  .user = "(nouser)",
 			  .database = "(nodb)",
+			  .replication = replication_of(client),
 			  .state = client_state(client),
 			  .stream = &client->stream,
 			  .connected_us = client->connected_us,
@@ -196,7 +204,7 @@ static void client_row(struct list *list, const struct pgm_client *client)
 		row.database = PGM_CONSOLE_NAME;
 		row.recv_pos = client->console->length;
 	} else if (client->share) {
-		row.user = client->share->pool->user;
+		row.user = client->user->name;
 		row.database = client->share->pool->database->name;
 	}
 	if (client->settings)
@@ -220,6 +228,7 @@ static void server_row(struct list *list, const struct pgm_server *server, const
 	struct row row = {.type = "S",
 			  .user = server->share->pool->user,
 			  .database = server->share->pool->database->name,
+			  .replication = replication_of(server->client),
 			  .state = state,
 			  .stream = &server->stream,
 			  .connected_us = server->connected_us,

@@ -109,7 +109,7 @@ def test_columns_are_pgbouncers(pool):
 
 
 def test_each_command_asks_for_its_rights(make_pool):
-    pool = make_pool(stats_users="watcher")
+    pool = make_pool(stats_users="watcher", secrets={"postgres": "", "watcher": ""})
     commands = pool.console("SHOW COMMANDS")
     assert {row["rights"] for row in commands} == {"admin", "stats"}
     arguments = {"SET": "verbose = 0", "KILL_CLIENT": "999999", "DISABLE": "postgres", "ENABLE": "postgres"}
@@ -133,7 +133,8 @@ def test_the_table_has_all_of_pgbouncers_commands(pool):
         "SUSPEND", "SHUTDOWN", "WAIT_CLOSE"}
 
 
-def test_who_is_in_no_list_is_refused(pool):
+def test_who_is_in_no_list_is_refused(make_pool):
+    pool = make_pool(secrets={"postgres": "", "stranger": ""})
     with pytest.raises(psycopg.OperationalError, match="not allowed"):
         admin(pool, "stranger")
 
