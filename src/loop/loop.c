@@ -97,15 +97,25 @@ void pgm_loop_remove(struct pgm_loop *loop, struct pgm_source *source)
 	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
 }
 
+/*
+ * Under load whoever we wrote to is about to answer: let it run first. What it sends meanwhile wakes nobody, and is
+ * found all at once. On an idle machine this is one call that returns at once. Where little happens but a large result
+ * going through, it pays to let some of it gather.
+ */
+static void let_others_run(struct pgm_loop *loop)
+{
+	static const struct timespec pause = {.tv_nsec = PGM_LOOP_BULK_PAUSE_US * 1000};
+	if (loop->bulky && loop->last_count <= 2)
+		nanosleep(&pause, NULL);
+	else if (loop->last_count > 0)
+		sched_yield();
+	loop->bulky = false;
+}
+
 void pgm_loop_run_once(struct pgm_loop *loop, pthread_mutex_t *lock, int timeout_ms)
 {
 	struct epoll_event events[PGM_LOOP_BATCH];
-	/*
-	 * Under load whoever we wrote to is about to answer: let it run first. What it sends meanwhile wakes
-	 * nobody, and is found all at once. On an idle machine this is one call that returns at once.
-	 */
-	if (loop->last_count > 0)
-		sched_yield();
+	let_others_run(loop);
 	int count = epoll_wait(loop->epoll_fd, events, PGM_LOOP_BATCH, loop->last_count > 0 ? 0 : timeout_ms);
 	loop->last_count = count;
 	pthread_mutex_lock(lock);

@@ -14,6 +14,8 @@
 #include <sys/epoll.h>
 
 #define PGM_LOOP_BATCH 64     /* events fetched by one call */
+#define PGM_LOOP_BULK_BYTES ((size_t)8192) /* so much at once is part of something large */
+#define PGM_LOOP_BULK_PAUSE_US 100
 #define PGM_LOOP_OUTGOING 128 /* streams written to at a batch's end */
 
 struct pgm_loop;
@@ -49,6 +51,7 @@ struct pgm_loop {
 	uint64_t now_us;	/* monotonic; as of the event that is handled */
 	struct pgm_grave *graves;
 	int last_count; /* events of the last round */
+	bool bulky;	/* one of them brought much, so more of it is on its way */
 	pthread_mutex_t letters_lock;
 	struct pgm_letter *letters, **letters_end;
 	bool wake_sent;

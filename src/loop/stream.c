@@ -190,6 +190,8 @@ enum pgm_stream_result pgm_stream_read(struct pgm_stream *stream, void *bytes, s
 	while (count < 0 && errno == EINTR);
 	if (count > 0) {
 		*got = (size_t)count;
+		if ((size_t)count >= PGM_LOOP_BULK_BYTES)
+			stream->loop->bulky = true;
 		if ((size_t)count < size && !stream->hangup)
 			stream->readable = false;
 		return PGM_STREAM_DATA;
