@@ -48,7 +48,7 @@ static bool setup(struct pgm_conn *conn, struct pgm_error *err)
 	return pgm_conn_exec(conn, setup_sql, err);
 }
 
-static struct pgm_conn *finish_open(PGconn *pq, struct pgm_error *err)
+static struct pgm_conn *finish_open(PGconn *pq, bool console, struct pgm_error *err)
 {
 	if (!pq || PQstatus(pq) != CONNECTION_OK) {
 		const char *text = pq ? PQerrorMessage(pq) : "out of memory";
@@ -70,14 +70,28 @@ static struct pgm_conn *finish_open(PGconn *pq, struct pgm_error *err)
 	conn->pq = pq;
 	PQsetNoticeProcessor(pq, pgm_result_ignore_notice, NULL);
 	conn->cancel = PQgetCancel(pq);
-	if (!setup(conn, err)) {
+	if (!console && !setup(conn, err)) {
 		pgm_conn_close(conn);
 		return NULL;
 	}
 	return conn;
 }
 
-struct pgm_conn *pgm_conn_open(const struct pgm_conn_options *options, struct pgm_error *err)
+/* Whether a connection string, or a bare name, says which database. */
+static bool names_database(const char *conninfo)
+{
+	if (!conninfo || !*conninfo)
+		return false;
+	bool named = false;
+	PQconninfoOption *parsed = PQconninfoParse(conninfo, NULL);
+	for (PQconninfoOption *option = parsed; option && option->keyword; option++)
+		named |= strcmp(option->keyword, "dbname") == 0 && option->val && *option->val;
+	PQconninfoFree(parsed);
+	return named || (!parsed && !strchr(conninfo, '='));
+}
+
+static struct pgm_conn *open_session(const struct pgm_conn_options *options, bool console,
+				     struct pgm_error *err)
 {
 	if (!pgm_conninfo_check(options->conninfo, err))
 		return NULL;
@@ -97,6 +111,8 @@ struct pgm_conn *pgm_conn_open(const struct pgm_conn_options *options, struct pg
 	SET("dbname", database)
 	if (options->conninfo && options->dbname)
 		SET("dbname", options->dbname)
+	if (console && !options->dbname && !names_database(options->conninfo))
+		SET("dbname", "pgbouncer")
 	SET("fallback_application_name", "pgmend")
 	SET("client_encoding", "UTF8")
 	if (!getenv("PGCONNECT_TIMEOUT") &&
@@ -105,7 +121,32 @@ struct pgm_conn *pgm_conn_open(const struct pgm_conn_options *options, struct pg
 #undef SET
 	keys[n] = NULL;
 	values[n] = NULL;
-	return finish_open(PQconnectdbParams(keys, values, 1), err);
+	return finish_open(PQconnectdbParams(keys, values, 1), console, err);
+}
+
+struct pgm_conn *pgm_conn_open(const struct pgm_conn_options *options, struct pgm_error *err)
+{
+	return open_session(options, false, err);
+}
+
+struct pgm_conn *pgm_conn_open_console(const struct pgm_conn_options *options, struct pgm_error *err)
+{
+	return open_session(options, true, err);
+}
+
+bool pgm_conn_show(struct pgm_conn *conn, struct pgm_arena *arena, const char *command, char ***names,
+		   struct pgm_rows *rows, struct pgm_error *err)
+{
+	PGresult *result = PQexec(conn->pq, command);
+	bool ok = pgm_result_check(conn->pq, result, err);
+	if (ok) {
+		pgm_result_copy(result, arena, rows);
+		*names = PGM_NEW_ARRAY(arena, char *, rows->columns);
+		for (size_t i = 0; i < rows->columns; i++)
+			(*names)[i] = pgm_strdup(arena, PQfname(result, (int)i));
+	}
+	PQclear(result);
+	return ok;
 }
 
 struct pgm_conn *pgm_conn_clone(const struct pgm_conn *conn, struct pgm_error *err)
@@ -121,7 +162,7 @@ struct pgm_conn *pgm_conn_clone(const struct pgm_conn *conn, struct pgm_error *e
 	}
 	keys[n] = NULL;
 	values[n] = NULL;
-	struct pgm_conn *clone = finish_open(PQconnectdbParams(keys, values, 0), err);
+	struct pgm_conn *clone = finish_open(PQconnectdbParams(keys, values, 0), false, err);
 	PQconninfoFree(options);
 	return clone;
 }

@@ -44,6 +44,18 @@ struct pgm_rows {
  */
 struct pgm_conn *pgm_conn_open(const struct pgm_conn_options *options, struct pgm_error *err) PGM_MUST_CHECK;
 
+/*
+ * The admin console of a pooler, which is no server: nothing is set or asked there, and of this header only
+ * pgm_conn_show(), _host(), _port(), _alive() and _close() are for it. The database is "pgbouncer" unless
+ * options name one.
+ */
+struct pgm_conn *pgm_conn_open_console(const struct pgm_conn_options *options,
+				       struct pgm_error *err) PGM_MUST_CHECK;
+
+/* One of its commands ("SHOW QUERIES"), by the simple protocol; names: as many as there are columns. */
+bool pgm_conn_show(struct pgm_conn *conn, struct pgm_arena *arena, const char *command, char ***names,
+		   struct pgm_rows *rows, struct pgm_error *err) PGM_MUST_CHECK;
+
 /* Another session with the same server, database, user and password. */
 struct pgm_conn *pgm_conn_clone(const struct pgm_conn *conn, struct pgm_error *err) PGM_MUST_CHECK;
 void pgm_conn_close(struct pgm_conn *conn); /* NULL is fine */
