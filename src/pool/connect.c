@@ -65,6 +65,7 @@ static void free_grave(struct pgm_grave *grave)
 			pgm_prepared_drop(owed->prepared);
 	}
 	free(server->expects);
+	free(server->sample);
 	free(server->carry);
 	pgm_pairs_drop(server->applied);
 	pgm_pairs_drop(server->reports);

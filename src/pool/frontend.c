@@ -248,6 +248,7 @@ static enum next query(struct front *front)
 	/* PostgreSQL drops the unnamed statement when it begins with a simple query */
 	client->unnamed_id = 0;
 	server->unnamed = 0;
+	pgm_sample_query(server, sql, sql_length);
 	struct pgm_expect *expected =
 		expect(front, PGM_EXPECT_QUERY, (scan.flags & (PGM_SCAN_DDL | PGM_SCAN_TEMP)) == PGM_SCAN_DDL ? PGM_EXPECT_DDL : 0);
 	if (!expected)
@@ -489,6 +490,8 @@ static enum next bind_statement(struct front *front)
 	const char *name = pgm_cursor_string(&cursor, NULL);
 	client->portal = NULL;
 	client->server->share->stats.binds++;
+	if (!cursor.bad && front->there == front->total)
+		pgm_sample_bind(client->server, cursor.at, pgm_cursor_left(&cursor));
 	if (!cursor.bad && tracks_statements(client)) {
 		struct pgm_prepared *prepared = *name ? pgm_names_get(&client->names, name) : NULL;
 		if (prepared) {
@@ -568,6 +571,9 @@ static enum next execute(struct front *front)
 	}
 	if (forbidden(front, scan))
 		return NEXT_GONE;
+	if (length)
+		pgm_sample_execute(client->server, (const uint8_t *)sql, length,
+				   prepared ? prepared->body_length : client->unnamed_length);
 	/* which portal runs is not followed: any that was bound in this transaction may be it */
 	struct pgm_expect *expected =
 		expect(front, PGM_EXPECT_EXECUTE, (client->bound_flags & (PGM_SCAN_DDL | PGM_SCAN_TEMP)) == PGM_SCAN_DDL ? PGM_EXPECT_DDL : 0);
@@ -615,6 +621,12 @@ static enum next during_copy(struct front *front)
 	return pass(front);
 }
 
+static void begin_batch(struct pgm_server *server)
+{
+	server->batch_clock = server->holding.clock;
+	pgm_sample_begin(server);
+}
+
 static enum next to_server(struct front *front)
 {
 	struct pgm_client *client = front->client;
@@ -626,7 +638,7 @@ static enum next to_server(struct front *front)
 		return NEXT_MESSAGE;
 	if (memchr("PBDEC", type, 5)) {
 		if (!server->unsynced && server->expect_count == 0)
-			server->batch_clock = server->holding.clock;
+			begin_batch(server);
 		server->unsynced = true;
 	}
 	switch (type) {

@@ -160,7 +160,7 @@ size_t pgm_relay_rename(const struct pgm_client *client, const uint8_t *message,
 	return made;
 }
 
-/* Values are never shown: the text is that of the first call of its kind, without its literals. */
+/* Without log_values the text is that of the first call of its kind, and no literal of it is shown. */
 static void log_slow(const struct pgm_client *client, const struct pgm_expect *expect,
 		     const struct pgm_profile_call *call)
 {
@@ -183,6 +183,15 @@ static void log_slow(const struct pgm_client *client, const struct pgm_expect *e
 		.sqlstate = call->sqlstate,
 	};
 	query.sql = pgm_profile_text(expect->entry, &query.sql_length, &query.standard_strings);
+	if (client->worker->pooler->config->log_values && call->sql) {
+		query.values = true;
+		query.sql = call->sql;
+		query.sql_length = call->sql_length;
+		query.bind = call->bind;
+		query.bind_length = call->bind_length;
+		query.parameter_types = call->parameter_types;
+		query.parameter_type_count = call->parameter_type_count;
+	}
 	if (client->worker->pooler->config->log_format == PGM_LOG_FORMAT_JSON) {
 		size_t length = pgm_slowlog_json(&query, line, sizeof(line) - 1);
 		line[length] = '\n';
@@ -207,6 +216,7 @@ void pgm_relay_profile(struct pgm_client *client, struct pgm_server *server, str
 	if (failed && sqlstate)
 		strncpy(call.sqlstate, sqlstate, sizeof(call.sqlstate) - 1);
 	client->wait_us = 0;
+	pgm_sample_take(server, &call);
 	if (expect->generation != pgm_profile_generation(server->share->worker->profile))
 		return;
 	pgm_profile_add(server->share->worker->profile, expect->entry, &call);

@@ -44,6 +44,17 @@ void pgm_relay_profile(struct pgm_client *client, struct pgm_server *server, str
 		       uint64_t elapsed_us, bool failed, const char *sqlstate);
 
 /*
+ * Values for the profile (sample.c). Each before its request is put into the ring: a simple query; the first request
+ * of an extended batch; Bind's body after the names; Execute with the Parse body of what was bound.
+ */
+void pgm_sample_query(struct pgm_server *server, const char *sql, size_t length);
+void pgm_sample_begin(struct pgm_server *server);
+void pgm_sample_bind(struct pgm_server *server, const uint8_t *parameters, size_t length);
+void pgm_sample_execute(struct pgm_server *server, const uint8_t *body, size_t sql_length, size_t length);
+/* The values of the request that was just answered, if they were kept: valid until the next request. */
+void pgm_sample_take(struct pgm_server *server, struct pgm_profile_call *call);
+
+/*
  * Sending to the client's server: runs of what was read, and messages of our own, gathered and written at
  * once. Only valid while the client is linked; ends with pgm_relay_send().
  */

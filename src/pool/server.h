@@ -99,6 +99,7 @@ struct pgm_server {
 	uint64_t job_started_us;
 	char job_sqlstate[6];
 	char job_message[256];
+	struct pgm_sample *sample; /* values of the request that runs: sample.c */
 	struct pgm_probe *probe; /* what PGM_JOB_PROBE found so far */
 
 	/* relaying */
