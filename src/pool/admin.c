@@ -36,18 +36,76 @@ static void describe(const struct pgm_config_problems *problems, struct pgm_erro
 	pgm_error_set(err, PGM_ERR_INPUT, "the configuration cannot be read");
 }
 
+static bool make_tls(const struct pgm_pool_tls *settings, bool server, struct pgm_tls_context **context,
+		     struct pgm_error *err)
+{
+	struct pgm_tls_files files = {
+		.ca_file = settings->ca_file,
+		.cert_file = settings->cert_file,
+		.key_file = settings->key_file,
+		.protocols = settings->protocols,
+		.ciphers = settings->ciphers,
+		.ciphers13 = settings->ciphers13,
+		.verify_peer = settings->mode >= PGM_SSL_VERIFY_CA || (server && settings->ca_file),
+		.require_peer = server && settings->mode >= PGM_SSL_VERIFY_CA,
+	};
+	*context = NULL;
+	if (settings->mode == PGM_SSL_DISABLE)
+		return true;
+	*context = pgm_tls_context_new(&files, server, err);
+	return *context || pgm_error_context(err, server ? "client_tls" : "server_tls");
+}
+
+bool pgm_pooler_make_tls(const struct pgm_pool_config *config, struct pgm_tls_context **client,
+			 struct pgm_tls_context **server, struct pgm_error *err)
+{
+	if (!make_tls(&config->client_tls, true, client, err))
+		return false;
+	if (make_tls(&config->server_tls, false, server, err))
+		return true;
+	pgm_tls_context_free(*client);
+	*client = NULL;
+	return false;
+}
+
 void pgm_pooler_use(struct pgm_pooler *pooler, struct pgm_pool_config *config)
 {
 	struct pgm_pool_config *old = pooler->config;
 	pgm_pooler_lock_all(pooler);
 	pooler->config = config;
-	pgm_pooler_configure(pooler);
+	pgm_pooler_configure(pooler, old);
 	pgm_pooler_unlock_all(pooler);
 	pgm_log_verbose((int)config->verbose);
-	for (size_t i = 0; i < pooler->database_count; i++)
-		if (pooler->databases[i]->config && !pgm_background_resolve_now(pooler->databases[i]))
-			pgm_background_resolve(pooler, pooler->databases[i]);
+	/* this thread alone changes configurations, so what it looks at stays */
+	pthread_mutex_lock(&pooler->lock);
+	size_t count = pooler->database_count;
+	struct pgm_database **databases = malloc((count + 1) * sizeof(struct pgm_database *));
+	if (databases && count)
+		memcpy(databases, pooler->databases, count * sizeof(struct pgm_database *));
+	pthread_mutex_unlock(&pooler->lock);
+	for (size_t i = 0; databases && i < count; i++)
+		if (databases[i]->config && !pgm_background_resolve_now(databases[i]))
+			pgm_background_resolve(pooler, databases[i]);
+	free(databases);
 	pgm_pool_config_free(old);
+}
+
+/* Both or none: certificates are read anew with each configuration. */
+static bool use_with_tls(struct pgm_pooler *pooler, struct pgm_pool_config *config, struct pgm_error *err)
+{
+	struct pgm_tls_context *client, *server, *old_client = pooler->client_tls, *old_server = pooler->server_tls;
+	if (!pgm_pooler_make_tls(config, &client, &server, err)) {
+		pgm_pool_config_free(config);
+		return false;
+	}
+	pgm_pooler_lock_all(pooler);
+	pooler->client_tls = client;
+	pooler->server_tls = server;
+	pgm_pooler_unlock_all(pooler);
+	pgm_pooler_use(pooler, config);
+	pgm_tls_context_free(old_client);
+	pgm_tls_context_free(old_server);
+	return true;
 }
 
 bool pgm_pooler_reload(struct pgm_pooler *pooler, struct pgm_error *err)
@@ -60,9 +118,8 @@ bool pgm_pooler_reload(struct pgm_pooler *pooler, struct pgm_error *err)
 	if (!config)
 		describe(&problems, err);
 	pgm_config_problems_done(&problems);
-	if (!config)
+	if (!config || !use_with_tls(pooler, config, err))
 		return false;
-	pgm_pooler_use(pooler, config);
 	pgm_log(PGM_LOG_NOTICE, "the configuration was reloaded");
 	return true;
 }

@@ -134,6 +134,8 @@ static bool hide_error(struct relay *relay, const uint8_t *body, size_t length)
 			pgm_server_last_words(server, &error);
 		return head || !server->client;
 	}
+	if (server->client && (strcmp(error.severity, "FATAL") == 0 || strcmp(error.severity, "PANIC") == 0))
+		server->client_told = true; /* the end follows, and nothing is to be added to it */
 	if (strcmp(error.sqlstate, "0A000") == 0 && head->kind != PGM_EXPECT_QUERY)
 		pgm_prepared_new_epoch();
 	switch ((enum pgm_expect_kind)head->kind) {
@@ -407,6 +409,8 @@ static void go_on(struct pgm_server *server, bool job_ended)
 	if (server->job != PGM_JOB_NONE || !client)
 		return;
 	bool answered = server->expect_count == 0 && !server->skip && !server->carry_length;
+	if (answered && server->status != 'I')
+		client->idle_since_us = server->share->worker->loop.now_us;
 	if (client->barrier && (answered || server->copy_in)) {
 		client->barrier = false;
 		client->again = true;

@@ -422,9 +422,14 @@ void pgm_background_resolve(struct pgm_pooler *pooler, struct pgm_database *data
 {
 	pthread_mutex_lock(&database->lock);
 	bool busy = database->resolving;
-	database->resolving = true;
+	database->resolving = database->by_name = true;
 	pthread_mutex_unlock(&database->lock);
 	struct task *task = busy ? NULL : calloc(1, sizeof(*task));
+	if (!busy && !task) {
+		pthread_mutex_lock(&database->lock);
+		database->resolving = false;
+		pthread_mutex_unlock(&database->lock);
+	}
 	if (!task)
 		return;
 	task->kind = TASK_RESOLVE;

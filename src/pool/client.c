@@ -142,6 +142,7 @@ void pgm_client_end(struct pgm_client *client, const char *sqlstate, const char 
 	}
 	leave_queue(client);
 	client->state = PGM_CLIENT_CLOSING;
+	client->request_us = client->worker->loop.now_us;
 	if (client->server)
 		pgm_server_abandon(client->server);
 }

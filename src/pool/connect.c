@@ -1,6 +1,7 @@
 /*
  * A server's connection up to its first ReadyForQuery: connect, TLS, startup packet, authentication.
  */
+#include "pool/background.h"
 #include "pool/client.h"
 #include "pool/server.h"
 #include "pool/session.h"
@@ -115,6 +116,19 @@ static struct pgm_server *new_server(struct pgm_share *share, struct pgm_client 
 	return server;
 }
 
+/* Addresses of names do not last; the old ones do until the new ones are there. */
+static void resolve_again(struct pgm_pooler *pooler, struct pgm_database *database)
+{
+	uint64_t age_us, now = pgm_loop_clock_us();
+	pthread_mutex_lock(&database->lock);
+	age_us = now - database->resolved_at_us;
+	bool due = database->config && database->by_name &&
+		   (!database->address_count || age_us > (uint64_t)pooler->config->dns_max_ttl_ms * 1000);
+	pthread_mutex_unlock(&database->lock);
+	if (due)
+		pgm_background_resolve(pooler, database);
+}
+
 static void connect_server(struct pgm_share *share, struct pgm_client *client)
 {
 	struct pgm_pool *pool = share->pool;
@@ -127,7 +141,8 @@ static void connect_server(struct pgm_share *share, struct pgm_client *client)
 	}
 	int fd = -1;
 	char why[512] = "the database's host name is not resolved";
-	if (pick_address(pool->database, pool->failure.in_row, &server->address))
+	resolve_again(share->worker->pooler, pool->database);
+	if (pick_address(pool->database, atomic_load(&pool->failures), &server->address))
 		fd = socket(server->address.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int connected = fd < 0 ? -1
 			       : connect(fd, (struct sockaddr *)&server->address.address, server->address.length);
@@ -299,7 +314,7 @@ static void logged_in(struct pgm_server *server)
 	if (!client)
 		pgm_pairs_put(&pool->reports, pgm_pairs_hold(server->reports));
 	pool->failure.at_us = 0;
-	pool->failure.in_row = 0;
+	atomic_store(&pool->failures, 0);
 	if (login->cache.valid)
 		pool->scram_cache = login->cache;
 	pthread_mutex_unlock(&pool->lock);

@@ -22,26 +22,6 @@
 
 #define LOGIN_PATIENCE_US 5000000
 
-static bool make_tls(const struct pgm_pool_tls *settings, bool server, struct pgm_tls_context **context,
-		     struct pgm_error *err)
-{
-	struct pgm_tls_files files = {
-		.ca_file = settings->ca_file,
-		.cert_file = settings->cert_file,
-		.key_file = settings->key_file,
-		.protocols = settings->protocols,
-		.ciphers = settings->ciphers,
-		.ciphers13 = settings->ciphers13,
-		.verify_peer = settings->mode >= PGM_SSL_VERIFY_CA || (server && settings->ca_file),
-		.require_peer = server && settings->mode >= PGM_SSL_VERIFY_CA,
-	};
-	*context = NULL;
-	if (settings->mode == PGM_SSL_DISABLE)
-		return true;
-	*context = pgm_tls_context_new(&files, server, err);
-	return *context || pgm_error_context(err, server ? "client_tls" : "server_tls");
-}
-
 static unsigned worker_count(const struct pgm_pool_config *config)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -79,8 +59,7 @@ static bool write_pidfile(const struct pgm_pool_config *config, struct pgm_error
 static bool start(struct pgm_pooler *pooler, struct pgm_error *err)
 {
 	const struct pgm_pool_config *config = pooler->config;
-	if (!make_tls(&config->client_tls, true, &pooler->client_tls, err) ||
-	    !make_tls(&config->server_tls, false, &pooler->server_tls, err) || !pgm_listen_open(pooler, err) ||
+	if (!pgm_pooler_make_tls(config, &pooler->client_tls, &pooler->server_tls, err) || !pgm_listen_open(pooler, err) ||
 	    !write_pidfile(config, err))
 		return false;
 	if (!pgm_loop_init(&pooler->control, pooler, err) || !pgm_console_start(pooler, err) ||
@@ -181,7 +160,8 @@ static bool has_ended(struct pgm_pooler *pooler)
 		return state == PGM_POOLER_ENDING;
 	if (state == PGM_POOLER_ENDING)
 		return true;
-	bool busy = false;
+	/* one on its way to another worker is in no list */
+	bool busy = state == PGM_POOLER_WAIT_CLIENTS && atomic_load(&pooler->client_count) > 0;
 	pgm_pooler_lock_all(pooler);
 	for (unsigned w = 0; w < pooler->worker_count && !busy; w++)
 		busy = state == PGM_POOLER_WAIT_CLIENTS ? has_clients(pooler->workers[w])

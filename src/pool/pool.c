@@ -151,13 +151,49 @@ struct pgm_user *pgm_pooler_user(struct pgm_pooler *pooler, const char *name)
 	return user;
 }
 
-void pgm_pooler_configure(struct pgm_pooler *pooler)
+static bool same_text(const char *one, const char *other)
 {
+	return one == other || (one && other && strcmp(one, other) == 0);
+}
+
+/* Whether connections made under the one are as good under the other. */
+static bool same_target(const struct pgm_config_database *one, const struct pgm_config_database *other)
+{
+	return same_text(one->host, other->host) && one->port == other->port && same_text(one->dbname, other->dbname) &&
+	       same_text(one->user, other->user) && same_text(one->password, other->password) &&
+	       same_text(one->connect_query, other->connect_query) &&
+	       same_text(one->client_encoding, other->client_encoding) &&
+	       same_text(one->datestyle, other->datestyle) && same_text(one->timezone, other->timezone) &&
+	       same_text(one->application_name, other->application_name);
+}
+
+static bool same_tls(const struct pgm_pool_tls *one, const struct pgm_pool_tls *other)
+{
+	return one->mode == other->mode && same_text(one->ca_file, other->ca_file) &&
+	       same_text(one->key_file, other->key_file) && same_text(one->cert_file, other->cert_file) &&
+	       same_text(one->protocols, other->protocols) && same_text(one->ciphers, other->ciphers) &&
+	       same_text(one->ciphers13, other->ciphers13);
+}
+
+/* Its servers are not what the configuration asks for any more: each is closed when it is free. */
+static void retarget(struct pgm_database *database)
+{
+	atomic_fetch_add(&database->reconnect, 1);
+	pthread_mutex_lock(&database->lock);
+	database->address_count = 0;
+	pthread_mutex_unlock(&database->lock);
+}
+
+void pgm_pooler_configure(struct pgm_pooler *pooler, const struct pgm_pool_config *old)
+{
+	bool tls_changed = !same_tls(&old->server_tls, &pooler->config->server_tls);
 	pthread_mutex_lock(&pooler->lock);
 	for (size_t i = 0; i < pooler->database_count; i++) {
 		struct pgm_database *database = pooler->databases[i];
 		const struct pgm_config_database *config =
 			pgm_config_database_find(pooler->config, database->name);
+		if (config && database->config && (tls_changed || !same_target(database->config, config)))
+			retarget(database);
 		database->config = config;
 		if (!config)
 			continue;

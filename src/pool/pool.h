@@ -45,6 +45,7 @@ struct pgm_database {
 	struct pgm_address addresses[PGM_POOL_HOSTS_MAX];
 	size_t address_count;
 	uint64_t resolved_at_us;
+	bool by_name; /* a name server was asked, and is again after dns_max_ttl */
 	bool resolving;
 	_Atomic unsigned next_address; /* round robin */
 };
@@ -60,7 +61,6 @@ struct pgm_login_failure {
 	char sqlstate[6];
 	char message[512];
 	uint64_t at_us;	 /* 0: the last one succeeded */
-	unsigned in_row;
 	bool final; /* waiting will not mend it: wrong password, no such database */
 };
 
@@ -76,6 +76,7 @@ struct pgm_pool {
 
 	_Atomic int servers; /* connecting ones included */
 	_Atomic int waiting; /* clients, in all workers */
+	_Atomic unsigned failures; /* to connect, one after the other */
 	struct {
 		_Atomic uint64_t oldest_wait_us; /* when the client at the head of this worker's queue came; 0: none */
 		_Atomic int idle;		 /* servers that this worker could hand over */
@@ -152,6 +153,9 @@ void pgm_pooler_unlock_all(struct pgm_pooler *pooler);
 /* Read the file again; where it has an error, the old configuration stays whole. */
 bool pgm_pooler_reload(struct pgm_pooler *pooler, struct pgm_error *err) PGM_MUST_CHECK;
 void pgm_pooler_use(struct pgm_pooler *pooler, struct pgm_pool_config *config); /* takes it over */
+/* Both sides' contexts as the settings say; NULL: off. Theirs who calls. */
+bool pgm_pooler_make_tls(const struct pgm_pool_config *config, struct pgm_tls_context **client,
+			 struct pgm_tls_context **server, struct pgm_error *err) PGM_MUST_CHECK;
 void pgm_pooler_free_tables(struct pgm_pooler *pooler);
 void pgm_notify_service(const char *state);
 
@@ -159,8 +163,8 @@ void pgm_notify_service(const char *state);
 struct pgm_database *pgm_pooler_database(struct pgm_pooler *pooler, const char *name);
 struct pgm_pool *pgm_pooler_pool(struct pgm_pooler *pooler, struct pgm_database *database, const char *user);
 struct pgm_user *pgm_pooler_user(struct pgm_pooler *pooler, const char *name); /* NULL: out of memory */
-/* Settings of databases and pools after the configuration changed; the caller holds all workers' locks. */
-void pgm_pooler_configure(struct pgm_pooler *pooler);
+/* Settings of databases and pools after the configuration changed from old; the caller holds all workers' locks. */
+void pgm_pooler_configure(struct pgm_pooler *pooler, const struct pgm_pool_config *old);
 
 /* Take one connection of the budget: false where the pool, its database or its user has all it may have.
  * starving: a client waits for longer than reserve_pool_timeout. */

@@ -11,6 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Between two tries, at most: short, so that clients are served at once when PostgreSQL is back, and one try of a
+ * worker is no burden to it. */
+#define CONNECT_PAUSE_MS 500
+
 void pgm_server_ready(struct pgm_source *source, uint32_t events)
 {
 	struct pgm_server *server = pgm_container_of(source, struct pgm_server, stream.source);
@@ -157,10 +161,14 @@ void pgm_server_failed(struct pgm_server *server, const char *sqlstate, const ch
 	snprintf(failure->message, sizeof(failure->message), "%s", message);
 	failure->at_us = server->share->worker->loop.now_us;
 	failure->final = final;
-	unsigned in_row = failure->in_row < 6 ? failure->in_row++ : 6;
 	pthread_mutex_unlock(&pool->lock);
+	unsigned in_row = atomic_fetch_add(&pool->failures, 1);
+	in_row = in_row < 6 ? in_row : 6;
+	int64_t most_ms = server->share->worker->pooler->config->server_login_retry_ms;
+	if (most_ms > CONNECT_PAUSE_MS || most_ms <= 0)
+		most_ms = CONNECT_PAUSE_MS;
 	server->share->next_connect_us = server->share->worker->loop.now_us +
-					 (uint64_t)(pgm_clock_backoff_ms((int)in_row, 50, 1000) * 1000);
+					 (uint64_t)(pgm_clock_backoff_ms((int)in_row, 50, (double)most_ms) * 1000);
 }
 
 void pgm_server_link(struct pgm_server *server, struct pgm_client *client)
@@ -221,8 +229,10 @@ static const char *stale(const struct pgm_server *server)
 		return "its session is not known";
 	if (server->reconnect != atomic_load(&pool->database->reconnect) || !pool->database->config)
 		return "database configuration changed";
-	if (pool->server_lifetime_us &&
-	    server->share->worker->loop.now_us - server->connected_us > (uint64_t)pool->server_lifetime_us)
+	/* 0: after its first use */
+	if (pool->server_lifetime_us
+		    ? server->share->worker->loop.now_us - server->connected_us > (uint64_t)pool->server_lifetime_us
+		    : server->linked_us > 0)
 		return "server lifetime over";
 	if (atomic_load(&pool->servers) > pool->size + pool->reserve)
 		return "too many servers in the pool";

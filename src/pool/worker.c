@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define ACCEPT_BATCH 16
+#define CLOSING_PATIENCE_MS 5000
 #define CANCEL_ROUNDS	100 /* at the end, until the cancel requests have arrived */
 #define CANCEL_ROUND_MS 5
 #define SETTINGS_SCAN 8 /* idle servers looked at for one that has the client's settings already */
@@ -223,6 +224,66 @@ static void ask_others(struct pgm_share *share)
 	}
 }
 
+/* ---- room for a pool where its database or its user has all connections that it may have ---- */
+
+struct room {
+	struct pgm_letter letter;
+	struct pgm_pool *pool, *for_pool;
+	struct pgm_worker *from;
+};
+
+static void come_to_room(struct pgm_letter *letter, void *owner)
+{
+	struct room *room = (struct room *)letter;
+	struct pgm_share *share = pgm_worker_share(owner, room->for_pool);
+	free(room);
+	if (share)
+		pgm_share_serve(share);
+}
+
+static void make_room(struct pgm_letter *letter, void *owner)
+{
+	struct room *room = (struct room *)letter;
+	struct pgm_share *share = pgm_worker_share(owner, room->pool);
+	struct pgm_link *last = share ? pgm_list_last(&share->idle) : NULL;
+	if (last)
+		pgm_server_close(pgm_container_of(last, struct pgm_server, link), "evicted: another pool needs it");
+	room->letter.deliver = come_to_room;
+	pgm_loop_post(&room->from->loop, &room->letter);
+}
+
+static bool has_idle(const struct pgm_pooler *pooler, const struct pgm_pool *pool, unsigned *worker)
+{
+	for (*worker = 0; *worker < pooler->worker_count; ++*worker)
+		if (atomic_load_explicit(&pool->at[*worker].idle, memory_order_relaxed) > 0)
+			return true;
+	return false;
+}
+
+/* One that nobody uses, of another pool of the same database or user, is closed. */
+static void ask_for_room(struct pgm_share *share)
+{
+	struct pgm_pooler *pooler = share->worker->pooler;
+	struct pgm_pool *pool = share->pool, *other = NULL;
+	unsigned worker = 0;
+	if (share->asked_room || atomic_load(&pool->servers) >= pool->size)
+		return;
+	pthread_mutex_lock(&pooler->lock);
+	for (size_t i = 0; i < pooler->pool_count && !other; i++)
+		if (pooler->pools[i] != pool &&
+		    (pooler->pools[i]->database == pool->database ||
+		     strcmp(pooler->pools[i]->user, pool->user) == 0) &&
+		    has_idle(pooler, pooler->pools[i], &worker))
+			other = pooler->pools[i];
+	pthread_mutex_unlock(&pooler->lock);
+	struct room *room = other ? malloc(sizeof(*room)) : NULL;
+	if (!room)
+		return;
+	share->asked_room = true;
+	*room = (struct room){{.deliver = make_room}, other, pool, share->worker};
+	pgm_loop_post(&pooler->workers[worker]->loop, &room->letter);
+}
+
 /* As many connections as clients wait for, while the budget lasts. */
 static void connect_more(struct pgm_share *share)
 {
@@ -234,11 +295,13 @@ static void connect_more(struct pgm_share *share)
 		struct pgm_client *client = pgm_container_of(first, struct pgm_client, waiting);
 		uint64_t patience_us = (uint64_t)worker->pooler->config->reserve_pool_timeout_ms * 1000;
 		/* after a failure, one at a time shows whether it is over */
-		if (pool->failure.in_row && share->logging_in.count)
+		if (atomic_load(&pool->failures) && share->logging_in.count)
 			return;
 		if (!pgm_pool_take(worker->pooler, pool,
-				   patience_us && now - client->wait_since_us > patience_us))
+				   patience_us && now - client->wait_since_us > patience_us)) {
+			ask_for_room(share);
 			return;
+		}
 		pgm_server_connect(share);
 	}
 }
@@ -291,6 +354,10 @@ void pgm_share_serve(struct pgm_share *share)
 		struct pgm_server *server = pick_idle(share, client);
 		if (!server)
 			break;
+		if (server->close_soon || server->reconnect != atomic_load(&share->pool->database->reconnect)) {
+			pgm_server_close(server, "database configuration changed");
+			continue;
+		}
 		pgm_client_leave_queue(client);
 		pgm_server_link(server, client);
 	}
@@ -320,6 +387,11 @@ static void check_client(struct pgm_worker *worker, struct pgm_client *client)
 {
 	const struct pgm_pool_config *config = worker->pooler->config;
 	uint64_t now = worker->loop.now_us;
+	if (client->state == PGM_CLIENT_CLOSING) { /* it does not read what it is told */
+		if (over(now, client->request_us, CLOSING_PATIENCE_MS))
+			pgm_client_close(client, "it did not read its end");
+		return;
+	}
 	if (client->state < PGM_CLIENT_WELCOME) {
 		if (over(now, client->connected_us, config->client_login_timeout_ms))
 			pgm_client_close(client, "client_login_timeout");
@@ -330,7 +402,7 @@ static void check_client(struct pgm_worker *worker, struct pgm_client *client)
 	const struct pgm_config_database *database = client->share->pool->database->config;
 	const struct pgm_config_user *user = client->share->pool->user_config;
 	struct pgm_server *server = client->server;
-	if (client->waiting.next) {
+	if (client->waiting.next && database) {
 		int64_t limit = first_set(database ? database->query_wait_timeout_ms : PGM_UNSET,
 					  user ? user->query_wait_timeout_ms : PGM_UNSET,
 					  config->query_wait_timeout_ms);
@@ -350,6 +422,11 @@ static void check_client(struct pgm_worker *worker, struct pgm_client *client)
 								    "postgres backend, client being queued"});
 			pgm_client_send(client, packet, pgm_writer_length(&writer));
 		}
+		return;
+	}
+	if (!database && !server) {
+		pgm_client_end(client, "3D000", "database \"%s\" is no longer in the configuration",
+			       client->share->pool->database->name);
 		return;
 	}
 	if (!server) {
@@ -399,7 +476,7 @@ static void check_share(struct pgm_share *share)
 	const struct pgm_pool_config *config = share->worker->pooler->config;
 	uint64_t now = share->worker->loop.now_us;
 	struct pgm_server *server;
-	share->asked_others = false;
+	share->asked_others = share->asked_room = false;
 	pgm_list_each(&share->idle, server, struct pgm_server, link) {
 		const char *reason = stale_idle(server);
 		if (reason)
@@ -413,7 +490,7 @@ static void check_share(struct pgm_share *share)
 		if (server->job != PGM_JOB_NONE && over(now, server->job_started_us, 10000))
 			pgm_server_lost(server, "our own statement timed out");
 	/* the pool's minimum is worker 0's to keep; nobody connects for a pool that nobody ever used */
-	if (share->worker->index == 0 && share->pool->min_size > 0 && share->pool->reports &&
+	if (share->worker->index == 0 && share->pool->min_size > 0 && !atomic_load(&share->pool->failures) &&
 	    !is_paused(share) && now >= share->next_connect_us)
 		while (atomic_load(&share->pool->servers) < share->pool->min_size &&
 		       pgm_pool_take(share->worker->pooler, share->pool, false)) {
@@ -465,6 +542,17 @@ static void share_out(struct pgm_worker *worker, uint64_t elapsed_us)
 	atomic_store_explicit(&worker->load_permille, load, memory_order_relaxed);
 }
 
+/* The first worker sees to pools' minimums, also to those that it has no clients of. */
+static void mind_minimums(struct pgm_worker *worker)
+{
+	struct pgm_pooler *pooler = worker->pooler;
+	pthread_mutex_lock(&pooler->lock);
+	for (size_t i = 0; i < pooler->pool_count; i++)
+		if (pooler->pools[i]->min_size > 0)
+			(void)pgm_worker_share(worker, pooler->pools[i]);
+	pthread_mutex_unlock(&pooler->lock);
+}
+
 static void tick(struct pgm_worker *worker)
 {
 	uint64_t now = worker->loop.now_us;
@@ -472,6 +560,8 @@ static void tick(struct pgm_worker *worker)
 		return;
 	share_out(worker, worker->last_tick_us ? now - worker->last_tick_us : PGM_WORKER_TICK_MS * 1000);
 	worker->last_tick_us = now;
+	if (worker->index == 0)
+		mind_minimums(worker);
 	for (size_t i = 0; i < worker->share_capacity; i++)
 		if (worker->shares[i])
 			check_share(worker->shares[i]);

@@ -43,6 +43,7 @@ struct pgm_share {
 	struct pgm_list waiting; /* clients, the longest waiting first */
 	uint64_t next_connect_us;
 	bool asked_others; /* for an idle server, and no answer yet */
+	bool asked_room;   /* for one to be closed, in this tick */
 	bool serving;
 	struct pgm_pool_stats stats;
 };
