@@ -180,6 +180,7 @@ struct pgm_pool_config {
 	const char *profile_file; /* written at the end and each minute */
 	int64_t profile_max;	  /* fingerprints */
 	int64_t slow_query_ms;	  /* default 50; 0: off */
+	bool profile_values;	  /* sampled values are in profile_file; default on */
 	bool log_values;	  /* show literals and parameters in the slow log; default off */
 
 	struct pgm_config_database *databases; /* sorted by name, as users */

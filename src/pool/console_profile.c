@@ -36,8 +36,8 @@ void pgm_console_save_tick(struct pgm_pooler *pooler, bool now)
 	struct pgm_error err = {0};
 	PGM_AUTO_ARENA arena = pgm_arena_new(0);
 	console->saved_us = at_us;
-	if (!pgm_profile_save(snapshot(pooler, arena, config->log_values), config->profile_file,
-			      config->log_values, &err))
+	if (!pgm_profile_save(snapshot(pooler, arena, config->profile_values), config->profile_file,
+			      config->profile_values, &err))
 		pgm_log(PGM_LOG_ERROR, "the profile is not saved: %s", err.message);
 }
 

@@ -147,6 +147,8 @@ const struct pgm_setting pgm_settings[] = {
 	     "file that the profile is saved to, each minute and at the end"),
 	INT("profile_max", profile_max, "5000", 100, 1000000, OURS,
 	     "fingerprints that each worker keeps"),
+	BOOL("profile_values", profile_values, "1", OURS,
+	     "write sampled values into profile_file, which only its owner can read"),
 	SECONDS("query_timeout", query_timeout_ms, "0", 0,
 	     "cancel a query that runs this long; 0: never"),
 	SECONDS("query_wait_notify", query_wait_notify_ms, "5", WHOLE,
