@@ -9,6 +9,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* A client's request for the cancellation of another's query; on its way between their workers. */
+struct asked {
+	struct pgm_letter letter;
+	struct pgm_worker *from, *to;
+	uint64_t asker_id, target_id;
+};
+
 struct request {
 	struct pgm_grave grave;
 	struct pgm_stream stream;
@@ -16,8 +23,32 @@ struct request {
 	struct pgm_worker *worker;
 	struct pgm_server *server; /* held by its cancels */
 	uint64_t started_us;
+	struct asked *asked; /* who waits for it; NULL: nobody */
 	bool connected;
 };
+
+static struct pgm_client *find_client(struct pgm_worker *worker, uint64_t id)
+{
+	struct pgm_client *client;
+	pgm_list_each(&worker->clients, client, struct pgm_client, link) if (client->id == id) return client;
+	return NULL;
+}
+
+static void close_asker(struct pgm_letter *letter, void *owner)
+{
+	struct asked *asked = (struct asked *)letter;
+	struct pgm_client *asker = find_client(owner, asked->asker_id);
+	free(asked);
+	if (asker)
+		pgm_client_close(asker, NULL);
+}
+
+/* It may go: to its own worker's thread. */
+static void let_asker_go(struct asked *asked)
+{
+	asked->letter.deliver = close_asker;
+	pgm_loop_post(&asked->from->loop, &asked->letter);
+}
 
 static void free_request(struct pgm_grave *grave)
 {
@@ -27,6 +58,9 @@ static void free_request(struct pgm_grave *grave)
 static void finish(struct request *request)
 {
 	struct pgm_server *server = request->server;
+	if (request->asked)
+		let_asker_go(request->asked);
+	request->asked = NULL;
 	pgm_list_remove(&request->worker->cancels, &request->link);
 	pgm_stream_close(&request->stream);
 	pgm_loop_bury(&request->worker->loop, &request->grave);
@@ -72,7 +106,7 @@ static void request_ready(struct pgm_source *source, uint32_t events)
 		finish(request);
 }
 
-void pgm_cancel_send(struct pgm_server *server)
+static bool send_to(struct pgm_server *server, struct asked *asked)
 {
 	struct pgm_worker *worker = server->share->worker;
 	struct request *request = calloc(1, sizeof(*request));
@@ -80,67 +114,59 @@ void pgm_cancel_send(struct pgm_server *server)
 	int fd = request ? socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) : -1;
 	if (fd < 0) {
 		free(request);
-		return;
+		return false;
 	}
 	int result = connect(fd, (struct sockaddr *)&server->address.address, server->address.length);
 	if ((result < 0 && errno != EINPROGRESS) ||
 	    !pgm_stream_open(&request->stream, &worker->loop, fd, request_ready)) {
 		close(fd);
 		free(request);
-		return;
+		return false;
 	}
 	request->grave.release = free_request;
 	request->worker = worker;
 	request->server = server;
+	request->asked = asked;
 	request->started_us = worker->loop.now_us;
 	server->cancels++;
 	pgm_list_append(&worker->cancels, &request->link);
 	pgm_loop_want_write(&worker->loop, &request->stream.source, true);
+	return true;
+}
+
+void pgm_cancel_send(struct pgm_server *server)
+{
+	(void)!send_to(server, NULL);
 }
 
 void pgm_cancel_tick(struct pgm_worker *worker)
 {
 	uint64_t limit_us = (uint64_t)worker->pooler->config->cancel_wait_timeout_ms * 1000;
 	struct request *request;
-	pgm_list_each(&worker->cancels, request, struct request, link)
-		if (limit_us && worker->loop.now_us - request->started_us > limit_us) {
-			request->server->close_soon = true; /* the signal may come yet */
-			finish(request);
-		}
+	pgm_list_each(&worker->cancels, request, struct request,
+		      link) if (limit_us && worker->loop.now_us - request->started_us > limit_us)
+	{
+		request->server->close_soon = true; /* the signal may come yet */
+		finish(request);
+	}
+}
+
+void pgm_cancel_forget_askers(struct pgm_worker *worker)
+{
+	struct request *request;
+	pgm_list_each(&worker->cancels, request, struct request, link) {
+		free(request->asked);
+		request->asked = NULL;
+	}
 }
 
 void pgm_cancel_drop_all(struct pgm_worker *worker)
 {
 	struct request *request;
-	pgm_list_each(&worker->cancels, request, struct request, link)
-		finish(request);
+	pgm_list_each(&worker->cancels, request, struct request, link) finish(request);
 }
 
 /* ---- what a client asks for ---- */
-
-struct asked {
-	struct pgm_letter letter;
-	struct pgm_worker *from, *to;
-	uint64_t asker_id, target_id;
-};
-
-static struct pgm_client *find_client(struct pgm_worker *worker, uint64_t id)
-{
-	struct pgm_client *client;
-	pgm_list_each(&worker->clients, client, struct pgm_client, link)
-		if (client->id == id)
-			return client;
-	return NULL;
-}
-
-static void close_asker(struct pgm_letter *letter, void *owner)
-{
-	struct asked *asked = (struct asked *)letter;
-	struct pgm_client *asker = find_client(owner, asked->asker_id);
-	free(asked);
-	if (asker)
-		pgm_client_close(asker, NULL);
-}
 
 static void carry_out(struct pgm_letter *letter, void *owner)
 {
@@ -148,14 +174,18 @@ static void carry_out(struct pgm_letter *letter, void *owner)
 	struct pgm_client *target = find_client(owner, asked->target_id);
 	/* only what this client itself asked of the server, not a statement of ours */
 	if (target && target->server && target->server->client == target &&
-	    target->server->job == PGM_JOB_NONE && target->server->expect_count)
-		pgm_server_cancel(target->server);
-	else if (target && target->state == PGM_CLIENT_WAITING)
+	    target->server->job == PGM_JOB_NONE && target->server->expect_count) {
+		target->server->cancelled = true;
+		target->server->share->stats.cancels++;
+		/* its asker is told when the signal was sent, so that what the target asks next is not hit */
+		if (send_to(target->server, asked))
+			return;
+	} else if (target && target->state == PGM_CLIENT_WAITING) {
 		pgm_client_cancel_waiting(target);
-	else if (target && target->state == PGM_CLIENT_CONSOLE)
+	} else if (target && target->state == PGM_CLIENT_CONSOLE) {
 		pgm_console_cancel(target);
-	asked->letter.deliver = close_asker;
-	pgm_loop_post(&asked->from->loop, &asked->letter);
+	}
+	let_asker_go(asked);
 }
 
 void pgm_cancel_asked(struct pgm_client *asker, uint32_t pid, const uint8_t *secret, size_t length)
@@ -170,7 +200,10 @@ void pgm_cancel_asked(struct pgm_client *asker, uint32_t pid, const uint8_t *sec
 		return;
 	}
 	asker->state = PGM_CLIENT_CANCEL;
-	*asked = (struct asked){.letter.deliver = carry_out, .from = asker->worker,
-				.to = pooler->workers[worker], .asker_id = asker->id, .target_id = target};
+	*asked = (struct asked){.letter.deliver = carry_out,
+				.from = asker->worker,
+				.to = pooler->workers[worker],
+				.asker_id = asker->id,
+				.target_id = target};
 	pgm_loop_post(&asked->to->loop, &asked->letter);
 }

@@ -14,5 +14,7 @@ void pgm_cancel_asked(struct pgm_client *asker, uint32_t pid, const uint8_t *sec
 /* One line in the worker's tick: gives up those that hang. */
 void pgm_cancel_tick(struct pgm_worker *worker);
 void pgm_cancel_drop_all(struct pgm_worker *worker);
+/* At the end: those who wait for a cancellation are other workers' clients, which are closed anyway. */
+void pgm_cancel_forget_askers(struct pgm_worker *worker);
 
 #endif

@@ -648,6 +648,7 @@ void pgm_worker_drain(struct pgm_worker *worker)
 	ssize_t written = write(worker->loop.wake.fd, &one, sizeof(one));
 	(void)written;
 	worker->loop.wake.ready(&worker->loop.wake, EPOLLIN);
+	pgm_cancel_forget_askers(worker);
 }
 
 void pgm_worker_free(struct pgm_worker *worker)
