@@ -105,12 +105,15 @@ static void fail_batch(struct relay *relay)
 	struct pgm_expect *head = pgm_server_head(server);
 	bool unnamed = head->kind == PGM_EXPECT_PARSE && !head->prepared;
 	bool own = unnamed && !(head->flags & PGM_EXPECT_HIDDEN);
+	uint32_t from = server->expect_head, until = from, end = from + server->expect_count;
+	while (until != end && server->expects[until & (server->expect_capacity - 1)].kind != PGM_EXPECT_SYNC)
+		until++;
 	if (client)
-		pgm_journal_undo(client, server->expect_head);
-	if (unnamed) /* it was dropped before the new text was looked at */
+		pgm_journal_undo(client, from, until);
+	if (unnamed && client) /* it was dropped before the new text was looked at */
+		pgm_journal_unnamed_dropped(client, until, own);
+	else if (unnamed)
 		server->unnamed = 0;
-	if (own && client)
-		client->unnamed_id = 0;
 	while ((head = pgm_server_head(server)) && head->kind != PGM_EXPECT_SYNC) {
 		pgm_relay_passed_over(server, head);
 		pop(server);
@@ -467,12 +470,12 @@ struct pgm_expect *pgm_server_expect(struct pgm_server *server, enum pgm_expect_
 		struct pgm_expect *grown = malloc(wanted * sizeof(*grown));
 		if (!grown)
 			return NULL;
-		for (uint32_t i = 0; i < server->expect_count; i++)
-			grown[i] = server->expects[(server->expect_head + i) & (server->expect_capacity - 1)];
+		/* positions stay what they are: the journal knows requests by them */
+		for (uint32_t i = server->expect_head; i != server->expect_head + server->expect_count; i++)
+			grown[i & (wanted - 1)] = server->expects[i & (server->expect_capacity - 1)];
 		free(server->expects);
 		server->expects = grown;
 		server->expect_capacity = wanted;
-		server->expect_head = 0;
 	}
 	struct pgm_expect *expect =
 		&server->expects[(server->expect_head + server->expect_count++) & (server->expect_capacity - 1)];

@@ -197,7 +197,28 @@ void pgm_client_link_failed(struct pgm_client *client, const char *sqlstate, con
 
 void pgm_client_cancel_waiting(struct pgm_client *client)
 {
-	pgm_client_end(client, "57014", "canceling statement due to user request");
+	static const char why[] = "canceling statement due to user request";
+	size_t held = client->pending_end - client->pending_start;
+	const uint8_t *first = client->pending + client->pending_start;
+	size_t total = held >= PGM_WIRE_HEADER_BYTES ? (size_t)pgm_wire_get32(first + 1) + 1 : 0;
+	if (total == 0 || total > held) { /* too long to be whole */
+		pgm_client_end(client, "57014", "%s", why);
+		return;
+	}
+	uint8_t packet[200];
+	struct pgm_writer writer = pgm_writer_over(packet, sizeof(packet));
+	pgm_wire_error(&writer,
+		       &(struct pgm_wire_error){.severity = "ERROR", .sqlstate = "57014", .message = why});
+	client->passing_over = *first != PGM_FE_QUERY && *first != PGM_FE_FUNCTION;
+	if (!client->passing_over) {
+		client->pending_start += total;
+		pgm_wire_ready(&writer, 'I');
+	}
+	leave_queue(client);
+	client->state = PGM_CLIENT_IDLE;
+	client->transaction_us = 0;
+	if (pgm_client_send(client, packet, pgm_writer_length(&writer)))
+		pgm_client_run(client);
 }
 
 const char *pgm_pin_words(unsigned pins, char *out, size_t size)
@@ -226,7 +247,7 @@ static bool can_go_on(const struct pgm_client *client)
 	       !client->barrier && pgm_stream_waiting(&client->server->stream) == 0;
 }
 
-static bool keep_pending(struct pgm_client *client, const uint8_t *bytes, size_t length)
+bool pgm_client_keep(struct pgm_client *client, const uint8_t *bytes, size_t length)
 {
 	size_t held = client->pending_end - client->pending_start;
 	if (client->pending_start) {
@@ -300,7 +321,7 @@ static bool read_some(struct pgm_client *client)
 	client->share->stats.bytes_in += got;
 	client->request_us = worker->loop.now_us;
 	if (client->pending_end > client->pending_start || !can_go_on(client)) {
-		if (!keep_pending(client, bytes, got)) {
+		if (!pgm_client_keep(client, bytes, got)) {
 			pgm_client_end(client, "53200", "out of memory");
 			return false;
 		}
@@ -311,7 +332,7 @@ static bool read_some(struct pgm_client *client)
 	size_t done = pgm_frontend_messages(client, bytes, got);
 	if (client->state >= PGM_CLIENT_CLOSING)
 		return false;
-	if (done < got && !keep_pending(client, bytes + done, got - done)) {
+	if (done < got && !pgm_client_keep(client, bytes + done, got - done)) {
 		pgm_client_end(client, "53200", "out of memory");
 		return false;
 	}

@@ -69,6 +69,7 @@ struct pgm_client {
 	size_t stream_left; /* bytes of a long message that still have to come */
 	bool stream_drop;   /* and are not passed on */
 	bool barrier;	    /* nothing more until the server has answered all */
+	bool passing_over;  /* its batch was canceled in the queue: nothing more of it up to Sync */
 	bool terminating;   /* it sent Terminate behind requests that are not answered yet */
 	bool running;	    /* pgm_client_run() is on the stack */
 	bool again;
@@ -86,6 +87,7 @@ struct pgm_client {
 	struct pgm_scan unnamed_scan;
 	struct pgm_journal *journal; /* changes of its names that an error of the batch would undo */
 	size_t journal_count, journal_capacity;
+	uint32_t batch_position;	   /* of the first request behind the last Sync */
 	const struct pgm_prepared *portal; /* the statement of the last Bind; NULL: the unnamed one */
 	uint32_t bound_flags; /* enum pgm_scan_flags of all statements that were bound in this transaction */
 	char *custom_settings; /* names with a dot that it set: each ends with a NUL, an empty one ends all */
@@ -109,6 +111,9 @@ void pgm_client_move_all(struct pgm_worker *worker);
 
 /* Go on with what was read, and read more. Safe to call from anywhere: a call inside another is put off. */
 void pgm_client_run(struct pgm_client *client);
+
+/* Put bytes that it sent behind what is pending; false: no memory. */
+bool pgm_client_keep(struct pgm_client *client, const uint8_t *bytes, size_t length);
 
 /* A whole message to the client; false: it is broken (and closed). */
 bool pgm_client_send(struct pgm_client *client, const void *bytes, size_t length);

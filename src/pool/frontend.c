@@ -156,6 +156,28 @@ static void touch(struct front *front, const struct pgm_scan *scan, const char *
 
 static const uint8_t flush_message[] = {PGM_FE_FLUSH, 0, 0, 0, 4};
 
+/* Whether what was asked before is still being answered, and what comes must wait for that. */
+static bool must_answer_first(struct pgm_client *client)
+{
+	struct pgm_server *server = client->server;
+	if (!server || !server->expect_count || server->copy_in)
+		return false;
+	if (server->unsynced)
+		pgm_relay_raw(client, flush_message, sizeof(flush_message));
+	(void)!pgm_relay_send(client);
+	client->barrier = true;
+	return true;
+}
+
+/*
+ * Whether a name must not be looked up yet: a batch before this one may fail, and then the name (NULL: the
+ * unnamed statement) stands for something else.
+ */
+static bool must_wait_for_name(struct pgm_client *client, const char *name)
+{
+	return pgm_journal_unsure(client, name) && must_answer_first(client);
+}
+
 /*
  * The client reads lastval() or currval(), and the last nextval() on this server was another's: that must be
  * gone first. True: it is being seen to, and the message must wait.
@@ -215,6 +237,7 @@ static bool rename_deallocate(struct front *front, const struct pgm_scan *scan, 
 	if (!prepared)
 		return false;
 	/* others may need the server's: the client's name is gone, and this is answered as it would be */
+	client->portal = NULL;
 	pgm_names_remove(&client->names, name);
 	uint8_t answer[64];
 	struct pgm_writer writer = pgm_writer_over(answer, sizeof(answer));
@@ -239,6 +262,9 @@ static enum next query(struct front *front)
 		return NEXT_GONE;
 	if (must_settle_sequences(front, &scan))
 		return NEXT_WAIT;
+	/* an error before it, and no Sync between, and it is passed over */
+	if (server->unsynced && must_answer_first(client))
+		return NEXT_WAIT;
 	if (tracks_statements(client)) {
 		if (server->expect_count == 0 && server->status != 'E' &&
 		    rename_deallocate(front, &scan, sql_length))
@@ -246,6 +272,7 @@ static enum next query(struct front *front)
 		touch(front, &scan, sql, sql_length);
 	}
 	/* PostgreSQL drops the unnamed statement when it begins with a simple query */
+	pgm_journal_overtake(client);
 	client->unnamed_id = 0;
 	server->unnamed = 0;
 	pgm_sample_query(server, sql, sql_length);
@@ -254,6 +281,7 @@ static enum next query(struct front *front)
 	if (!expected)
 		return out_of_memory(front);
 	server->unsynced = false;
+	client->batch_position = pgm_relay_next_position(server);
 	note_call(front, expected, &scan, sql, sql_length);
 	if (scan.flags & barriers)
 		client->barrier = true;
@@ -364,6 +392,8 @@ static bool answer_locally(struct front *front, enum pgm_expect_kind kind)
 {
 	struct pgm_client *client = front->client;
 	if (client->server->expect_count == 0) {
+		/* it is done: no failure of what follows undoes it */
+		pgm_journal_clear(client);
 		uint8_t message[] = {kind == PGM_EXPECT_PARSE ? PGM_BE_PARSE_COMPLETE : PGM_BE_CLOSE_COMPLETE,
 				     0, 0, 0, 4};
 		return pgm_client_send(client, message, sizeof(message));
@@ -461,6 +491,8 @@ static enum next parse(struct front *front)
 		return expect(front, PGM_EXPECT_PARSE, 0) ? pass(front) : out_of_memory(front);
 	}
 	size_t length = (size_t)(cursor.end - rest);
+	if (*name && must_wait_for_name(client, name))
+		return NEXT_WAIT;
 	return *name ? parse_named(front, name, rest, length, sql_length)
 		     : parse_unnamed(front, rest, length, sql_length);
 }
@@ -488,6 +520,8 @@ static enum next bind_statement(struct front *front)
 	pgm_cursor_string(&cursor, NULL); /* the portal */
 	size_t prefix = (size_t)(cursor.at - front->body);
 	const char *name = pgm_cursor_string(&cursor, NULL);
+	if (!cursor.bad && must_wait_for_name(client, *name ? name : NULL))
+		return NEXT_WAIT;
 	client->portal = NULL;
 	client->server->share->stats.binds++;
 	if (!cursor.bad && front->there == front->total)
@@ -520,6 +554,8 @@ static enum next describe(struct front *front)
 	struct pgm_cursor cursor = pgm_cursor_over(front->body, front->length);
 	uint8_t kind = pgm_cursor_u8(&cursor);
 	const char *name = pgm_cursor_string(&cursor, NULL);
+	if (!cursor.bad && kind == 'S' && must_wait_for_name(client, *name ? name : NULL))
+		return NEXT_WAIT;
 	if (!cursor.bad && kind == 'S' && tracks_statements(client)) {
 		struct pgm_prepared *prepared = *name ? pgm_names_get(&client->names, name) : NULL;
 		if (prepared) {
@@ -540,6 +576,8 @@ static enum next close_statement(struct front *front)
 	struct pgm_cursor cursor = pgm_cursor_over(front->body, front->length);
 	uint8_t kind = pgm_cursor_u8(&cursor);
 	const char *name = pgm_cursor_string(&cursor, NULL);
+	if (!cursor.bad && kind == 'S' && *name && must_wait_for_name(client, name))
+		return NEXT_WAIT;
 	if (!cursor.bad && kind == 'S' && tracks_statements(client)) {
 		if (!*name) {
 			if (!pgm_journal_note(client, NULL))
@@ -549,6 +587,7 @@ static enum next close_statement(struct front *front)
 		} else if (pgm_names_get(&client->names, name)) {
 			if (!pgm_journal_note(client, name))
 				return out_of_memory(front);
+			client->portal = NULL;
 			pgm_names_remove(&client->names, name);
 			return answer_locally(front, PGM_EXPECT_CLOSE) ? NEXT_MESSAGE : NEXT_GONE;
 		}
@@ -597,7 +636,10 @@ static enum next sync_batch(struct front *front)
 	server->skip_to_sync = false;
 	server->unsynced = false;
 	server->batch_clock = server->holding.clock;
-	return expect(front, PGM_EXPECT_SYNC, 0) ? pass(front) : out_of_memory(front);
+	if (!expect(front, PGM_EXPECT_SYNC, 0))
+		return out_of_memory(front);
+	front->client->batch_position = pgm_relay_next_position(server);
+	return pass(front);
 }
 
 /* While the server reads COPY data, it reads over Sync and Flush, and fails at anything else. */
@@ -657,6 +699,9 @@ static enum next to_server(struct front *front)
 	case PGM_FE_SYNC:
 		return sync_batch(front);
 	case PGM_FE_FUNCTION:
+		if (server->unsynced && must_answer_first(client))
+			return NEXT_WAIT;
+		server->unsynced = false;
 		return expect(front, PGM_EXPECT_FUNCTION, 0) ? pass(front) : out_of_memory(front);
 	default:
 		return pass(front);
@@ -696,6 +741,11 @@ static enum next without_server(struct front *front)
 {
 	struct pgm_client *client = front->client;
 	static const uint8_t ready[] = {PGM_BE_READY, 0, 0, 0, 5, 'I'};
+	if (client->passing_over && front->message[0] != PGM_FE_SYNC) {
+		client->stream_left = front->total - front->there;
+		return NEXT_MESSAGE;
+	}
+	client->passing_over = false;
 	switch (front->message[0]) {
 	case PGM_FE_SYNC:
 		return pgm_client_send(client, ready, sizeof(ready)) ? NEXT_MESSAGE : NEXT_GONE;
@@ -726,9 +776,8 @@ static enum next handle(struct front *front)
 	if (front->message[0] == PGM_FE_TERMINATE) {
 		(void)!pgm_relay_send(client);
 		/* a stream of replication ends with its client's goodbye */
-		if (client->server && client->server->expect_count && !client->server->copy_in &&
-		    !client->replication) {
-			client->terminating = client->barrier = true; /* what it asked before is done first */
+		if (!client->replication && must_answer_first(client)) {
+			client->terminating = true;
 			return NEXT_WAIT;
 		}
 		pgm_client_close(client, "client close request");
@@ -750,20 +799,23 @@ static bool may_come_in_parts(const struct front *front)
 	return front->total > PGM_CLIENT_STREAM_BYTES && (type == PGM_FE_BIND || type == PGM_FE_COPY_DATA);
 }
 
-/* Whether the message is one that a server may get. */
-static bool is_sound(struct pgm_client *client, uint8_t type, size_t total)
+/* Whether the message is one that a server may get; what is none ends the session. */
+static enum next look_at_header(struct pgm_client *client, uint8_t type, size_t total)
 {
 	int64_t most = client->worker->pooler->config->max_packet_size_bytes;
-	if (!pgm_wire_is_frontend(type)) {
-		pgm_client_end(client, "08P01", "invalid frontend message type %d", type);
-		return false;
-	}
-	if (total < PGM_WIRE_HEADER_BYTES || total > (size_t)PGM_WIRE_MESSAGE_MAX + 1 ||
-	    (most > 0 && total > (size_t)most)) {
+	bool possible = total >= PGM_WIRE_HEADER_BYTES && total <= (size_t)PGM_WIRE_MESSAGE_MAX + 1 &&
+			(most <= 0 || total <= (size_t)most);
+	/* within COPY the server has words of its own for a type that it does not know */
+	bool known = pgm_wire_is_frontend(type) || (client->server && client->server->copy_in);
+	if (known && possible)
+		return NEXT_MESSAGE;
+	if (must_answer_first(client))
+		return NEXT_WAIT;
+	if (known)
 		pgm_client_end(client, "08P01", "invalid message length");
-		return false;
-	}
-	return true;
+	else
+		pgm_client_end(client, "08P01", "invalid frontend message type %d", type);
+	return NEXT_GONE;
 }
 
 size_t pgm_frontend_messages(struct pgm_client *client, const uint8_t *bytes, size_t length)
@@ -785,14 +837,17 @@ size_t pgm_frontend_messages(struct pgm_client *client, const uint8_t *bytes, si
 		struct front front = {.client = client, .message = bytes + at,
 				      .total = (size_t)pgm_wire_get32(bytes + at + 1) + 1,
 				      .body = bytes + at + PGM_WIRE_HEADER_BYTES};
-		if (!is_sound(client, front.message[0], front.total))
+		enum next next = look_at_header(client, front.message[0], front.total);
+		if (next == NEXT_GONE)
 			return length;
+		if (next == NEXT_WAIT)
+			break;
 		front.there = front.total < length - at ? front.total : length - at;
 		front.length = front.there - PGM_WIRE_HEADER_BYTES;
 		if (front.there < front.total &&
 		    !(may_come_in_parts(&front) && front.there >= PGM_CLIENT_STREAM_BYTES))
 			break;
-		enum next next = handle(&front);
+		next = handle(&front);
 		if (next == NEXT_GONE)
 			return length;
 		if (next == NEXT_WAIT)

@@ -28,7 +28,7 @@ struct pgm_client_login {
 	bool long_key;
 	uint8_t binding[64];
 	size_t binding_length;
-	size_t length;
+	size_t length, taken; /* of bytes: what came, and what of that is the packet that is being handled */
 	uint8_t bytes[LOGIN_BYTES];
 };
 
@@ -159,7 +159,14 @@ void pgm_login_welcome(struct pgm_client *client)
 		pgm_client_end(client, "53200", "out of memory");
 		return;
 	}
-	pgm_login_free(client->login);
+	/* Where no password is asked for, its first requests may have come with the startup packet. */
+	struct pgm_client_login *login = client->login;
+	if (!pgm_client_keep(client, login->bytes + login->taken, login->length - login->taken)) {
+		free(packet);
+		pgm_client_end(client, "53200", "out of memory");
+		return;
+	}
+	pgm_login_free(login);
 	client->login = NULL;
 	if (client->worker->pooler->config->log_connections)
 		pgm_log(PGM_LOG_NOTICE, "C-%llu: %s/%s@%s login attempt: db=%s user=%s tls=%s",
@@ -540,7 +547,12 @@ static void answer_encryption(struct pgm_client *client, enum pgm_first_kind kin
 	login->tls_done |= kind == PGM_FIRST_SSL;
 	if (!pgm_client_send(client, tls ? "S" : "N", 1))
 		return;
-	if (tls)
+	if (!tls)
+		return;
+	/* It goes out before all that is encrypted. */
+	if (!pgm_stream_flush(&client->stream) || pgm_stream_waiting(&client->stream))
+		pgm_client_close(client, "client connection broke");
+	else
 		start_tls(client, false);
 }
 
@@ -566,11 +578,13 @@ static void take_first(struct pgm_client *client, size_t length)
 	case PGM_FIRST_STARTUP:
 		break;
 	}
+	login->taken = length;
 	take_startup(client, &packet);
 	if (client->state >= PGM_CLIENT_CLOSING || !client->login)
 		return;
 	memmove(login->bytes, login->bytes + length, extra);
 	login->length = extra;
+	login->taken = 0;
 }
 
 static void handshake(struct pgm_client *client)

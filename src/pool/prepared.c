@@ -59,18 +59,39 @@ bool pgm_journal_note(struct pgm_client *client, const char *name)
 	entry->unnamed_length = client->unnamed_id ? client->unnamed_length : 0;
 	entry->unnamed_sql = client->unnamed_sql;
 	entry->unnamed = malloc(entry->unnamed_length + 1);
-	if (entry->unnamed)
+	if (entry->unnamed && entry->unnamed_length)
 		memcpy(entry->unnamed, client->unnamed, entry->unnamed_length);
 	return entry->unnamed;
 }
 
-static void undo(struct pgm_client *client, struct pgm_journal *entry)
+/* Positions only grow (and wrap), so that "at or after" is a signed difference. */
+static bool is_before(uint32_t position, uint32_t other)
 {
-	if (entry->name && entry->old) {
-		if (pgm_names_put(&client->names, entry->name, entry->old))
-			entry->old = NULL;
-	} else if (entry->name) {
-		pgm_names_remove(&client->names, entry->name);
+	return (int32_t)(position - other) < 0;
+}
+
+/* The next change of the unnamed statement from a position on, NULL: none. */
+static struct pgm_journal *next_unnamed(struct pgm_client *client, uint32_t position)
+{
+	for (size_t i = 0; i < client->journal_count; i++)
+		if (!client->journal[i].name && !is_before(client->journal[i].position, position))
+			return &client->journal[i];
+	return NULL;
+}
+
+static void undo_unnamed(struct pgm_client *client, struct pgm_journal *entry, struct pgm_journal *later)
+{
+	if (entry->overtaken)
+		return;
+	if (later) {
+		/* it stands, but what was before it is now something else */
+		free(later->unnamed);
+		later->unnamed = entry->unnamed;
+		later->unnamed_length = entry->unnamed_length;
+		later->unnamed_sql = entry->unnamed_sql;
+		later->unnamed_id = entry->unnamed_id;
+		later->unnamed_scan = entry->unnamed_scan;
+		later->server_unnamed = entry->server_unnamed;
 	} else {
 		free(client->unnamed);
 		client->unnamed = entry->unnamed;
@@ -80,21 +101,66 @@ static void undo(struct pgm_client *client, struct pgm_journal *entry)
 		client->unnamed_scan = entry->unnamed_scan;
 		if (client->server)
 			client->server->unnamed = entry->server_unnamed;
-		entry->unnamed = NULL;
 	}
+	entry->unnamed = NULL;
 }
 
-/* Positions only grow (and wrap), so that "at or after" is a signed difference. */
-void pgm_journal_undo(struct pgm_client *client, uint32_t from_position)
+static void undo(struct pgm_client *client, struct pgm_journal *entry, uint32_t until)
 {
-	while (client->journal_count) {
-		struct pgm_journal *entry = &client->journal[client->journal_count - 1];
-		if ((int32_t)(entry->position - from_position) < 0)
-			return;
-		undo(client, entry);
-		free_entry(entry);
-		client->journal_count--;
+	if (!entry->name) {
+		undo_unnamed(client, entry, next_unnamed(client, until));
+		return;
 	}
+	client->portal = NULL; /* the statement of that name may go */
+	if (!entry->old)
+		pgm_names_remove(&client->names, entry->name);
+	else if (pgm_names_put(&client->names, entry->name, entry->old))
+		entry->old = NULL;
+}
+
+void pgm_journal_undo(struct pgm_client *client, uint32_t from, uint32_t until)
+{
+	size_t first = 0, end;
+	while (first < client->journal_count && is_before(client->journal[first].position, from))
+		first++;
+	for (end = first; end < client->journal_count && is_before(client->journal[end].position, until);)
+		end++;
+	for (size_t i = end; i > first; i--) {
+		undo(client, &client->journal[i - 1], until);
+		free_entry(&client->journal[i - 1]);
+	}
+	if (first == end)
+		return;
+	memmove(client->journal + first, client->journal + end,
+		(client->journal_count - end) * sizeof(*client->journal));
+	client->journal_count -= end - first;
+}
+
+void pgm_journal_unnamed_dropped(struct pgm_client *client, uint32_t position, bool own)
+{
+	struct pgm_journal *later = next_unnamed(client, position);
+	*(later ? &later->server_unnamed : &client->server->unnamed) = 0;
+	if (own)
+		*(later ? &later->unnamed_id : &client->unnamed_id) = 0;
+}
+
+void pgm_journal_overtake(struct pgm_client *client)
+{
+	for (size_t i = 0; i < client->journal_count; i++)
+		client->journal[i].overtaken = true;
+}
+
+bool pgm_journal_unsure(const struct pgm_client *client, const char *name)
+{
+	const struct pgm_server *server = client->server;
+	for (size_t i = 0; server->expect_count && i < client->journal_count; i++) {
+		const struct pgm_journal *entry = &client->journal[i];
+		bool waits = !is_before(entry->position, server->expect_head);
+		if (waits && is_before(entry->position, client->batch_position) &&
+		    (name && entry->name ? strcmp(entry->name, name) == 0 : name == entry->name))
+			return true;
+	}
+	return false;
 }
 
 void pgm_relay_passed_over(struct pgm_server *server, struct pgm_expect *expect)

@@ -18,6 +18,7 @@ struct pgm_journal {
 	size_t unnamed_length, unnamed_sql;
 	uint64_t unnamed_id, server_unnamed;
 	struct pgm_scan unnamed_scan;
+	bool overtaken; /* a simple query came behind it, which drops the unnamed statement in any case */
 };
 
 /* The position that the next request will have. */
@@ -28,7 +29,15 @@ static inline uint32_t pgm_relay_next_position(const struct pgm_server *server)
 
 /* Note what a name (NULL: the unnamed statement) stands for, before it is changed by the next request. */
 bool pgm_journal_note(struct pgm_client *client, const char *name);
-void pgm_journal_undo(struct pgm_client *client, uint32_t from_position);
+/* The requests from this position on, up to that one, were not done. */
+void pgm_journal_undo(struct pgm_client *client, uint32_t from, uint32_t until);
+/* The server dropped its unnamed statement at the request before this position; own: it was the client's. */
+void pgm_journal_unnamed_dropped(struct pgm_client *client, uint32_t position, bool own);
+/* A simple query follows all that was noted. */
+void pgm_journal_overtake(struct pgm_client *client);
+/* Whether a request of an earlier batch, not answered yet, decides what the name (NULL: unnamed) stands for.
+ */
+bool pgm_journal_unsure(const struct pgm_client *client, const char *name);
 void pgm_journal_clear(struct pgm_client *client);
 
 /* The server read over this request, or answered it. */

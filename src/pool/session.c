@@ -354,7 +354,9 @@ void pgm_session_transaction_end(struct pgm_server *server)
 	}
 	if (touched & PGM_SCAN_CUSTOM_SETTING)
 		client->pins |= PGM_PIN_SETTING;
-	if (touched & PGM_SCAN_STATE)
+	/* DROP may have taken the last temporary object. */
+	bool unpins = client->pins & PGM_PIN_TEMP && touched & PGM_SCAN_DDL;
+	if (touched & PGM_SCAN_STATE || unpins)
 		start_probe(server, client);
 	else {
 		server->touched = 0;
