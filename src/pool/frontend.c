@@ -25,50 +25,6 @@ struct front {
 	size_t length;
 };
 
-/* ---- sending ---- */
-
-void pgm_relay_raw(struct pgm_client *client, const void *bytes, size_t length)
-{
-	struct pgm_worker *worker = client->worker;
-	struct iovec *last = worker->gather_count ? &worker->gather[worker->gather_count - 1] : NULL;
-	if (last && (uint8_t *)last->iov_base + last->iov_len == bytes) {
-		last->iov_len += length;
-		return;
-	}
-	if (worker->gather_count == PGM_STREAM_IOV_MAX)
-		(void)!pgm_relay_send(client);
-	worker->gather[worker->gather_count++] = (struct iovec){(void *)(uintptr_t)bytes, length};
-}
-
-uint8_t *pgm_relay_room(struct pgm_client *client, size_t length)
-{
-	struct pgm_worker *worker = client->worker;
-	if (length > PGM_CARRY_BYTES - worker->rewrite_used)
-		(void)!pgm_relay_send(client);
-	return length <= PGM_CARRY_BYTES ? worker->rewrite + worker->rewrite_used : NULL;
-}
-
-void pgm_relay_used(struct pgm_client *client, size_t length)
-{
-	uint8_t *bytes = client->worker->rewrite + client->worker->rewrite_used;
-	client->worker->rewrite_used += length;
-	pgm_relay_raw(client, bytes, length);
-}
-
-bool pgm_relay_send(struct pgm_client *client)
-{
-	struct pgm_worker *worker = client->worker;
-	struct pgm_server *server = client->server;
-	int count = worker->gather_count;
-	worker->gather_count = 0;
-	worker->rewrite_used = 0;
-	if (!count || !server)
-		return true;
-	if (!pgm_stream_writev(&server->stream, worker->gather, count))
-		server->stream.hangup = server->stream.readable = true; /* what it said last is read first */
-	return true;
-}
-
 static bool tracks_statements(const struct pgm_client *client)
 {
 	return !(client->pins & PGM_PIN_SESSION);
@@ -311,40 +267,6 @@ static bool send_renamed(struct front *front, size_t prefix, const char *old, co
 	return true;
 }
 
-static bool send_parse(struct pgm_client *client, const char *name, const uint8_t *body, size_t length)
-{
-	size_t name_length = strlen(name) + 1, head = PGM_WIRE_HEADER_BYTES + name_length;
-	uint8_t *room = pgm_relay_room(client, head + (length <= PGM_CARRY_BYTES / 2 ? length : 0));
-	if (!room)
-		return false;
-	room[0] = PGM_FE_PARSE;
-	pgm_wire_put32(room + 1, (uint32_t)(4 + name_length + length));
-	memcpy(room + PGM_WIRE_HEADER_BYTES, name, name_length);
-	if (length > PGM_CARRY_BYTES / 2) {
-		/* the bytes may not live until they are sent */
-		pgm_relay_used(client, head);
-		pgm_relay_raw(client, body, length);
-		return pgm_relay_send(client);
-	}
-	memcpy(room + head, body, length);
-	pgm_relay_used(client, head + length);
-	return true;
-}
-
-static bool send_close(struct pgm_client *client, const char *name)
-{
-	size_t name_length = strlen(name) + 1;
-	uint8_t *room = pgm_relay_room(client, PGM_WIRE_HEADER_BYTES + 1 + name_length);
-	if (!room)
-		return false;
-	room[0] = PGM_FE_CLOSE;
-	pgm_wire_put32(room + 1, (uint32_t)(5 + name_length));
-	room[PGM_WIRE_HEADER_BYTES] = 'S';
-	memcpy(room + PGM_WIRE_HEADER_BYTES + 1, name, name_length);
-	pgm_relay_used(client, PGM_WIRE_HEADER_BYTES + 1 + name_length);
-	return true;
-}
-
 /* Beyond max_prepared_statements the one that was not used for longest is closed. */
 static bool make_room(struct front *front)
 {
@@ -358,7 +280,7 @@ static bool make_room(struct front *front)
 	struct pgm_prepared *oldest = pgm_holding_oldest(&server->holding, server->batch_clock);
 	if (!oldest)
 		return true; /* all are in use by this very batch */
-	struct pgm_expect *expected = send_close(client, oldest->name)
+	struct pgm_expect *expected = pgm_relay_close(client, oldest->name)
 					      ? expect(front, PGM_EXPECT_CLOSE, PGM_EXPECT_HIDDEN)
 					      : NULL;
 	if (!expected)
@@ -378,7 +300,7 @@ static bool ensure(struct front *front, struct pgm_prepared *prepared)
 	if (pgm_holding_touch(&server->holding, prepared))
 		return true;
 	if (!make_room(front) || !pgm_holding_add(&server->holding, prepared) ||
-	    !send_parse(client, prepared->name, prepared->body, prepared->body_length))
+	    !pgm_relay_parse(client, prepared->name, prepared->body, prepared->body_length))
 		return false;
 	struct pgm_expect *expected = expect(front, PGM_EXPECT_PARSE, PGM_EXPECT_HIDDEN);
 	if (!expected)
@@ -508,8 +430,8 @@ static bool ensure_unnamed(struct front *front)
 		return false;
 	server->unnamed = client->unnamed_id;
 	if (!client->unnamed_id)
-		return send_close(client, "") && expect(front, PGM_EXPECT_CLOSE, PGM_EXPECT_HIDDEN);
-	return send_parse(client, "", client->unnamed, client->unnamed_length) &&
+		return pgm_relay_close(client, "") && expect(front, PGM_EXPECT_CLOSE, PGM_EXPECT_HIDDEN);
+	return pgm_relay_parse(client, "", client->unnamed, client->unnamed_length) &&
 	       expect(front, PGM_EXPECT_PARSE, PGM_EXPECT_HIDDEN);
 }
 

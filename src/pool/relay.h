@@ -72,5 +72,8 @@ void pgm_relay_raw(struct pgm_client *client, const void *bytes, size_t length);
 uint8_t *pgm_relay_room(struct pgm_client *client, size_t length);
 void pgm_relay_used(struct pgm_client *client, size_t length);
 bool pgm_relay_send(struct pgm_client *client);
+/* A Parse (body: all behind the name) and a Close of a statement; false: no room. */
+bool pgm_relay_parse(struct pgm_client *client, const char *name, const uint8_t *body, size_t length);
+bool pgm_relay_close(struct pgm_client *client, const char *name);
 
 #endif
