@@ -49,7 +49,8 @@ def test_tokens_without_a_pooler(db, direct):
 @pytest.mark.parametrize("mode,clients,size", [("transaction", 64, 5), ("session", 20, 20)])
 def test_tokens(db, direct, make_pool, mode, clients, size):
     pool = make_pool(pool_mode=mode, default_pool_size=size, server_login_retry=1)
-    found = run(pool.target, direct, db.name, QUERIES // (1 if mode == "transaction" else 4), clients=clients)
+    share, kill = (1, 5) if mode == "transaction" else (4, 20)
+    found = run(pool.target, direct, db.name, QUERIES // share, clients=clients, kill=kill)
     assert found["canceled"] > 0 and found["timeouts"] > 0 and found["resets"] > 0 and found["kills"] > 0
 
 
