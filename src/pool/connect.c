@@ -250,6 +250,22 @@ static void connected(struct pgm_server *server)
 	}
 }
 
+static void login_failed(struct pgm_server *server, const char *sqlstate, const char *message, bool final)
+{
+	pgm_log(PGM_LOG_WARNING, "S-%llu: %s/%s: server login failed: %s", (unsigned long long)server->id,
+		server->share->pool->database->name, server->share->pool->user, message);
+	struct pgm_client *client = server->client;
+	if (!client)
+		pgm_server_failed(server, sqlstate, message, final);
+	server->stream.hangup = true;
+	server->client = NULL;
+	if (client)
+		client->server = NULL;
+	pgm_server_close(server, "login failed");
+	if (client)
+		pgm_client_end(client, sqlstate, "%s", message);
+}
+
 /* One byte says whether the server speaks TLS; more than one was stuffed in before it was safe. */
 static void read_tls_answer(struct pgm_server *server)
 {
@@ -264,7 +280,8 @@ static void read_tls_answer(struct pgm_server *server)
 	}
 	if (answer[0] == 'N') {
 		if (sslmode(server) >= PGM_SSL_REQUIRE)
-			pgm_server_lost(server, "the server does not support TLS, but server_tls_sslmode requires it");
+			login_failed(server, "08006", "the server does not support TLS, but server_tls_sslmode requires it",
+				     true);
 		else
 			send_startup(server);
 		return;
@@ -301,7 +318,11 @@ static void handshake(struct pgm_server *server)
 		return;
 	default:
 		snprintf(why, sizeof(why), "TLS with the server failed: %s", pgm_tls_why(server->stream.tls));
-		pgm_server_lost(server, why);
+		/* a connection that broke mends itself; a certificate that is not right does not */
+		if (strstr(why, "certificate"))
+			login_failed(server, "08006", why, true);
+		else
+			pgm_server_lost(server, why);
 	}
 }
 
@@ -340,22 +361,6 @@ static bool is_final(const char *sqlstate)
 {
 	return strncmp(sqlstate, "28", 2) == 0 || strcmp(sqlstate, "3D000") == 0 || strcmp(sqlstate, "42501") == 0 ||
 	       strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "42", 2) == 0;
-}
-
-static void login_failed(struct pgm_server *server, const char *sqlstate, const char *message, bool final)
-{
-	pgm_log(PGM_LOG_WARNING, "S-%llu: %s/%s: server login failed: %s", (unsigned long long)server->id,
-		server->share->pool->database->name, server->share->pool->user, message);
-	struct pgm_client *client = server->client;
-	if (!client)
-		pgm_server_failed(server, sqlstate, message, final);
-	server->stream.hangup = true;
-	server->client = NULL;
-	if (client)
-		client->server = NULL;
-	pgm_server_close(server, "login failed");
-	if (client)
-		pgm_client_end(client, sqlstate, "%s", message);
 }
 
 static bool authenticate(struct pgm_server *server, const uint8_t *body, size_t length)

@@ -517,6 +517,11 @@ static void take_startup(struct pgm_client *client, const struct pgm_first_packe
 static void start_tls(struct pgm_client *client, bool direct)
 {
 	struct pgm_client_login *login = client->login;
+	/* our answer to its request goes out in the clear */
+	if (!pgm_stream_flush(&client->stream) || pgm_stream_waiting(&client->stream)) {
+		pgm_client_close(client, "client connection broke");
+		return;
+	}
 	client->stream.tls = pgm_tls_new(client->worker->pooler->client_tls, client->stream.source.fd, NULL, false,
 					 direct);
 	if (!client->stream.tls) {
