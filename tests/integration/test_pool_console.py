@@ -484,13 +484,14 @@ def test_waits_say_who_holds_the_servers(make_pool):
     assert pool.console("SHOW WAITS") == []
 
 
-def test_profile_is_saved_at_the_end(make_pool):
-    pool = make_pool(databases={"*": "{server}"}, profile_file="profile.json")
+@pytest.mark.parametrize("values", [0, 1])
+def test_profile_is_saved_at_the_end(make_pool, values):
+    pool = make_pool(databases={"*": "{server}"}, profile_file="profile.json", profile_values=values)
     with psycopg.connect(pool.conninfo(), autocommit=True) as conn:
         conn.execute("SELECT 'secret'")
     pool.stop()
     text = (pool.folder / "profile.json").read_text()
-    assert "SELECT $1" in text and "secret" not in text
+    assert "SELECT $1" in text and ("secret" in text) == bool(values)
     json.loads(text)
 
 
