@@ -60,8 +60,7 @@ static void submit(struct pgm_loop *loop)
 		io_uring_sqe_set_data64(sqe, i);
 	}
 	/* MSG_DONTWAIT: each is done or refused within the call */
-	if (io_uring_submit_and_wait(loop->ring, count) < 0)
-		return;
+	int taken = io_uring_submit_and_wait(loop->ring, count);
 	struct io_uring_cqe *cqe;
 	while (io_uring_peek_cqe(loop->ring, &cqe) == 0) {
 		struct pgm_stream *stream = loop->outgoing[io_uring_cqe_get_data64(cqe)];
@@ -69,6 +68,9 @@ static void submit(struct pgm_loop *loop)
 			stream->out_sent += (size_t)cqe->res;
 		io_uring_cqe_seen(loop->ring, cqe);
 	}
+	/* requests that stayed behind point to bytes that will not be there: no more of this ring */
+	if (taken != (int)count)
+		pgm_outgoing_done(loop);
 }
 
 void pgm_outgoing_flush(struct pgm_loop *loop)

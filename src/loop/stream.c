@@ -60,7 +60,8 @@ static bool want_write(struct pgm_stream *stream, bool want)
 	return pgm_loop_want_write(stream->loop, &stream->source, want) == 0;
 }
 
-static void keep(struct pgm_stream *stream, const uint8_t *bytes, size_t length)
+/* False: no memory. Bytes are missing from here on, so the connection is as good as broken. */
+static bool keep(struct pgm_stream *stream, const uint8_t *bytes, size_t length)
 {
 	if (stream->out_end + length > stream->out_capacity && stream->out_sent) {
 		memmove(stream->out, stream->out + stream->out_sent, stream->out_end - stream->out_sent);
@@ -73,14 +74,15 @@ static void keep(struct pgm_stream *stream, const uint8_t *bytes, size_t length)
 			wanted *= 2;
 		uint8_t *grown = realloc(stream->out, wanted);
 		if (!grown) {
-			stream->hangup = true; /* as good as broken: the owner will close it */
-			return;
+			pgm_stream_broke(stream);
+			return false;
 		}
 		stream->out = grown;
 		stream->out_capacity = wanted;
 	}
 	memcpy(stream->out + stream->out_end, bytes, length);
 	stream->out_end += length;
+	return true;
 }
 
 /* Bytes that went out now; -1: broken. */
@@ -203,7 +205,7 @@ enum pgm_stream_result pgm_stream_read(struct pgm_stream *stream, void *bytes, s
 	return PGM_STREAM_END;
 }
 
-/* Small writes wait for the batch's end, and go out together. */
+/* Small writes wait for the batch's end, and go out together. False: write now. */
 static bool put_off(struct pgm_stream *stream, const struct iovec *iov, int count)
 {
 	size_t total = stream->out_end - stream->out_sent;
@@ -211,8 +213,8 @@ static bool put_off(struct pgm_stream *stream, const struct iovec *iov, int coun
 		total += iov[i].iov_len;
 	if (total > PGM_OUTGOING_BYTES || stream->tls || !pgm_outgoing_add(stream))
 		return false;
-	for (int i = 0; i < count; i++)
-		keep(stream, iov[i].iov_base, iov[i].iov_len);
+	for (int i = 0; i < count && keep(stream, iov[i].iov_base, iov[i].iov_len); i++)
+		;
 	return true;
 }
 
@@ -236,7 +238,8 @@ bool pgm_stream_writev(struct pgm_stream *stream, const struct iovec *iov, int c
 			skip -= iov[i].iov_len;
 			continue;
 		}
-		keep(stream, (const uint8_t *)iov[i].iov_base + skip, iov[i].iov_len - skip);
+		if (!keep(stream, (const uint8_t *)iov[i].iov_base + skip, iov[i].iov_len - skip))
+			return false;
 		skip = 0;
 	}
 	if (stream->out_end == stream->out_sent)
