@@ -144,6 +144,7 @@ static bool hide_error(struct relay *relay, const uint8_t *body, size_t length)
 	switch ((enum pgm_expect_kind)head->kind) {
 	case PGM_EXPECT_QUERY:
 	case PGM_EXPECT_FUNCTION:
+		server->close_soon |= server->syncs_in_copy > 0;
 		server->failed = true;
 		memcpy(server->failed_sqlstate, error.sqlstate,
 		       strnlen(error.sqlstate, sizeof(server->failed_sqlstate) - 1));
@@ -151,6 +152,8 @@ static bool hide_error(struct relay *relay, const uint8_t *body, size_t length)
 	case PGM_EXPECT_SYNC: /* a deferred constraint */
 		break;
 	default:
+		/* which of the Syncs that were sent within the COPY it will answer is not known */
+		server->close_soon |= server->syncs_in_copy > 0;
 		if (head->entry)
 			count_call(relay, head, true, error.sqlstate);
 		else if (server->client)
@@ -234,6 +237,7 @@ static void note_command(struct relay *relay, const uint8_t *body, size_t length
 	size_t tag_length;
 	const char *tag = pgm_cursor_string(&cursor, &tag_length);
 	server->rows += pgm_scan_tag_rows(tag, tag_length);
+	server->syncs_in_copy = 0; /* it has read over them */
 	if (!head || !server->client)
 		return;
 	if (strcmp(tag, "DEALLOCATE ALL") == 0 || strcmp(tag, "DISCARD ALL") == 0) {
@@ -363,7 +367,9 @@ static size_t relay_bytes(struct relay *relay, size_t length)
 			relay->broken = "the server sent a message of an impossible length";
 			break;
 		}
-		if (there < total && (total <= PGM_CARRY_BYTES && must_be_whole(type)))
+		const struct pgm_expect *head = pgm_server_head(server);
+		bool own = head && head->kind == PGM_EXPECT_JOB; /* read by us, not passed on */
+		if (there < total && total <= PGM_CARRY_BYTES && (own || must_be_whole(type)))
 			break;
 		size_t seen = there < total ? there : total;
 		bool hidden = hide_message(relay, type, bytes + at + PGM_WIRE_HEADER_BYTES,
@@ -457,8 +463,10 @@ void pgm_server_relay(struct pgm_server *server)
 			pgm_server_lost(server, relay.broken);
 			return;
 		}
+		/* one with nothing to read may be another worker's from here on: it is not looked at again */
+		bool more = server->stream.readable;
 		go_on(server, relay.job_ended);
-		if (server->state != PGM_SERVER_LINKED && server->state != PGM_SERVER_IDLE)
+		if (!more || (server->state != PGM_SERVER_LINKED && server->state != PGM_SERVER_IDLE))
 			return;
 	}
 }

@@ -81,6 +81,8 @@ void pgm_client_close(struct pgm_client *client, const char *reason)
 	}
 	if (client->server)
 		pgm_server_abandon(client->server);
+	if (worker->next_checked == &client->link)
+		worker->next_checked = client->link.next;
 	pgm_list_remove(&worker->clients, &client->link);
 	atomic_fetch_sub(&worker->client_count, 1);
 	pgm_stream_close(&client->stream);
@@ -239,7 +241,7 @@ const char *pgm_pin_words(unsigned pins, char *out, size_t size)
 /* Whether more of its messages can be passed on now. */
 static bool can_go_on(const struct pgm_client *client)
 {
-	if (client->worker->suspended)
+	if (client->worker->suspended || pgm_stream_waiting(&client->stream) > PGM_CLIENT_UNREAD_MAX)
 		return false;
 	if (client->state == PGM_CLIENT_IDLE)
 		return true;
@@ -349,7 +351,7 @@ static bool is_done(const struct pgm_client *client)
 	       !server->carry_length;
 }
 
-static bool run_once(struct pgm_client *client)
+static bool step(struct pgm_client *client)
 {
 	client->again = false;
 	if (can_go_on(client) && client->pending_end > client->pending_start) {
@@ -361,6 +363,21 @@ static bool run_once(struct pgm_client *client)
 			return true;
 	}
 	return client->stream.readable && may_read(client) && read_some(client);
+}
+
+/* While its bytes are in the worker's scratch and buffers, no other client is served. */
+static bool run_once(struct pgm_client *client)
+{
+	struct pgm_worker *worker = client->worker;
+	struct pgm_share *share = client->share;
+	worker->reading = client;
+	bool more = step(client);
+	worker->reading = NULL;
+	if (share->unserved) {
+		share->unserved = false;
+		pgm_share_serve(share);
+	}
+	return more && client->state < PGM_CLIENT_CONSOLE;
 }
 
 void pgm_client_run(struct pgm_client *client)

@@ -37,7 +37,11 @@ enum pgm_pin {
 #define PGM_CLIENT_PENDING_MAX	((size_t)64 << 10) /* read ahead while it waits */
 #define PGM_CLIENT_WHOLE_MAX	((size_t)16 << 20) /* a Query or Parse up to this is read whole */
 #define PGM_CLIENT_STREAM_BYTES ((size_t)64 << 10) /* of a longer Bind or CopyData this much must be there */
-#define PGM_CLIENT_NAMES_MAX	((size_t)16 << 20) /* bytes of statements' names */
+#define PGM_CLIENT_NAMES_MAX	((size_t)64 << 20) /* bytes of statements' names and texts */
+#define PGM_CLIENT_JOURNAL_MAX	((size_t)16 << 20) /* bytes of unnamed statements that may come back */
+#define PGM_CLIENT_UNREAD_MAX	((size_t)64 << 10) /* of answers: beyond it no more is read of what it asks */
+#define PGM_CLIENT_SMALL_MAX	((size_t)1 << 20)  /* of messages that are short */
+#define PGM_CLIENT_REQUESTS_MAX 65536		   /* that are not answered yet */
 
 struct pgm_client_login; /* login.c */
 struct pgm_console_client; /* console.c */
@@ -86,7 +90,7 @@ struct pgm_client {
 	uint64_t unnamed_id; /* 0: none */
 	struct pgm_scan unnamed_scan;
 	struct pgm_journal *journal; /* changes of its names that an error of the batch would undo */
-	size_t journal_count, journal_capacity;
+	size_t journal_count, journal_capacity, journal_bytes;
 	uint32_t batch_position;	   /* of the first request behind the last Sync */
 	const struct pgm_prepared *portal; /* the statement of the last Bind; NULL: the unnamed one */
 	uint32_t bound_flags; /* enum pgm_scan_flags of all statements that were bound in this transaction */

@@ -135,6 +135,7 @@ static void connect_server(struct pgm_share *share, struct pgm_client *client)
 	struct pgm_server *server = new_server(share, client);
 	if (!server) {
 		pgm_pool_give_back(pool);
+		share->next_connect_us = share->worker->loop.now_us + 100000;
 		if (client)
 			pgm_client_end(client, "53200", "out of memory");
 		return;

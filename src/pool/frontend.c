@@ -25,11 +25,6 @@ struct front {
 	size_t length;
 };
 
-static bool tracks_statements(const struct pgm_client *client)
-{
-	return !(client->pins & PGM_PIN_SESSION);
-}
-
 static struct pgm_expect *expect(struct front *front, enum pgm_expect_kind kind, unsigned flags)
 {
 	struct pgm_server *server = front->client->server;
@@ -55,59 +50,9 @@ static enum next pass(struct front *front)
 	return NEXT_MESSAGE;
 }
 
-/* ---- the profile ---- */
-
-static void note_call(struct front *front, struct pgm_expect *expected, const struct pgm_scan *scan,
-		      const char *sql, size_t length)
-{
-	struct pgm_client *client = front->client;
-	struct pgm_worker *worker = client->worker;
-	struct pgm_server *server = client->server;
-	if (scan->fingerprint == client->last_fingerprint)
-		client->burst++;
-	else
-		client->burst = 1;
-	client->last_fingerprint = scan->fingerprint;
-	if (!worker->profile || !length)
-		return;
-	expected->entry = pgm_profile_find(worker->profile, scan->fingerprint,
-					   server->share->pool->database->name, server->share->pool->user, sql,
-					   length, client->standard_strings);
-	expected->fingerprint = scan->fingerprint;
-	expected->generation = pgm_profile_generation(worker->profile);
-}
-
-/* ---- what a text may do to the session ---- */
-
-static void keep_custom_name(void *data, const char *name)
-{
-	struct pgm_client *client = data;
-	size_t length = 0, count = 0;
-	for (const char *old = client->custom_settings; old && *old; old += strlen(old) + 1, count++) {
-		if (strcmp(old, name) == 0)
-			return;
-		length = (size_t)(old + strlen(old) + 1 - client->custom_settings);
-	}
-	size_t size = strlen(name) + 1;
-	char *grown = count < 256 ? realloc(client->custom_settings, length + size + 1) : NULL;
-	if (!grown) {
-		client->pins |= PGM_PIN_SETTING;
-		return;
-	}
-	memcpy(grown + length, name, size);
-	grown[length + size] = '\0';
-	client->custom_settings = grown;
-}
-
 static void touch(struct front *front, const struct pgm_scan *scan, const char *sql, size_t length)
 {
-	struct pgm_client *client = front->client;
-	client->server->touched |= scan->flags;
-	if (scan->flags & PGM_SCAN_SETS) {
-		char scratch[1024];
-		pgm_scan_custom_settings(sql, length, client->standard_strings, scratch, sizeof(scratch),
-					 keep_custom_name, client);
-	}
+	pgm_relay_touch(front->client, scan, sql, length);
 }
 
 static const uint8_t flush_message[] = {PGM_FE_FLUSH, 0, 0, 0, 4};
@@ -142,7 +87,7 @@ static bool must_settle_sequences(struct front *front, const struct pgm_scan *sc
 {
 	struct pgm_client *client = front->client;
 	struct pgm_server *server = client->server;
-	if (!(scan->flags & PGM_SCAN_SEQUENCE_READ) || !tracks_statements(client))
+	if (!(scan->flags & PGM_SCAN_SEQUENCE_READ) || !pgm_relay_tracks(client))
 		return false;
 	client->reads_sequences = true;
 	if (!server->sequence_client || server->sequence_client == client->id || server->status == 'E')
@@ -157,7 +102,8 @@ static bool must_settle_sequences(struct front *front, const struct pgm_scan *sc
 	return true;
 }
 
-static const uint32_t barriers = PGM_SCAN_COPY | PGM_SCAN_DEALLOCATE_ALL | PGM_SCAN_DISCARD_ALL;
+static const uint32_t barriers =
+	PGM_SCAN_COPY | PGM_SCAN_DEALLOCATE_ALL | PGM_SCAN_DISCARD_ALL | PGM_SCAN_UNKNOWN;
 
 static bool forbidden(struct front *front, const struct pgm_scan *scan)
 {
@@ -174,11 +120,12 @@ static bool forbidden(struct front *front, const struct pgm_scan *scan)
 static bool rename_deallocate(struct front *front, const struct pgm_scan *scan, size_t sql_length)
 {
 	struct pgm_client *client = front->client;
-	const char *sql = (const char *)front->body;
-	char name[256], quoted[256];
+	char sql[304], name[256], quoted[256];
 	if (!(scan->flags & PGM_SCAN_PREPARES) || scan->flags & (PGM_SCAN_MULTI | PGM_SCAN_DEALLOCATE_ALL) ||
 	    sql_length > 300 || !client->names.count)
 		return false;
+	memcpy(sql, front->body, sql_length);
+	sql[sql_length] = '\0';
 	if (sscanf(sql, " %*1[dD]%*[eEaAlLoOcCtT] %255[^; \t\r\n]", name) != 1)
 		return false;
 	if (strcasecmp(name, "prepare") == 0 &&
@@ -207,7 +154,7 @@ static enum next query(struct front *front)
 {
 	struct pgm_client *client = front->client;
 	struct pgm_server *server = client->server;
-	struct pgm_scan scan = {.flags = PGM_SCAN_UNKNOWN};
+	struct pgm_scan scan = {.flags = PGM_SCAN_UNKNOWN | PGM_SCAN_CUSTOM_SETTING}; /* too long to be looked at */
 	const char *sql = (const char *)front->body;
 	size_t sql_length = front->there == front->total ? strnlen(sql, front->length) : 0;
 	if (sql_length)
@@ -221,7 +168,7 @@ static enum next query(struct front *front)
 	/* an error before it, and no Sync between, and it is passed over */
 	if (server->unsynced && must_answer_first(client))
 		return NEXT_WAIT;
-	if (tracks_statements(client)) {
+	if (pgm_relay_tracks(client)) {
 		if (server->expect_count == 0 && server->status != 'E' &&
 		    rename_deallocate(front, &scan, sql_length))
 			return NEXT_MESSAGE;
@@ -238,7 +185,7 @@ static enum next query(struct front *front)
 		return out_of_memory(front);
 	server->unsynced = false;
 	client->batch_position = pgm_relay_next_position(server);
-	note_call(front, expected, &scan, sql, sql_length);
+	pgm_relay_note_call(client, expected, &scan, sql, sql_length);
 	if (scan.flags & barriers)
 		client->barrier = true;
 	return pass(front);
@@ -310,7 +257,7 @@ static bool ensure(struct front *front, struct pgm_prepared *prepared)
 	return true;
 }
 
-static bool answer_locally(struct front *front, enum pgm_expect_kind kind)
+static enum next answer_locally(struct front *front, enum pgm_expect_kind kind)
 {
 	struct pgm_client *client = front->client;
 	if (client->server->expect_count == 0) {
@@ -318,9 +265,9 @@ static bool answer_locally(struct front *front, enum pgm_expect_kind kind)
 		pgm_journal_clear(client);
 		uint8_t message[] = {kind == PGM_EXPECT_PARSE ? PGM_BE_PARSE_COMPLETE : PGM_BE_CLOSE_COMPLETE,
 				     0, 0, 0, 4};
-		return pgm_client_send(client, message, sizeof(message));
+		return pgm_client_send(client, message, sizeof(message)) ? NEXT_MESSAGE : NEXT_GONE;
 	}
-	return expect(front, kind, PGM_EXPECT_LOCAL);
+	return expect(front, kind, PGM_EXPECT_LOCAL) ? NEXT_MESSAGE : out_of_memory(front);
 }
 
 static enum next parse_unnamed(struct front *front, const uint8_t *rest, size_t length, size_t sql_length)
@@ -330,6 +277,8 @@ static enum next parse_unnamed(struct front *front, const uint8_t *rest, size_t 
 	struct pgm_scan scan;
 	pgm_scan_sql((const char *)rest, sql_length, client->standard_strings, &scan);
 	if (must_settle_sequences(front, &scan))
+		return NEXT_WAIT;
+	if (client->journal_bytes > PGM_CLIENT_JOURNAL_MAX && must_answer_first(client))
 		return NEXT_WAIT;
 	if (!pgm_journal_note(client, NULL))
 		return out_of_memory(front);
@@ -365,8 +314,8 @@ static enum next parse_named(struct front *front, const char *name, const uint8_
 		expected->prepared = taken;
 		return NEXT_MESSAGE;
 	}
-	if (client->names.bytes + strlen(name) > PGM_CLIENT_NAMES_MAX) {
-		pgm_client_end(client, "53200", "too many prepared statements: their names take %zu MB",
+	if (client->names.bytes + strlen(name) + length > PGM_CLIENT_NAMES_MAX) {
+		pgm_client_end(client, "53200", "too many prepared statements: they take %zu MB",
 			       PGM_CLIENT_NAMES_MAX >> 20);
 		return NEXT_GONE;
 	}
@@ -377,7 +326,9 @@ static enum next parse_named(struct front *front, const char *name, const uint8_
 		pgm_prepared_drop(prepared);
 		return NEXT_WAIT;
 	}
-	if (!prepared || !pgm_journal_note(client, name)) {
+	/* the journal knows this request by its position: what is sent before it must have been */
+	bool held = prepared && pgm_holding_touch(&server->holding, prepared);
+	if (!prepared || (!held && !make_room(front)) || !pgm_journal_note(client, name)) {
 		pgm_prepared_drop(prepared);
 		return out_of_memory(front);
 	}
@@ -386,16 +337,43 @@ static enum next parse_named(struct front *front, const char *name, const uint8_
 		pgm_prepared_drop(prepared);
 		return out_of_memory(front);
 	}
-	if (pgm_holding_touch(&server->holding, prepared))
-		return answer_locally(front, PGM_EXPECT_PARSE) ? NEXT_MESSAGE : NEXT_GONE;
+	if (held)
+		return answer_locally(front, PGM_EXPECT_PARSE);
 	struct pgm_expect *expected;
-	if (!make_room(front) || !pgm_holding_add(&server->holding, prepared) ||
+	if (!pgm_holding_add(&server->holding, prepared) ||
 	    !send_renamed(front, 0, name, prepared->name) ||
 	    !(expected = expect(front, PGM_EXPECT_PARSE, PGM_EXPECT_NAMED)))
 		return out_of_memory(front);
 	expected->prepared = prepared;
 	server->share->stats.server_parses++;
 	return NEXT_MESSAGE;
+}
+
+/*
+ * A name that this client never gave, but that we give to statements on servers: asked for as one that there is
+ * not, so that the server says so itself and another client's statement stays that client's.
+ */
+static enum next unknown(struct front *front, enum pgm_expect_kind kind, size_t prefix, const char *name)
+{
+	char other[72];
+	snprintf(other, sizeof(other), "pgm_%.60s", name + 4);
+	return send_renamed(front, prefix, name, other) && expect(front, kind, 0) ? NEXT_MESSAGE : out_of_memory(front);
+}
+
+/* Longer than what is kept: it is on this server alone, and so its client stays there. */
+static enum next parse_too_long(struct front *front)
+{
+	struct pgm_client *client = front->client;
+	if (*front->body == '\0') {
+		if (!pgm_journal_note(client, NULL))
+			return out_of_memory(front);
+		client->unnamed_length = client->unnamed_sql = 0;
+		client->unnamed_scan = (struct pgm_scan){.flags = PGM_SCAN_UNKNOWN | PGM_SCAN_CUSTOM_SETTING};
+		client->unnamed_id = ++client->worker->next_unnamed << 8 | client->worker->index;
+		client->server->unnamed = client->unnamed_id;
+	}
+	client->server->touched |= PGM_SCAN_UNKNOWN | PGM_SCAN_CUSTOM_SETTING;
+	return expect(front, PGM_EXPECT_PARSE, 0) ? pass(front) : out_of_memory(front);
 }
 
 static enum next parse(struct front *front)
@@ -406,12 +384,16 @@ static enum next parse(struct front *front)
 	const char *name = pgm_cursor_string(&cursor, NULL);
 	const uint8_t *rest = cursor.at;
 	pgm_cursor_string(&cursor, &sql_length);
-	if (cursor.bad || front->there < front->total || !tracks_statements(client)) {
-		if (front->there < front->total)
-			client->server->touched |= PGM_SCAN_UNKNOWN;
-		/* broken ones get the server's own answer */
-		return expect(front, PGM_EXPECT_PARSE, 0) ? pass(front) : out_of_memory(front);
+	if (!cursor.bad && *name && front->there < front->total && pgm_relay_tracks(client)) {
+		if (pgm_names_get(&client->names, name))
+			return parse_named(front, name, NULL, 0, 0);
+		if (pgm_prepared_is_ours(name, strlen(name)))
+			return unknown(front, PGM_EXPECT_PARSE, 0, name);
 	}
+	if (front->there < front->total && pgm_relay_tracks(client))
+		return parse_too_long(front);
+	if (cursor.bad || !pgm_relay_tracks(client)) /* broken ones get the server's own answer */
+		return expect(front, PGM_EXPECT_PARSE, 0) ? pass(front) : out_of_memory(front);
 	size_t length = (size_t)(cursor.end - rest);
 	if (*name && must_wait_for_name(client, name))
 		return NEXT_WAIT;
@@ -428,6 +410,8 @@ static bool ensure_unnamed(struct front *front)
 		return true;
 	if (!pgm_journal_note(client, NULL))
 		return false;
+	if (!client->unnamed_length) /* it was too long to be kept, and is gone with its server */
+		client->unnamed_id = 0;
 	server->unnamed = client->unnamed_id;
 	if (!client->unnamed_id)
 		return pgm_relay_close(client, "") && expect(front, PGM_EXPECT_CLOSE, PGM_EXPECT_HIDDEN);
@@ -448,7 +432,7 @@ static enum next bind_statement(struct front *front)
 	client->server->share->stats.binds++;
 	if (!cursor.bad && front->there == front->total)
 		pgm_sample_bind(client->server, cursor.at, pgm_cursor_left(&cursor));
-	if (!cursor.bad && tracks_statements(client)) {
+	if (!cursor.bad && pgm_relay_tracks(client)) {
 		struct pgm_prepared *prepared = *name ? pgm_names_get(&client->names, name) : NULL;
 		if (prepared) {
 			if (!ensure(front, prepared) || !send_renamed(front, prefix, name, prepared->name) ||
@@ -466,7 +450,13 @@ static enum next bind_statement(struct front *front)
 			touch(front, &client->unnamed_scan, (const char *)client->unnamed, client->unnamed_sql);
 		}
 	}
-	/* of a name that nobody knows the server says so itself: none of ours is like it */
+	if (!cursor.bad && pgm_relay_tracks(client)) {
+		if (pgm_prepared_is_ours(name, strlen(name)))
+			return unknown(front, PGM_EXPECT_BIND, prefix, name);
+		/* PREPARE may have made it, of a text that sets something */
+		if (*name)
+			client->server->touched |= PGM_SCAN_UNKNOWN;
+	}
 	return expect(front, PGM_EXPECT_BIND, 0) ? pass(front) : out_of_memory(front);
 }
 
@@ -478,7 +468,7 @@ static enum next describe(struct front *front)
 	const char *name = pgm_cursor_string(&cursor, NULL);
 	if (!cursor.bad && kind == 'S' && must_wait_for_name(client, *name ? name : NULL))
 		return NEXT_WAIT;
-	if (!cursor.bad && kind == 'S' && tracks_statements(client)) {
+	if (!cursor.bad && kind == 'S' && pgm_relay_tracks(client)) {
 		struct pgm_prepared *prepared = *name ? pgm_names_get(&client->names, name) : NULL;
 		if (prepared) {
 			if (!ensure(front, prepared) || !send_renamed(front, 1, name, prepared->name) ||
@@ -486,6 +476,8 @@ static enum next describe(struct front *front)
 				return out_of_memory(front);
 			return NEXT_MESSAGE;
 		}
+		if (pgm_prepared_is_ours(name, strlen(name)))
+			return unknown(front, PGM_EXPECT_DESCRIBE, 1, name);
 		if (!*name && !ensure_unnamed(front))
 			return out_of_memory(front);
 	}
@@ -500,7 +492,7 @@ static enum next close_statement(struct front *front)
 	const char *name = pgm_cursor_string(&cursor, NULL);
 	if (!cursor.bad && kind == 'S' && *name && must_wait_for_name(client, name))
 		return NEXT_WAIT;
-	if (!cursor.bad && kind == 'S' && tracks_statements(client)) {
+	if (!cursor.bad && kind == 'S' && pgm_relay_tracks(client)) {
 		if (!*name) {
 			if (!pgm_journal_note(client, NULL))
 				return out_of_memory(front);
@@ -511,7 +503,9 @@ static enum next close_statement(struct front *front)
 				return out_of_memory(front);
 			client->portal = NULL;
 			pgm_names_remove(&client->names, name);
-			return answer_locally(front, PGM_EXPECT_CLOSE) ? NEXT_MESSAGE : NEXT_GONE;
+			return answer_locally(front, PGM_EXPECT_CLOSE);
+		} else if (pgm_prepared_is_ours(name, strlen(name))) {
+			return unknown(front, PGM_EXPECT_CLOSE, 1, name);
 		}
 	}
 	return expect(front, PGM_EXPECT_CLOSE, 0) ? pass(front) : out_of_memory(front);
@@ -541,7 +535,7 @@ static enum next execute(struct front *front)
 	if (!expected)
 		return out_of_memory(front);
 	if (length)
-		note_call(front, expected, scan, sql, length);
+		pgm_relay_note_call(client, expected, scan, sql, length);
 	if (client->bound_flags & barriers) {
 		/* what follows depends on its answer, which only comes when it is asked for */
 		client->barrier = true;
@@ -621,6 +615,7 @@ static enum next to_server(struct front *front)
 	case PGM_FE_SYNC:
 		return sync_batch(front);
 	case PGM_FE_FUNCTION:
+		pgm_relay_touch_by_call(client, front->body, front->length);
 		if (server->unsynced && must_answer_first(client))
 			return NEXT_WAIT;
 		server->unsynced = false;
@@ -642,8 +637,8 @@ static bool parse_without_server(struct front *front)
 	const char *name = pgm_cursor_string(&cursor, NULL);
 	const uint8_t *rest = cursor.at;
 	pgm_cursor_string(&cursor, &sql_length);
-	if (cursor.bad || front->there < front->total || !*name || !tracks_statements(client) ||
-	    pgm_names_get(&client->names, name) || client->names.bytes + strlen(name) > PGM_CLIENT_NAMES_MAX)
+	if (cursor.bad || front->there < front->total || !*name || !pgm_relay_tracks(client) ||
+	    pgm_names_get(&client->names, name) || client->names.bytes + front->length > PGM_CLIENT_NAMES_MAX)
 		return false;
 	struct pgm_prepared *prepared =
 		pgm_prepared_of(client->share->pool, rest, (size_t)(cursor.end - rest), sql_length, client->shaping,
@@ -705,6 +700,10 @@ static enum next handle(struct front *front)
 		pgm_client_close(client, "client close request");
 		return NEXT_GONE;
 	}
+	if (!client->server && memchr("SHdcf", front->message[0], 5)) {
+		client->idle_since_us = client->worker->loop.now_us;
+		return without_server(front);
+	}
 	if (!client->transaction_us)
 		client->transaction_us = client->worker->loop.now_us;
 	if (client->idle_since_us && client->server)
@@ -718,7 +717,8 @@ static bool may_come_in_parts(const struct front *front)
 	uint8_t type = front->message[0];
 	if (type == PGM_FE_QUERY || type == PGM_FE_PARSE)
 		return front->total > PGM_CLIENT_WHOLE_MAX;
-	return front->total > PGM_CLIENT_STREAM_BYTES && (type == PGM_FE_BIND || type == PGM_FE_COPY_DATA);
+	return front->total > PGM_CLIENT_STREAM_BYTES &&
+	       (type == PGM_FE_BIND || type == PGM_FE_COPY_DATA || type == PGM_FE_FUNCTION);
 }
 
 /* Whether the message is one that a server may get; what is none ends the session. */
@@ -726,7 +726,8 @@ static enum next look_at_header(struct pgm_client *client, uint8_t type, size_t 
 {
 	int64_t most = client->worker->pooler->config->max_packet_size_bytes;
 	bool possible = total >= PGM_WIRE_HEADER_BYTES && total <= (size_t)PGM_WIRE_MESSAGE_MAX + 1 &&
-			(most <= 0 || total <= (size_t)most);
+			(most <= 0 || total <= (size_t)most) &&
+			(total <= PGM_CLIENT_SMALL_MAX || !memchr("SHcfEDCX", type, 8));
 	/* within COPY the server has words of its own for a type that it does not know */
 	bool known = pgm_wire_is_frontend(type) || (client->server && client->server->copy_in);
 	if (known && possible)
@@ -749,11 +750,13 @@ size_t pgm_frontend_messages(struct pgm_client *client, const uint8_t *bytes, si
 		if (client->stream_left) {
 			size_t part = client->stream_left < length - at ? client->stream_left : length - at;
 			client->stream_left -= part;
-			if (client->server)
+			if (client->server && !client->stream_drop)
 				pgm_relay_raw(client, bytes + at, part);
 			at += part;
 			continue;
 		}
+		if (client->server && client->server->expect_count >= PGM_CLIENT_REQUESTS_MAX)
+			(void)!must_answer_first(client);
 		if (client->barrier || length - at < PGM_WIRE_HEADER_BYTES)
 			break;
 		struct front front = {.client = client, .message = bytes + at,
@@ -774,6 +777,9 @@ size_t pgm_frontend_messages(struct pgm_client *client, const uint8_t *bytes, si
 			return length;
 		if (next == NEXT_WAIT)
 			break;
+		client->stream_drop = front.there < front.total && !client->stream_left;
+		if (client->stream_drop) /* the begin was passed on to nobody, so the rest is not either */
+			client->stream_left = front.total - front.there;
 		at += front.there;
 	}
 	if (client->state < PGM_CLIENT_CLOSING && client->server)

@@ -21,7 +21,7 @@ void pgm_journal_clear(struct pgm_client *client)
 {
 	for (size_t i = 0; i < client->journal_count; i++)
 		free_entry(&client->journal[i]);
-	client->journal_count = 0;
+	client->journal_count = client->journal_bytes = 0;
 	if (client->journal_capacity > 64) {
 		free(client->journal);
 		client->journal = NULL;
@@ -59,6 +59,7 @@ bool pgm_journal_note(struct pgm_client *client, const char *name)
 	entry->unnamed_length = client->unnamed_id ? client->unnamed_length : 0;
 	entry->unnamed_sql = client->unnamed_sql;
 	entry->unnamed = malloc(entry->unnamed_length + 1);
+	client->journal_bytes += entry->unnamed_length;
 	if (entry->unnamed && entry->unnamed_length)
 		memcpy(entry->unnamed, client->unnamed, entry->unnamed_length);
 	return entry->unnamed;

@@ -76,4 +76,17 @@ bool pgm_relay_send(struct pgm_client *client);
 bool pgm_relay_parse(struct pgm_client *client, const char *name, const uint8_t *body, size_t length);
 bool pgm_relay_close(struct pgm_client *client, const char *name);
 
+/* Whether its statements have names of ours: not in session mode. */
+static inline bool pgm_relay_tracks(const struct pgm_client *client)
+{
+	return !(client->pins & PGM_PIN_SESSION);
+}
+
+/* Note what a text that goes to the client's server, or a function that is called, may do to the session. */
+void pgm_relay_touch(struct pgm_client *client, const struct pgm_scan *scan, const char *sql, size_t length);
+/* Which entry of the profile it belongs to. */
+void pgm_relay_note_call(struct pgm_client *client, struct pgm_expect *expected, const struct pgm_scan *scan,
+			 const char *sql, size_t length);
+void pgm_relay_touch_by_call(struct pgm_client *client, const uint8_t *body, size_t length);
+
 #endif

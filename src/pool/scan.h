@@ -81,6 +81,13 @@ void pgm_scan_values(const char *sql, size_t length, bool standard_strings,
 void pgm_scan_custom_settings(const char *sql, size_t length, bool standard_strings, char *scratch,
 			      size_t scratch_size, void (*each)(void *data, const char *name), void *data);
 
+/*
+ * The same for what stands in the text's strings: the body of a DO block, a text that it executes. False: some
+ * name there cannot be known.
+ */
+bool pgm_scan_hidden_settings(const char *sql, size_t length, bool standard_strings,
+			      void (*each)(void *data, const char *name), void *data);
+
 /* The command tag's row count: "INSERT 0 5", "SELECT 3", "COPY 7"; 0 where it has none. */
 uint64_t pgm_scan_tag_rows(const char *tag, size_t length);
 

@@ -5,11 +5,15 @@
 
 #include "pool/scan_lex.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 struct finder {
 	struct pgm_scan_lexer lexer;
 	struct pgm_scan_token token;
 	char *scratch;
 	size_t size, used;
+	bool everywhere; /* SET may stand anywhere: the text is a routine's body */
 	void (*each)(void *data, const char *name);
 	void *data;
 };
@@ -117,6 +121,26 @@ static void config_call(struct finder *finder)
 		found(finder, end);
 }
 
+static void find_all(struct finder *finder)
+{
+	bool first = true;
+	for (next(finder); finder->token.kind != PGM_SCAN_END;) {
+		if ((first || finder->everywhere) && finder->token.kind == PGM_SCAN_WORD &&
+		    finder->token.word == PGM_W_SET) {
+			first = false;
+			set_statement(finder);
+			continue;
+		}
+		if (finder->token.word == PGM_W_SET_CONFIG) {
+			config_call(finder);
+			first = false;
+			continue;
+		}
+		first = pgm_scan_is(&finder->token, ';');
+		next(finder);
+	}
+}
+
 void pgm_scan_custom_settings(const char *sql, size_t length, bool standard_strings, char *scratch,
 			      size_t scratch_size, void (*each)(void *data, const char *name), void *data)
 {
@@ -125,19 +149,66 @@ void pgm_scan_custom_settings(const char *sql, size_t length, bool standard_stri
 				.size = scratch_size,
 				.each = each,
 				.data = data};
-	bool first = true;
-	for (next(&finder); finder.token.kind != PGM_SCAN_END;) {
-		if (first && finder.token.kind == PGM_SCAN_WORD && finder.token.word == PGM_W_SET) {
-			first = false;
-			set_statement(&finder);
-			continue;
+	find_all(&finder);
+}
+
+/* What a string token says, for all but escapes; malloc'ed. */
+static char *inside(const struct pgm_scan_token *token, size_t *length)
+{
+	const char *at = token->at, *end = token->end;
+	const char *mark = memchr(at, *at == '$' ? '$' : '\'', (size_t)(end - at));
+	char *text = malloc((size_t)(end - at) + 1);
+	*length = 0;
+	if (!text || !mark)
+		return text;
+	if (*at == '$') {
+		const char *tag = memchr(at + 1, '$', (size_t)(end - at) - 1);
+		size_t width = tag ? (size_t)(tag + 1 - at) : 0;
+		if (width && (size_t)(end - at) >= 2 * width) {
+			*length = (size_t)(end - at) - 2 * width;
+			memcpy(text, at + width, *length);
 		}
-		if (finder.token.word == PGM_W_SET_CONFIG) {
-			config_call(&finder);
-			first = false;
-			continue;
-		}
-		first = pgm_scan_is(&finder.token, ';');
-		next(&finder);
+		return text;
 	}
+	for (const char *c = mark + 1; c + 1 < end; c++) {
+		text[(*length)++] = *c;
+		c += *c == '\'' && c[1] == '\'';
+	}
+	return text;
+}
+
+static bool look_inside(const char *sql, size_t length, bool standard_strings, unsigned depth,
+			void (*each)(void *data, const char *name), void *data)
+{
+	char scratch[1024];
+	struct pgm_scan_lexer lexer = pgm_scan_lexer_over(sql, length, standard_strings);
+	struct pgm_scan_token token;
+	bool known = true;
+	for (pgm_scan_next(&lexer, &token); token.kind != PGM_SCAN_END && known; pgm_scan_next(&lexer, &token)) {
+		if (token.kind != PGM_SCAN_STRING)
+			continue;
+		size_t inner_length;
+		char *inner = inside(&token, &inner_length);
+		if (!inner)
+			return false;
+		struct pgm_scan scan;
+		pgm_scan_sql(inner, inner_length, standard_strings, &scan);
+		struct finder finder = {.lexer = pgm_scan_lexer_over(inner, inner_length, standard_strings),
+					.scratch = scratch,
+					.size = sizeof(scratch),
+					.everywhere = true,
+					.each = each,
+					.data = data};
+		find_all(&finder);
+		known = !(scan.flags & PGM_SCAN_CUSTOM_SETTING) &&
+			(depth == 0 || look_inside(inner, inner_length, standard_strings, depth - 1, each, data));
+		free(inner);
+	}
+	return known;
+}
+
+bool pgm_scan_hidden_settings(const char *sql, size_t length, bool standard_strings,
+			      void (*each)(void *data, const char *name), void *data)
+{
+	return look_inside(sql, length, standard_strings, 2, each, data);
 }

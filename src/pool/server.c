@@ -18,6 +18,7 @@
 void pgm_server_ready(struct pgm_source *source, uint32_t events)
 {
 	struct pgm_server *server = pgm_container_of(source, struct pgm_server, stream.source);
+	struct pgm_client *client = server->client;
 	bool waited = pgm_stream_waiting(&server->stream) > 0;
 	if (!pgm_stream_note(&server->stream, events)) {
 		pgm_server_lost(server, "server closed the connection unexpectedly");
@@ -34,9 +35,8 @@ void pgm_server_ready(struct pgm_source *source, uint32_t events)
 	case PGM_SERVER_LINKED:
 		pgm_server_relay(server);
 		/* what was too much for the server has gone: the client may go on */
-		if (waited && server->state == PGM_SERVER_LINKED && server->client &&
-		    pgm_stream_waiting(&server->stream) == 0)
-			pgm_client_run(server->client);
+		if (waited && client && client->server == server && pgm_stream_waiting(&server->stream) == 0)
+			pgm_client_run(client);
 		return;
 	case PGM_SERVER_DEAD:
 		return;
@@ -124,7 +124,9 @@ void pgm_server_lost(struct pgm_server *server, const char *why)
 	struct pgm_client *client = server->client;
 	if (server->state == PGM_SERVER_DEAD)
 		return;
-	bool logged_in = server->state >= PGM_SERVER_IDLE, told = server->client_told;
+	bool logged_in = server->state >= PGM_SERVER_IDLE;
+	/* what we say must not become the end of a message that has begun */
+	bool told = server->client_told || (server->skip && !server->skip_hidden);
 	enum pgm_job job = server->job;
 	if (server->last_words.message[0])
 		why = server->last_words.message;

@@ -101,6 +101,7 @@ struct pgm_server {
 	char job_message[256];
 	struct pgm_sample *sample; /* values of the request that runs: sample.c */
 	struct pgm_probe *probe; /* what PGM_JOB_PROBE found so far */
+	unsigned probe_tries;
 
 	/* relaying */
 	uint8_t *carry; /* the begin of a message */

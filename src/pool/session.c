@@ -9,6 +9,8 @@
 #include <strings.h>
 
 #define PAIRS_MAX 512
+#define SETTINGS_BYTES_MAX ((size_t)256 << 10) /* more than this is not carried from server to server */
+#define PROBE_TRIES 3
 
 /* What the probe has found so far. */
 struct pgm_probe {
@@ -106,19 +108,25 @@ static void add_set(struct text *text, const struct pgm_pair *pair, const char *
  * From one set of settings to another, as one simple query: so as one transaction. Identities go first and
  * come last, since what one role set another may not be allowed to.
  */
-static void add_difference(struct text *text, const struct pgm_pairs *from, const struct pgm_pairs *to)
+static void add_difference(struct text *text, const struct pgm_pairs *from, const struct pgm_pairs *to,
+			   const char *encoding)
 {
-	const char *encoding = pgm_pairs_get(to, "client_encoding");
+	/* it holds for each of these statements: the old one no longer, the new one from the end on */
+	static const char timeout[] = "statement_timeout";
+	const char *old_timeout = pgm_pairs_get(from, timeout), *new_timeout = pgm_pairs_get(to, timeout);
+	encoding = pgm_pairs_get(to, "client_encoding") ? pgm_pairs_get(to, "client_encoding") : encoding;
 	encoding = encoding ? encoding : "UTF8";
 	bool identity = pgm_pairs_get(from, "role") || pgm_pairs_get(from, "session_authorization");
 	add(text, "/* pgmend */ ");
+	if (old_timeout)
+		add(text, "SET statement_timeout = 0;");
 	if (pgm_pairs_get(from, "role"))
 		add(text, "RESET ROLE;");
 	if (pgm_pairs_get(from, "session_authorization"))
 		add(text, "RESET SESSION AUTHORIZATION;");
 	for (size_t i = 0; i < pgm_pairs_count(from); i++) {
 		const struct pgm_pair *pair = pgm_pairs_at(from, i);
-		if (is_identity(pair->name) || pgm_pairs_get(to, pair->name))
+		if (is_identity(pair->name) || pgm_pairs_get(to, pair->name) || strcasecmp(pair->name, timeout) == 0)
 			continue;
 		add(text, "RESET ");
 		add_name(text, pair->name);
@@ -127,7 +135,7 @@ static void add_difference(struct text *text, const struct pgm_pairs *from, cons
 	for (size_t i = 0; i < pgm_pairs_count(to); i++) {
 		const struct pgm_pair *pair = pgm_pairs_at(to, i);
 		const char *now = pgm_pairs_get(from, pair->name);
-		if (!is_identity(pair->name) && !(now && strcmp(now, pair->value) == 0))
+		if (!is_identity(pair->name) && strcasecmp(pair->name, timeout) != 0 && !(now && strcmp(now, pair->value) == 0))
 			add_set(text, pair, encoding);
 	}
 	static const char *const identities[] = {"session_authorization", "role"};
@@ -136,6 +144,10 @@ static void add_difference(struct text *text, const struct pgm_pairs *from, cons
 		if (value && (identity || !pgm_pairs_get(from, identities[i])))
 			add_set(text, &(struct pgm_pair){identities[i], value}, encoding);
 	}
+	if (new_timeout)
+		add_set(text, &(struct pgm_pair){timeout, new_timeout}, encoding);
+	else if (old_timeout)
+		add(text, "RESET statement_timeout;");
 }
 
 #define C "OPERATOR(pg_catalog.=)"
@@ -209,14 +221,16 @@ static void note_probe_row(struct pgm_probe *probe, const uint8_t *body, size_t 
 	const char *cells[3];
 	size_t lengths[3];
 	if (pgm_cursor_u16(&cursor) != 3)
-		return;
+		cursor.bad = true;
 	for (int i = 0; i < 3; i++) {
 		uint32_t size = pgm_cursor_u32(&cursor);
 		lengths[i] = size == PGM_WIRE_NO_PARAMETER ? 0 : size;
 		cells[i] = (const char *)pgm_cursor_bytes(&cursor, lengths[i]);
 	}
-	if (cursor.bad || lengths[0] != 1)
+	if (cursor.bad || lengths[0] != 1) { /* a value so long that its row was cut */
+		probe->overflow = true;
 		return;
+	}
 	switch (cells[0][0]) {
 	case 'l': probe->pins |= PGM_PIN_LISTEN; break;
 	case 't': probe->pins |= PGM_PIN_TEMP; break;
@@ -270,11 +284,19 @@ void pgm_job_message(struct pgm_server *server, char type, const uint8_t *body, 
 	}
 }
 
+static size_t probe_bytes(const struct pgm_probe *probe)
+{
+	size_t length = 0;
+	for (size_t i = 0; i < probe->count; i++)
+		length += strlen(probe->pairs[i].name) + strlen(probe->pairs[i].value);
+	return length;
+}
+
 /* The client's settings are those that the probe found, and of its startup packet's those that it reset. */
 static void take_probe(struct pgm_server *server, struct pgm_client *client)
 {
 	struct pgm_probe *probe = server->probe;
-	if (server->job_failed || !probe || probe->overflow) {
+	if (server->job_failed || !probe || probe->overflow || probe_bytes(probe) > SETTINGS_BYTES_MAX) {
 		/* We cannot know what the session holds, so nobody else may have it. */
 		client->pins |= PGM_PIN_SETTING;
 		server->close_soon = true;
@@ -316,7 +338,10 @@ static void release_or_stay(struct pgm_server *server, struct pgm_client *client
 	client->idle_since_us = server->share->worker->loop.now_us;
 	if (!client->pinned_us)
 		client->pinned_us = client->idle_since_us;
-	pgm_client_run(client);
+	if (server->applied != client->settings && !server->close_soon)
+		pgm_session_prepare(server); /* it has reset what its startup packet had set */
+	else
+		pgm_client_run(client);
 }
 
 void pgm_session_transaction_end(struct pgm_server *server)
@@ -418,7 +443,8 @@ void pgm_session_prepare(struct pgm_server *server)
 	if (server->applied != client->settings) {
 		struct text text = {0};
 		server->share->stats.applies++;
-		add_difference(&text, server->applied, client->settings);
+		add_difference(&text, server->applied, client->settings,
+			       pgm_pairs_get(server->reports, "client_encoding"));
 		job_text(server, PGM_JOB_APPLY, &text);
 		return;
 	}
@@ -455,6 +481,14 @@ static void job_done_linked(struct pgm_server *server, enum pgm_job job)
 	struct pgm_client *client = server->client;
 	switch (job) {
 	case PGM_JOB_PROBE:
+		/* a cancel request that came late, or the client's own statement_timeout */
+		if (server->job_failed && strcmp(server->job_sqlstate, "57014") == 0 &&
+		    ++server->probe_tries < PROBE_TRIES) {
+			free_probe(server);
+			start_probe(server, client);
+			return;
+		}
+		server->probe_tries = 0;
 		take_probe(server, client);
 		free_probe(server);
 		release_or_stay(server, client);

@@ -119,6 +119,7 @@ bool pgm_names_put(struct pgm_names *names, const char *name, struct pgm_prepare
 		return false;
 	struct pgm_named *slot = &names->slots[name_slot(names, name)];
 	if (slot->name) {
+		names->bytes -= slot->prepared->body_length;
 		pgm_prepared_drop(slot->prepared);
 	} else {
 		slot->name = strdup(name);
@@ -127,6 +128,7 @@ bool pgm_names_put(struct pgm_names *names, const char *name, struct pgm_prepare
 		names->count++;
 		names->bytes += strlen(name);
 	}
+	names->bytes += prepared->body_length;
 	slot->prepared = prepared;
 	return true;
 }
@@ -138,7 +140,7 @@ void pgm_names_remove(struct pgm_names *names, const char *name)
 	size_t at = name_slot(names, name), mask = names->capacity - 1;
 	if (!names->slots[at].name)
 		return;
-	names->bytes -= strlen(name);
+	names->bytes -= strlen(name) + names->slots[at].prepared->body_length;
 	free(names->slots[at].name);
 	pgm_prepared_drop(names->slots[at].prepared);
 	names->slots[at] = (struct pgm_named){0};

@@ -52,7 +52,7 @@ bool pgm_prepared_is_ours(const char *name, size_t length);
 struct pgm_names {
 	struct pgm_named *slots;
 	size_t capacity, count;
-	size_t bytes; /* of names: bounded by the caller */
+	size_t bytes; /* of names and texts: bounded by the caller */
 };
 struct pgm_prepared *pgm_names_get(const struct pgm_names *names, const char *name); /* or NULL; not held */
 /* Takes over a held statement, replacing one of that name. False: out of memory (nothing taken). */

@@ -340,12 +340,18 @@ static bool serve_replication(struct pgm_share *share, struct pgm_client *client
 
 void pgm_share_serve(struct pgm_share *share)
 {
+	const struct pgm_client *reading = share->worker->reading;
 	if (share->serving)
 		return;
 	share->serving = true;
 	while (share->waiting.count && !is_paused(share)) {
 		struct pgm_client *client =
 			pgm_container_of(pgm_list_first(&share->waiting), struct pgm_client, waiting);
+		if (reading && client != reading) {
+			share->unserved = true; /* the scratch is in use: when that is done */
+			share->serving = false;
+			return;
+		}
 		if (client->replication) {
 			if (!serve_replication(share, client))
 				break;
@@ -477,6 +483,7 @@ static void check_share(struct pgm_share *share)
 	uint64_t now = share->worker->loop.now_us;
 	struct pgm_server *server;
 	share->asked_others = share->asked_room = false;
+	share->serving = true; /* a closed server must not bring others from one list to the other now */
 	pgm_list_each(&share->idle, server, struct pgm_server, link) {
 		const char *reason = stale_idle(server);
 		if (reason)
@@ -489,6 +496,7 @@ static void check_share(struct pgm_share *share)
 	pgm_list_each(&share->busy, server, struct pgm_server, link)
 		if (server->job != PGM_JOB_NONE && over(now, server->job_started_us, 10000))
 			pgm_server_lost(server, "our own statement timed out");
+	share->serving = false;
 	/* the pool's minimum is worker 0's to keep; nobody connects for a pool that nobody ever used */
 	if (share->worker->index == 0 && share->pool->min_size > 0 && !atomic_load(&share->pool->failures) &&
 	    !is_paused(share) && now >= share->next_connect_us)
@@ -569,9 +577,13 @@ static void tick(struct pgm_worker *worker)
 	if (now - worker->last_slow_tick_us < PGM_WORKER_TICK_MS * 5000)
 		return;
 	worker->last_slow_tick_us = now;
-	struct pgm_client *client;
-	pgm_list_each(&worker->clients, client, struct pgm_client, link)
-		check_client(worker, client);
+	/* one that is closed may give its server to another, and that one may end: so the next is followed */
+	for (struct pgm_link *link = worker->clients.head.next; link != &worker->clients.head;
+	     link = worker->next_checked) {
+		worker->next_checked = link->next;
+		check_client(worker, pgm_container_of(link, struct pgm_client, link));
+	}
+	worker->next_checked = NULL;
 }
 
 static void *run(void *data)

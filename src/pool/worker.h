@@ -45,6 +45,7 @@ struct pgm_share {
 	bool asked_others; /* for an idle server, and no answer yet */
 	bool asked_room;   /* for one to be closed, in this tick */
 	bool serving;
+	bool unserved; /* serve when the worker's scratch is free */
 	struct pgm_pool_stats stats;
 };
 
@@ -60,6 +61,7 @@ struct pgm_worker {
 	} *listeners;
 	size_t listener_count;
 	struct pgm_list clients; /* all, in whatever state */
+	struct pgm_link *next_checked; /* of them, while all are looked at; NULL: they are not */
 	struct pgm_list cancels; /* requests on their way: cancel.c */
 	_Atomic int client_count;
 	struct pgm_share **shares; /* by pool->index; NULL: not yet used here */
@@ -77,6 +79,7 @@ struct pgm_worker {
 	bool accepting;
 	bool stop;
 	bool suspended; /* nothing more of clients is passed on: SUSPEND */
+	const struct pgm_client *reading; /* whose bytes are in the scratch; nobody else may run */
 	/* scratch of one event */
 	uint8_t *scratch;	/* PGM_CARRY_BYTES + PGM_SCRATCH_BYTES */
 	uint8_t *rewrite;	/* messages that we make: PGM_CARRY_BYTES */
