@@ -19,7 +19,7 @@ help:
 	@echo "make test-unit      the unit tests alone"
 	@echo "make test-integration [T=tests/integration/test_x.py]"
 	@echo "make test-emit      emitted migrations in the tools they are for (installs them)"
-	@echo "make bench          measure against other ways, side by side (see bench/README.md)"
+	@echo "make bench          measure against other ways, side by side (see bench/README.md); POOLBENCH=--quick"
 	@echo "make fuzz           fuzz the parsers for a while (SECONDS=60 each)"
 	@echo "make matrix         the integration tests on PostgreSQL 13 to 18"
 	@echo "make format         format the C code; make format-check only looks"
@@ -64,6 +64,7 @@ bench: all
 	@meson configure $(BUILD) -Dbench=true
 	@ninja -C $(BUILD)
 	@$(PYTHON) bench/run $(BUILD)
+	@$(PYTHON) bench/pool $(POOLBENCH) $(BUILD)
 
 fuzz:
 	@tools/setup fuzz
