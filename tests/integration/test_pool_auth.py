@@ -115,6 +115,8 @@ def test_scram_keys_are_passed_through(make_pool, server, auth_type):
             area = re.match(r"([0-9a-f]+)-([0-9a-f]+) rw", line)
             if area:
                 start, end = (int(x, 16) for x in area.groups())
+                if end - start > 1 << 30:  # a sanitizer's own
+                    continue
                 f.seek(start)
                 try:
                     found += f.read(end - start).count((MARKER + "ann").encode())
@@ -312,17 +314,15 @@ def test_auth_dbname(make_pool, server):
 
 
 def test_unknown_user_takes_as_long(asking):
-    """Same text, and about the same time, as for a wrong password."""
-    def took(user):
-        times = []
-        for _ in range(15):
+    """Same text, and about the same time, as for a wrong password; in turns, for the machine may be busy."""
+    times = {"ann": [], "no_such_user": []}
+    for _ in range(20):
+        for user, taken in times.items():
             started = time.perf_counter()
             text = refused(asking, user, "wrong")
-            times.append(time.perf_counter() - started)
-            assert text.endswith(WRONG.format(user)) or WRONG.format(user) in text
-        return statistics.median(times)
-    took("ann")
-    known, unknown = took("ann"), took("no_such_user")
+            taken.append(time.perf_counter() - started)
+            assert WRONG.format(user) in text
+    known, unknown = (statistics.median(taken) for taken in times.values())
     assert 0.5 < known / unknown < 2, (known, unknown)
 
 

@@ -550,3 +550,50 @@ def test_nobody_starves(make_pool, size):
     turn = 4 / (sum(counts) / 40)
     assert min(counts) > max(counts) / 4, counts
     assert max(longest) < max(8 * turn, 2), (max(longest), turn)
+
+
+def test_load_reloads_and_kills(make_pool, cluster):
+    """Everything at once: each answer is the right one, or the end in words that are PostgreSQL's."""
+    pool = make_pool(workers=3, default_pool_size=4, server_idle_timeout=1)
+    stop, wrong, done = threading.Event(), [], [0]
+
+    def work(i):
+        conn, rng = None, 0
+        while not stop.is_set():
+            rng += 1
+            try:
+                if conn is None:
+                    conn = pool.connect(application_name=f"load{i % 3}")
+                value = f"{i}-{rng}"
+                found = conn.fetch("SELECT $1::text", value) if rng % 2 else conn.query(f"SELECT '{value}'")
+                if found != [[value]]:
+                    wrong.append(found)
+                done[0] += 1
+                if rng % 50 == 0:
+                    (conn.abort if rng % 100 else conn.end)()
+                    conn = None
+            except wire.Failed as error:
+                if error.sqlstate not in ("57P01", "08006", "57014"):
+                    wrong.append(repr(error))
+                conn = None
+            except (wire.Closed, OSError):
+                conn = None
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(12)]
+    for thread in threads:
+        thread.start()
+    with cluster.connect() as conn:
+        for i in range(60):
+            conn.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'load%'"
+                         " ORDER BY random() LIMIT 1")
+            if i % 3 == 0:
+                pool.settings["default_pool_size"] = 2 + i % 4
+                pool.write_config()
+                pool.process.send_signal(signal.SIGHUP)
+            time.sleep(0.05)
+    stop.set()
+    for thread in threads:
+        thread.join(20)
+    assert wrong == []
+    assert done[0] > 200
+    with pool.connect() as conn:
+        assert conn.scalar("SELECT 1") == "1"
