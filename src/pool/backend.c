@@ -122,6 +122,21 @@ static void fail_batch(struct relay *relay)
 		server->skip_to_sync = true;
 }
 
+/*
+ * Why it is about to end, which nothing asked for. A client that has all its answers and nothing on the server is
+ * done with it, though not yet unlinked: it goes on with another one.
+ */
+static bool hide_last_words(struct pgm_server *server, const struct pgm_wire_error *error)
+{
+	const struct pgm_client *client = server->client;
+	bool concerned = client && server->job == PGM_JOB_NONE &&
+			 (server->status != 'I' || client->pins || server->unsynced || server->skip_to_sync);
+	pgm_server_last_words(server, error);
+	server->client_told = concerned;
+	server->close_soon = true;
+	return !concerned;
+}
+
 static bool hide_error(struct relay *relay, const uint8_t *body, size_t length)
 {
 	struct pgm_server *server = relay->server;
@@ -130,12 +145,11 @@ static bool hide_error(struct relay *relay, const uint8_t *body, size_t length)
 	if (!pgm_wire_read_error(body, length, &error))
 		error = (struct pgm_wire_error){.severity = "ERROR", .sqlstate = "", .message = ""};
 	server->copy_in = false;
-	if (!head || head->kind == PGM_EXPECT_JOB) {
-		if (head)
-			pgm_job_message(server, PGM_BE_ERROR, body, length);
-		else
-			pgm_server_last_words(server, &error);
-		return head || !server->client;
+	if (!head)
+		return hide_last_words(server, &error);
+	if (head->kind == PGM_EXPECT_JOB) {
+		pgm_job_message(server, PGM_BE_ERROR, body, length);
+		return true;
 	}
 	if (server->client && (strcmp(error.severity, "FATAL") == 0 || strcmp(error.severity, "PANIC") == 0))
 		server->client_told = true; /* the end follows, and nothing is to be added to it */

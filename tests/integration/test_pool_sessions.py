@@ -246,3 +246,25 @@ def test_cancel_that_meets_our_own_statement(make_pool, db):
     with pool.connect(db.name) as other:
         assert other.scalar("SELECT 'served'") == "served"
     conn.close()
+
+
+@pytest.mark.parametrize("begin", [[wire.query("SELECT 'mine' FROM pg_sleep(0.5)")],
+                                   [wire.parse("", "SELECT 'mine' FROM pg_sleep(0.5)"), wire.bind("", ""),
+                                    wire.execute(), wire.sync()]])
+def test_server_that_ends_right_behind_an_answer(make_pool, cluster, begin):
+    """Its last words come with the answer, and do not concern the client, which goes on elsewhere."""
+    pool = make_pool(**TWO)
+    with pool.connect() as conn, wire.Connection((str(cluster.folder), cluster.settings["port"])) as direct:
+        pid = conn.scalar("SELECT pg_backend_pid()")
+        conn.send(*begin)
+        time.sleep(0.2)
+        pool.process.send_signal(signal.SIGSTOP)
+        try:
+            wait_for(lambda: direct.scalar(f"SELECT state FROM pg_stat_activity WHERE pid = {pid}") == "idle")
+            direct.query(f"SELECT pg_terminate_backend({pid})")
+            wait_for(lambda: direct.scalar(f"SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}") == "0")
+        finally:
+            pool.process.send_signal(signal.SIGCONT)
+        assert [m.cells() for m in conn.answer() if m.kind == "D"] == [["mine"]]
+        assert conn.scalar("SELECT 'next'") == "next"
+        assert not conn.buffer
