@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -69,6 +70,8 @@ void pgm_loop_done(struct pgm_loop *loop)
 {
 	empty_graves(loop);
 	pgm_outgoing_done(loop);
+	while (loop->spare_count)
+		free(loop->spares[--loop->spare_count].bytes);
 	if (loop->epoll_fd >= 0)
 		close(loop->epoll_fd);
 	if (loop->wake.fd >= 0)

@@ -17,6 +17,7 @@
 #define PGM_LOOP_BULK_BYTES ((size_t)8192) /* so much at once is part of something large */
 #define PGM_LOOP_BULK_PAUSE_US 100
 #define PGM_LOOP_OUTGOING 128 /* streams written to at a batch's end */
+#define PGM_LOOP_SPARES	  128 /* buffers that are kept for the next streams that write */
 
 struct pgm_loop;
 
@@ -45,6 +46,11 @@ struct pgm_loop {
 	struct io_uring *ring; /* writes of one batch go to the kernel in one call; NULL: it has none */
 	struct pgm_stream *outgoing[PGM_LOOP_OUTGOING]; /* streams with bytes that wait for the batch's end */
 	unsigned outgoing_count;
+	struct pgm_spare {
+		uint8_t *bytes;
+		size_t capacity;
+	} spares[PGM_LOOP_SPARES]; /* the stream's: those with nothing to write hold no memory */
+	unsigned spare_count;
 	void *owner; /* given to letters */
 	int epoll_fd;
 	struct pgm_source wake; /* an eventfd */

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define OUT_KEEP_BYTES 16384 /* a larger buffer is given back when it is empty */
+#define SPARE_BYTES 16384 /* a larger buffer is freed when it is empty */
 
 bool pgm_stream_open(struct pgm_stream *stream, struct pgm_loop *loop, int fd,
 		     void (*ready)(struct pgm_source *source, uint32_t events))
@@ -60,9 +60,33 @@ static bool want_write(struct pgm_stream *stream, bool want)
 	return pgm_loop_want_write(stream->loop, &stream->source, want) == 0;
 }
 
+/* Idle clients are many: with nothing to write a stream has no buffer. */
+static void give_back(struct pgm_stream *stream)
+{
+	struct pgm_loop *loop = stream->loop;
+	if (stream->out && stream->out_capacity <= SPARE_BYTES && loop->spare_count < PGM_LOOP_SPARES)
+		loop->spares[loop->spare_count++] = (struct pgm_spare){stream->out, stream->out_capacity};
+	else
+		free(stream->out);
+	stream->out = NULL;
+	stream->out_sent = stream->out_end = stream->out_capacity = 0;
+}
+
+static void take_spare(struct pgm_stream *stream)
+{
+	struct pgm_loop *loop = stream->loop;
+	if (stream->out || !loop->spare_count)
+		return;
+	/* the last one that was used is in the cache */
+	struct pgm_spare spare = loop->spares[--loop->spare_count];
+	stream->out = spare.bytes;
+	stream->out_capacity = spare.capacity;
+}
+
 /* False: no memory. Bytes are missing from here on, so the connection is as good as broken. */
 static bool keep(struct pgm_stream *stream, const uint8_t *bytes, size_t length)
 {
+	take_spare(stream);
 	if (stream->out_end + length > stream->out_capacity && stream->out_sent) {
 		memmove(stream->out, stream->out + stream->out_sent, stream->out_end - stream->out_sent);
 		stream->out_end -= stream->out_sent;
@@ -131,12 +155,7 @@ bool pgm_stream_flush(struct pgm_stream *stream)
 		stream->out_sent += (size_t)sent;
 	}
 	stream->blocked = false;
-	stream->out_sent = stream->out_end = 0;
-	if (stream->out_capacity > OUT_KEEP_BYTES) {
-		free(stream->out);
-		stream->out = NULL;
-		stream->out_capacity = 0;
-	}
+	give_back(stream);
 	return want_write(stream, false);
 }
 
