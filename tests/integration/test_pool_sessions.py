@@ -77,7 +77,9 @@ def test_server_that_dies_within_a_row(make_pool, cluster):
     with pool.connect() as conn:
         pid = conn.scalar("SELECT pg_backend_pid()")
         conn.send(wire.query("SELECT repeat('x', 60000000)"))
-        time.sleep(0.5)
+        while len(conn.buffer) < 100000:
+            assert conn.fill()
+        time.sleep(0.2)
         with wire.Connection((str(cluster.folder), cluster.settings["port"])) as direct:
             direct.query(f"SELECT pg_terminate_backend({pid})")
         time.sleep(0.3)
