@@ -180,7 +180,7 @@ static void carry_out(struct pgm_letter *letter, void *owner)
 		/* its asker is told when the signal was sent, so that what the target asks next is not hit */
 		if (send_to(target->server, asked))
 			return;
-	} else if (target && target->state == PGM_CLIENT_WAITING) {
+	} else if (target && target->waiting.next && target->state == PGM_CLIENT_WAITING) {
 		pgm_client_cancel_waiting(target);
 	} else if (target && target->state == PGM_CLIENT_CONSOLE) {
 		pgm_console_cancel(target);
