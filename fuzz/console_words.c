@@ -1,6 +1,6 @@
 /*
- * A console's query: whatever the text is, its words fit where they are put, and quoted again they are read as
- * the same.
+ * A console's query: whatever the text is, its words fit where they are put, and quoted again they are read
+ * as the same.
  */
 #include "pool/console_words.h"
 
@@ -35,7 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	sql[size] = '\0';
 	bool understood = pgm_console_words(sql, &words);
 	free(sql);
-	assert(memchr(words.verb, 0, sizeof(words.verb)) && memchr(words.argument, 0, sizeof(words.argument)) &&
+	assert(memchr(words.verb, 0, sizeof(words.verb)) &&
+	       memchr(words.argument, 0, sizeof(words.argument)) &&
 	       memchr(words.value, 0, sizeof(words.value)));
 	if (!understood || !*words.verb)
 		return 0;

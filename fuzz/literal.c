@@ -11,9 +11,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const uint32_t kinds[] = {0,    16,   17,   20,	 21,   23,   25,   26,	 114,  700,  701,  1042, 1043, 1082,
-				 1114, 1184, 1700, 2950, 3802, 1000, 1001, 1005, 1007, 1009, 1015, 1016, 1021, 1022,
-				 1115, 1182, 1185, 1231, 2951, 199,  3807, 600};
+static const uint32_t kinds[] = {0,    16,   17,   20,	 21,   23,   25,   26,	 114,  700,  701,  1042,
+				 1043, 1082, 1114, 1184, 1700, 2950, 3802, 1000, 1001, 1005, 1007, 1009,
+				 1015, 1016, 1021, 1022, 1115, 1182, 1185, 1231, 2951, 199,  3807, 600};
 
 /* The first byte says how many types, those bytes which; the rest is the body. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -40,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (written) {
 			text[written] = '\0';
 			pgm_scan_sql(text, written, true, &scan);
-			assert(strlen(text) == written && !(scan.flags & (PGM_SCAN_UNKNOWN | PGM_SCAN_MULTI)));
+			assert(strlen(text) == written &&
+			       !(scan.flags & (PGM_SCAN_UNKNOWN | PGM_SCAN_MULTI)));
 		}
 	}
 	free(body);

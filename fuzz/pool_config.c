@@ -1,7 +1,8 @@
 /*
  * The pooler's files: whatever the bytes are, reading ends with problems that name a place in them, or with a
- * configuration whose settings are read back from what is shown of them, and whose lists are sorted. The first
- * byte says which file it is: u userlist, h HBA, m HBA with a map before the first empty line, others ini.
+ * configuration whose settings are read back from what is shown of them, and whose lists are sorted. The
+ * first byte says which file it is: u userlist, h HBA, m HBA with a map before the first empty line, others
+ * ini.
  */
 #include "pool/config_parts.h"
 #include "pool/hba.h"

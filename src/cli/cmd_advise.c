@@ -114,7 +114,8 @@ static int run(struct pgm_cli *cli)
 }
 
 static const struct pgm_option options_rows[] = {
-	{'w', "workload", "FILE", "queries to advise for (SQL, or a pooler's profile), not pg_stat_statements"},
+	{'w', "workload", "FILE",
+	 "queries to advise for (SQL, or a pooler's profile), not pg_stat_statements"},
 	{'o', "out", "PLAN.sql",
 	 "write the Plan there; - for standard output, FOLDER/ for one file an index"},
 	PGM_CLI_EMIT_OPTIONS,

@@ -145,8 +145,8 @@ static bool pidfile_is_free(const struct pgm_pool_config *config, struct pgm_err
 	fclose(file);
 	if (pid <= 0 || pid == getpid() || (kill((pid_t)pid, 0) < 0 && errno == ESRCH))
 		return true;
-	return pgm_error_set(err, PGM_ERR_USAGE, "%s says that process %ld is running already", config->pidfile,
-			     pid);
+	return pgm_error_set(err, PGM_ERR_USAGE, "%s says that process %ld is running already",
+			     config->pidfile, pid);
 }
 
 /* The parent waits until the child listens, so that its exit code tells whether the pooler runs. */
@@ -167,7 +167,7 @@ static int daemonize(int *ready_fd, bool *is_parent)
 		if (read(ends[0], &byte, 1) == 1)
 			return PGM_EXIT_OK;
 		return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status)
-									       : PGM_EXIT_FAILED;
+										: PGM_EXIT_FAILED;
 	}
 	close(ends[0]);
 	setsid();

@@ -101,9 +101,9 @@ void pgm_loop_remove(struct pgm_loop *loop, struct pgm_source *source)
 }
 
 /*
- * Under load whoever we wrote to is about to answer: let it run first. What it sends meanwhile wakes nobody, and is
- * found all at once. On an idle machine this is one call that returns at once. Where little happens but a large result
- * going through, it pays to let some of it gather.
+ * Under load whoever we wrote to is about to answer: let it run first. What it sends meanwhile wakes nobody,
+ * and is found all at once. On an idle machine this is one call that returns at once. Where little happens
+ * but a large result going through, it pays to let some of it gather.
  */
 static void let_others_run(struct pgm_loop *loop)
 {

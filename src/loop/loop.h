@@ -13,11 +13,11 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 
-#define PGM_LOOP_BATCH 64     /* events fetched by one call */
-#define PGM_LOOP_BULK_BYTES ((size_t)8192) /* so much at once is part of something large */
+#define PGM_LOOP_BATCH	       64	      /* events fetched by one call */
+#define PGM_LOOP_BULK_BYTES    ((size_t)8192) /* so much at once is part of something large */
 #define PGM_LOOP_BULK_PAUSE_US 100
-#define PGM_LOOP_OUTGOING 128 /* streams written to at a batch's end */
-#define PGM_LOOP_SPARES	  128 /* buffers that are kept for the next streams that write */
+#define PGM_LOOP_OUTGOING      128 /* streams written to at a batch's end */
+#define PGM_LOOP_SPARES	       128 /* buffers that are kept for the next streams that write */
 
 struct pgm_loop;
 

@@ -1,6 +1,6 @@
 /*
- * Writes that were put off to the end of a batch of events. With io_uring they go to the kernel in one call, so
- * that the thread is not switched away after each of them; without it, one by one. Inside loop/ only.
+ * Writes that were put off to the end of a batch of events. With io_uring they go to the kernel in one call,
+ * so that the thread is not switched away after each of them; without it, one by one. Inside loop/ only.
  */
 #ifndef PGM_LOOP_OUTGOING_H
 #define PGM_LOOP_OUTGOING_H

@@ -36,7 +36,8 @@ enum pgm_stream_result {
 	PGM_STREAM_END, /* closed by the peer, or broken */
 };
 
-/* Take over a socket: makes it non-blocking, sets TCP_NODELAY, registers it. False: errno; fd is not closed. */
+/* Take over a socket: makes it non-blocking, sets TCP_NODELAY, registers it. False: errno; fd is not closed.
+ */
 bool pgm_stream_open(struct pgm_stream *stream, struct pgm_loop *loop, int fd,
 		     void (*ready)(struct pgm_source *source, uint32_t events));
 

@@ -15,10 +15,10 @@
 
 struct pgm_tls_files {
 	const char *ca_file, *cert_file, *key_file; /* NULL: none; server side needs cert and key */
-	const char *protocols;			    /* "secure", "all", "tlsv1.2,tlsv1.3": as PgBouncer's; NULL: secure */
-	const char *ciphers, *ciphers13;	    /* "default", "secure", or OpenSSL's own; NULL: default */
-	bool verify_peer;			    /* client: verify-ca and -full; server: ask clients for a certificate */
-	bool require_peer;			    /* server: refuse a client without one */
+	const char *protocols; /* "secure", "all", "tlsv1.2,tlsv1.3": as PgBouncer's; NULL: secure */
+	const char *ciphers, *ciphers13; /* "default", "secure", or OpenSSL's own; NULL: default */
+	bool verify_peer;  /* client: verify-ca and -full; server: ask clients for a certificate */
+	bool require_peer; /* server: refuse a client without one */
 };
 
 struct pgm_tls_context;
@@ -57,8 +57,8 @@ const char *pgm_tls_version(const struct pgm_tls *tls); /* "TLSv1.3" */
 const char *pgm_tls_cipher(const struct pgm_tls *tls);
 
 /*
- * The hash for channel binding tls-server-end-point (RFC 5929) of the server's certificate: ours on the server
- * side, the peer's on the other. False where there is none.
+ * The hash for channel binding tls-server-end-point (RFC 5929) of the server's certificate: ours on the
+ * server side, the peer's on the other. False where there is none.
  */
 bool pgm_tls_binding(const struct pgm_tls *tls, uint8_t hash[64], size_t *length);
 

@@ -19,8 +19,7 @@ struct pgm_conn {
 };
 
 /* Before any other statement, so that each has its limit. */
-static const char *const limits_sql =
-	PGM_CONN_MARKER "SET lock_timeout = 200; SET statement_timeout = 60000";
+static const char *const limits_sql = PGM_CONN_MARKER "SET lock_timeout = 200; SET statement_timeout = 60000";
 
 static const char *const setup_sql = PGM_CONN_MARKER
 	"SET search_path = pg_catalog; SET idle_in_transaction_session_timeout = 0; SET DateStyle = ISO; "

@@ -93,7 +93,8 @@ void pgm_pooler_use(struct pgm_pooler *pooler, struct pgm_pool_config *config)
 /* Both or none: certificates are read anew with each configuration. */
 static bool use_with_tls(struct pgm_pooler *pooler, struct pgm_pool_config *config, struct pgm_error *err)
 {
-	struct pgm_tls_context *client, *server, *old_client = pooler->client_tls, *old_server = pooler->server_tls;
+	struct pgm_tls_context *client, *server, *old_client = pooler->client_tls,
+						 *old_server = pooler->server_tls;
 	if (!pgm_pooler_make_tls(config, &client, &server, err)) {
 		pgm_pool_config_free(config);
 		return false;
@@ -111,7 +112,8 @@ static bool use_with_tls(struct pgm_pooler *pooler, struct pgm_pool_config *conf
 bool pgm_pooler_reload(struct pgm_pooler *pooler, struct pgm_error *err)
 {
 	if (!pooler->config->path)
-		return pgm_error_set(err, PGM_ERR_USAGE, "the pooler was started without a configuration file");
+		return pgm_error_set(err, PGM_ERR_USAGE,
+				     "the pooler was started without a configuration file");
 	struct pgm_config_problems problems;
 	pgm_config_problems_init(&problems);
 	struct pgm_pool_config *config = pgm_pool_config_read(pooler->config->path, &problems);

@@ -123,8 +123,8 @@ static void fail_batch(struct relay *relay)
 }
 
 /*
- * Why it is about to end, which nothing asked for. A client that has all its answers and nothing on the server is
- * done with it, though not yet unlinked: it goes on with another one.
+ * Why it is about to end, which nothing asked for. A client that has all its answers and nothing on the
+ * server is done with it, though not yet unlinked: it goes on with another one.
  */
 static bool hide_last_words(struct pgm_server *server, const struct pgm_wire_error *error)
 {
@@ -499,8 +499,8 @@ struct pgm_expect *pgm_server_expect(struct pgm_server *server, enum pgm_expect_
 		server->expects = grown;
 		server->expect_capacity = wanted;
 	}
-	struct pgm_expect *expect =
-		&server->expects[(server->expect_head + server->expect_count++) & (server->expect_capacity - 1)];
+	struct pgm_expect *expect = &server->expects[(server->expect_head + server->expect_count++) &
+						     (server->expect_capacity - 1)];
 	*expect = (struct pgm_expect){.kind = (uint8_t)kind, .flags = (uint8_t)flags};
 	return expect;
 }

@@ -167,9 +167,8 @@ static void deliver_answer(struct pgm_letter *letter, void *owner)
 	struct answer *answer = (struct answer *)letter;
 	struct pgm_worker *worker = owner;
 	struct pgm_client *client, *asker = NULL;
-	pgm_list_each(&worker->clients, client, struct pgm_client, link)
-		if (client->id == answer->client_id)
-			asker = client;
+	pgm_list_each(&worker->clients, client, struct pgm_client, link) if (client->id == answer->client_id)
+		asker = client;
 	if (asker && asker->state == PGM_CLIENT_SECRET)
 		pgm_login_secret(asker, answer->found, answer->secret, answer->failure);
 	if (answer->secret)
@@ -216,7 +215,8 @@ static struct session *session_for(struct pgm_background *background, const stru
 	*slot = (struct session){0};
 	struct pgm_address address;
 	if (!first_address(task->database, &address) &&
-	    !(resolve(task->database, task->hosts, task->port, true) && first_address(task->database, &address))) {
+	    !(resolve(task->database, task->hosts, task->port, true) &&
+	      first_address(task->database, &address))) {
 		pgm_error_set(err, PGM_ERR_CONNECT, "the host name %s cannot be resolved", task->hosts);
 		return NULL;
 	}
@@ -226,8 +226,11 @@ static struct session *session_for(struct pgm_background *background, const stru
 	pgm_buf_init(&conninfo, arena);
 	pgm_buf_add(&conninfo, task->tls);
 	add_option(&conninfo, "dbname", task->auth_dbname);
-	struct pgm_conn_options options = {.conninfo = conninfo.text, .host = address.host, .port = port,
-					   .user = task->auth_user, .password = task->auth_password};
+	struct pgm_conn_options options = {.conninfo = conninfo.text,
+					   .host = address.host,
+					   .port = port,
+					   .user = task->auth_user,
+					   .password = task->auth_password};
 	slot->conn = pgm_conn_open(&options, err);
 	slot->key = slot->conn ? strdup(key) : NULL;
 	return slot->conn && slot->key ? slot : NULL;
@@ -250,7 +253,8 @@ static bool ask(struct pgm_background *background, const struct task *task, stru
 		}
 		return false;
 	}
-	/* the name that came back must be the one that was asked for: a careless query may answer another's */
+	/* the name that came back must be the one that was asked for: a careless query may answer another's
+	 */
 	if (rows.count == 1 && rows.columns >= 2 && pgm_rows_get(&rows, 0, 0) && pgm_rows_get(&rows, 0, 1) &&
 	    strcmp(pgm_rows_get(&rows, 0, 0), task->user) == 0) {
 		answer->found = true;
@@ -373,7 +377,8 @@ static char *copy(const char *text)
 /* server_tls_... as libpq has it; free() it. */
 static char *tls_options(const struct pgm_pool_tls *tls)
 {
-	static const char *const modes[] = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"};
+	static const char *const modes[] = {"disable", "allow",	    "prefer",
+					    "require", "verify-ca", "verify-full"};
 	PGM_AUTO_ARENA arena = pgm_arena_new(0);
 	struct pgm_buf text;
 	pgm_buf_init(&text, arena);

@@ -1,7 +1,7 @@
 /*
- * What would block a worker: looking up host names, and asking a database for a user's secret. One thread does
- * it, and posts the answers to who asked. auth_query runs on sessions of this thread's own, opened by libpq
- * with a fixed search_path, never with anything of a client's, which is a parameter of the query.
+ * What would block a worker: looking up host names, and asking a database for a user's secret. One thread
+ * does it, and posts the answers to who asked. auth_query runs on sessions of this thread's own, opened by
+ * libpq with a fixed search_path, never with anything of a client's, which is a parameter of the query.
  */
 #ifndef PGM_POOL_BACKGROUND_H
 #define PGM_POOL_BACKGROUND_H

@@ -154,7 +154,8 @@ void pgm_cancel_tick(struct pgm_worker *worker)
 void pgm_cancel_forget_askers(struct pgm_worker *worker)
 {
 	struct request *request;
-	pgm_list_each(&worker->cancels, request, struct request, link) {
+	pgm_list_each(&worker->cancels, request, struct request, link)
+	{
 		free(request->asked);
 		request->asked = NULL;
 	}

@@ -110,7 +110,8 @@ void pgm_client_farewell(struct pgm_client *client)
 	uint8_t packet[256];
 	struct pgm_writer writer = pgm_writer_over(packet, sizeof(packet));
 	pgm_wire_error(&writer, &(struct pgm_wire_error){
-					.severity = "FATAL", .sqlstate = "57P01",
+					.severity = "FATAL",
+					.sqlstate = "57P01",
 					.message = "terminating connection due to administrator command"});
 	if (client->state < PGM_CLIENT_CLOSING && client->state != PGM_CLIENT_TLS && may_be_told(client))
 		(void)!pgm_stream_write(&client->stream, packet, pgm_writer_length(&writer));
@@ -133,7 +134,8 @@ void pgm_client_end(struct pgm_client *client, const char *sqlstate, const char 
 			client->user ? client->user->name : "(nouser)", client->peer, message);
 	if (sqlstate && may_be_told(client)) {
 		struct pgm_writer writer = pgm_writer_over(packet, sizeof(packet));
-		pgm_wire_error(&writer, &(struct pgm_wire_error){.severity = "FATAL", .sqlstate = sqlstate,
+		pgm_wire_error(&writer, &(struct pgm_wire_error){.severity = "FATAL",
+								 .sqlstate = sqlstate,
 								 .message = message});
 		if (!pgm_client_send(client, packet, pgm_writer_length(&writer)))
 			return;
@@ -225,8 +227,9 @@ void pgm_client_cancel_waiting(struct pgm_client *client)
 
 const char *pgm_pin_words(unsigned pins, char *out, size_t size)
 {
-	static const char *const words[] = {"listen", "temporary table", "prepared statement", "advisory lock",
-					    "holdable cursor", "setting", "sequence value", "session"};
+	static const char *const words[] = {"listen",	      "temporary table", "prepared statement",
+					    "advisory lock",  "holdable cursor", "setting",
+					    "sequence value", "session"};
 	size_t length = 0;
 	out[0] = '\0';
 	for (unsigned i = 0; i < sizeof(words) / sizeof(*words); i++)
@@ -438,7 +441,8 @@ static bool can_move(const struct pgm_client *client)
 void pgm_client_move_all(struct pgm_worker *worker)
 {
 	struct pgm_client *client;
-	pgm_list_each(&worker->movers, client, struct pgm_client, moving) {
+	pgm_list_each(&worker->movers, client, struct pgm_client, moving)
+	{
 		struct move *move = can_move(client) ? malloc(sizeof(*move)) : NULL;
 		pgm_list_remove(&worker->movers, &client->moving);
 		if (!move || !worker->move_to) {
@@ -488,7 +492,8 @@ void pgm_client_ready(struct pgm_source *source, uint32_t events)
 	if (client->state >= PGM_CLIENT_CLOSING)
 		return;
 	pgm_client_run(client);
-	/* gone while its query waits or runs, and too much is read ahead to see its end: nobody wants the answer */
+	/* gone while its query waits or runs, and too much is read ahead to see its end: nobody wants the
+	 * answer */
 	if (client->state < PGM_CLIENT_CANCEL && client->stream.hangup && client->stream.readable &&
 	    !client->terminating && !can_go_on(client))
 		pgm_client_close(client, "client unexpected eof");

@@ -12,7 +12,8 @@ enum pgm_client_state {
 	PGM_CLIENT_TLS,	    /* handshake; then FIRST */
 	PGM_CLIENT_SECRET,  /* waits for auth_query; then AUTH */
 	PGM_CLIENT_AUTH,    /* waits for the answer to our question; then WELCOME */
-	PGM_CLIENT_WELCOME, /* waits for a server to learn what to tell; then IDLE (or LINKED in session mode) */
+	PGM_CLIENT_WELCOME, /* waits for a server to learn what to tell; then IDLE (or LINKED in session mode)
+			     */
 	PGM_CLIENT_IDLE,    /* has no server; then WAITING or LINKED */
 	PGM_CLIENT_WAITING, /* in its share's queue; then LINKED */
 	PGM_CLIENT_LINKED,  /* has a server; then IDLE */
@@ -36,32 +37,33 @@ enum pgm_pin {
 
 #define PGM_CLIENT_PENDING_MAX	((size_t)64 << 10) /* read ahead while it waits */
 #define PGM_CLIENT_WHOLE_MAX	((size_t)16 << 20) /* a Query or Parse up to this is read whole */
-#define PGM_CLIENT_STREAM_BYTES ((size_t)64 << 10) /* of a longer Bind or CopyData this much must be there */
+#define PGM_CLIENT_STREAM_BYTES ((size_t)64 << 10) /* of a longer Bind or CopyData this much must be there \
+						    */
 #define PGM_CLIENT_NAMES_MAX	((size_t)64 << 20) /* bytes of statements' names and texts */
 #define PGM_CLIENT_JOURNAL_MAX	((size_t)16 << 20) /* bytes of unnamed statements that may come back */
 #define PGM_CLIENT_UNREAD_MAX	((size_t)64 << 10) /* of answers: beyond it no more is read of what it asks */
 #define PGM_CLIENT_SMALL_MAX	((size_t)1 << 20)  /* of messages that are short */
 #define PGM_CLIENT_REQUESTS_MAX 65536		   /* that are not answered yet */
 
-struct pgm_client_login; /* login.c */
+struct pgm_client_login;   /* login.c */
 struct pgm_console_client; /* console.c */
 
 struct pgm_client {
 	struct pgm_grave grave;
 	struct pgm_stream stream;
-	struct pgm_link link;	  /* in worker->clients */
-	struct pgm_link waiting;  /* in share->waiting */
-	struct pgm_link moving;	  /* in worker->movers */
-	uint64_t round;		  /* of the worker, when it last did something */
+	struct pgm_link link;	 /* in worker->clients */
+	struct pgm_link waiting; /* in share->waiting */
+	struct pgm_link moving;	 /* in worker->movers */
+	uint64_t round;		 /* of the worker, when it last did something */
 	struct pgm_worker *worker;
-	struct pgm_share *share;  /* NULL until it is known */
-	struct pgm_user *user;	  /* as it logged in, which share->pool->user need not be; NULL until then */
+	struct pgm_share *share; /* NULL until it is known */
+	struct pgm_user *user;	 /* as it logged in, which share->pool->user need not be; NULL until then */
 	struct pgm_server *server;
 	uint64_t id;
 	enum pgm_client_state state;
-	struct pgm_client_login *login; /* until it is logged in */
+	struct pgm_client_login *login;	    /* until it is logged in */
 	struct pgm_console_client *console; /* in state CONSOLE */
-	char peer[64]; /* "127.0.0.1:5312", "unix(1234)" */
+	char peer[64];			    /* "127.0.0.1:5312", "unix(1234)" */
 	struct pgm_cancel_key key;
 	bool has_key, counted;
 	bool replication;
@@ -93,7 +95,7 @@ struct pgm_client {
 	size_t journal_count, journal_capacity, journal_bytes;
 	uint32_t batch_position;	   /* of the first request behind the last Sync */
 	const struct pgm_prepared *portal; /* the statement of the last Bind; NULL: the unnamed one */
-	uint32_t bound_flags; /* enum pgm_scan_flags of all statements that were bound in this transaction */
+	uint32_t bound_flags;  /* enum pgm_scan_flags of all statements that were bound in this transaction */
 	char *custom_settings; /* names with a dot that it set: each ends with a NUL, an empty one ends all */
 	unsigned pins;	       /* enum pgm_pin */
 	uint64_t pinned_us;    /* since when it keeps its server between transactions; 0: it does not */

@@ -145,8 +145,9 @@ static void connect_server(struct pgm_share *share, struct pgm_client *client)
 	resolve_again(share->worker->pooler, pool->database);
 	if (pick_address(pool->database, atomic_load(&pool->failures), &server->address))
 		fd = socket(server->address.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int connected = fd < 0 ? -1
-			       : connect(fd, (struct sockaddr *)&server->address.address, server->address.length);
+	int connected =
+		fd < 0 ? -1
+		       : connect(fd, (struct sockaddr *)&server->address.address, server->address.length);
 	if (connected < 0 && (fd < 0 || errno != EINPROGRESS)) {
 		if (fd >= 0)
 			snprintf(why, sizeof(why), "cannot connect to %s port %d: %s", server->address.host,
@@ -281,7 +282,8 @@ static void read_tls_answer(struct pgm_server *server)
 	}
 	if (answer[0] == 'N') {
 		if (sslmode(server) >= PGM_SSL_REQUIRE)
-			login_failed(server, "08006", "the server does not support TLS, but server_tls_sslmode requires it",
+			login_failed(server, "08006",
+				     "the server does not support TLS, but server_tls_sslmode requires it",
 				     true);
 		else
 			send_startup(server);
@@ -360,8 +362,9 @@ static void logged_in(struct pgm_server *server)
 /* Waiting does not mend these, so clients are told at once. */
 static bool is_final(const char *sqlstate)
 {
-	return strncmp(sqlstate, "28", 2) == 0 || strcmp(sqlstate, "3D000") == 0 || strcmp(sqlstate, "42501") == 0 ||
-	       strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "42", 2) == 0;
+	return strncmp(sqlstate, "28", 2) == 0 || strcmp(sqlstate, "3D000") == 0 ||
+	       strcmp(sqlstate, "42501") == 0 || strncmp(sqlstate, "22", 2) == 0 ||
+	       strncmp(sqlstate, "42", 2) == 0;
 }
 
 static bool authenticate(struct pgm_server *server, const uint8_t *body, size_t length)
@@ -438,7 +441,8 @@ static void read_login(struct pgm_server *server)
 	enum pgm_stream_result result;
 	while (server->state == PGM_SERVER_LOGIN &&
 	       (result = pgm_stream_read(&server->stream, bytes + server->carry_length,
-					 LOGIN_MESSAGE_MAX * 2 - server->carry_length, &got)) != PGM_STREAM_WAIT) {
+					 LOGIN_MESSAGE_MAX * 2 - server->carry_length, &got)) !=
+		       PGM_STREAM_WAIT) {
 		if (result == PGM_STREAM_END) {
 			pgm_server_lost(server, "server closed the connection unexpectedly");
 			return;

@@ -1,7 +1,7 @@
 /*
  * From a client to its server: whole messages, looked at in the buffer they were read into and sent on from
- * there. In transaction mode statements' names are replaced by ours, a statement that the server does not have
- * is prepared on it first, and what may touch the session is noted (session.h).
+ * there. In transaction mode statements' names are replaced by ours, a statement that the server does not
+ * have is prepared on it first, and what may touch the session is noted (session.h).
  */
 #include "pool/client.h"
 #include "pool/relay.h"
@@ -154,7 +154,8 @@ static enum next query(struct front *front)
 {
 	struct pgm_client *client = front->client;
 	struct pgm_server *server = client->server;
-	struct pgm_scan scan = {.flags = PGM_SCAN_UNKNOWN | PGM_SCAN_CUSTOM_SETTING}; /* too long to be looked at */
+	struct pgm_scan scan = {.flags = PGM_SCAN_UNKNOWN |
+					 PGM_SCAN_CUSTOM_SETTING}; /* too long to be looked at */
 	const char *sql = (const char *)front->body;
 	size_t sql_length = front->there == front->total ? strnlen(sql, front->length) : 0;
 	if (sql_length)
@@ -180,7 +181,8 @@ static enum next query(struct front *front)
 	server->unnamed = 0;
 	pgm_sample_query(server, sql, sql_length);
 	struct pgm_expect *expected =
-		expect(front, PGM_EXPECT_QUERY, (scan.flags & (PGM_SCAN_DDL | PGM_SCAN_TEMP)) == PGM_SCAN_DDL ? PGM_EXPECT_DDL : 0);
+		expect(front, PGM_EXPECT_QUERY,
+		       (scan.flags & (PGM_SCAN_DDL | PGM_SCAN_TEMP)) == PGM_SCAN_DDL ? PGM_EXPECT_DDL : 0);
 	if (!expected)
 		return out_of_memory(front);
 	server->unsynced = false;
@@ -234,7 +236,8 @@ static bool make_room(struct front *front)
 		return false;
 	if (client->portal == oldest)
 		client->portal = NULL;
-	expected->prepared = pgm_prepared_hold(oldest); /* it is held again where the server passes over this */
+	expected->prepared =
+		pgm_prepared_hold(oldest); /* it is held again where the server passes over this */
 	pgm_holding_remove(&server->holding, oldest);
 	return true;
 }
@@ -319,9 +322,8 @@ static enum next parse_named(struct front *front, const char *name, const uint8_
 			       PGM_CLIENT_NAMES_MAX >> 20);
 		return NEXT_GONE;
 	}
-	struct pgm_prepared *prepared =
-		pgm_prepared_of(client->share->pool, rest, length, sql_length, client->shaping,
-				client->standard_strings);
+	struct pgm_prepared *prepared = pgm_prepared_of(client->share->pool, rest, length, sql_length,
+							client->shaping, client->standard_strings);
 	if (prepared && must_settle_sequences(front, &prepared->scan)) {
 		pgm_prepared_drop(prepared);
 		return NEXT_WAIT;
@@ -340,8 +342,7 @@ static enum next parse_named(struct front *front, const char *name, const uint8_
 	if (held)
 		return answer_locally(front, PGM_EXPECT_PARSE);
 	struct pgm_expect *expected;
-	if (!pgm_holding_add(&server->holding, prepared) ||
-	    !send_renamed(front, 0, name, prepared->name) ||
+	if (!pgm_holding_add(&server->holding, prepared) || !send_renamed(front, 0, name, prepared->name) ||
 	    !(expected = expect(front, PGM_EXPECT_PARSE, PGM_EXPECT_NAMED)))
 		return out_of_memory(front);
 	expected->prepared = prepared;
@@ -350,14 +351,15 @@ static enum next parse_named(struct front *front, const char *name, const uint8_
 }
 
 /*
- * A name that this client never gave, but that we give to statements on servers: asked for as one that there is
- * not, so that the server says so itself and another client's statement stays that client's.
+ * A name that this client never gave, but that we give to statements on servers: asked for as one that there
+ * is not, so that the server says so itself and another client's statement stays that client's.
  */
 static enum next unknown(struct front *front, enum pgm_expect_kind kind, size_t prefix, const char *name)
 {
 	char other[72];
 	snprintf(other, sizeof(other), "pgm_%.60s", name + 4);
-	return send_renamed(front, prefix, name, other) && expect(front, kind, 0) ? NEXT_MESSAGE : out_of_memory(front);
+	return send_renamed(front, prefix, name, other) && expect(front, kind, 0) ? NEXT_MESSAGE
+										  : out_of_memory(front);
 }
 
 /* Longer than what is kept: it is on this server alone, and so its client stays there. */
@@ -447,7 +449,8 @@ static enum next bind_statement(struct front *front)
 			return out_of_memory(front);
 		if (!*name && client->unnamed_id) {
 			client->bound_flags |= client->unnamed_scan.flags;
-			touch(front, &client->unnamed_scan, (const char *)client->unnamed, client->unnamed_sql);
+			touch(front, &client->unnamed_scan, (const char *)client->unnamed,
+			      client->unnamed_sql);
 		}
 	}
 	if (!cursor.bad && pgm_relay_tracks(client)) {
@@ -530,8 +533,9 @@ static enum next execute(struct front *front)
 		pgm_sample_execute(client->server, (const uint8_t *)sql, length,
 				   prepared ? prepared->body_length : client->unnamed_length);
 	/* which portal runs is not followed: any that was bound in this transaction may be it */
-	struct pgm_expect *expected =
-		expect(front, PGM_EXPECT_EXECUTE, (client->bound_flags & (PGM_SCAN_DDL | PGM_SCAN_TEMP)) == PGM_SCAN_DDL ? PGM_EXPECT_DDL : 0);
+	struct pgm_expect *expected = expect(
+		front, PGM_EXPECT_EXECUTE,
+		(client->bound_flags & (PGM_SCAN_DDL | PGM_SCAN_TEMP)) == PGM_SCAN_DDL ? PGM_EXPECT_DDL : 0);
 	if (!expected)
 		return out_of_memory(front);
 	if (length)
@@ -626,8 +630,8 @@ static enum next to_server(struct front *front)
 }
 
 /*
- * A statement that a server of this pool has taken, prepared by one more client: no server is needed to say so. True:
- * answered.
+ * A statement that a server of this pool has taken, prepared by one more client: no server is needed to say
+ * so. True: answered.
  */
 static bool parse_without_server(struct front *front)
 {
@@ -641,8 +645,8 @@ static bool parse_without_server(struct front *front)
 	    pgm_names_get(&client->names, name) || client->names.bytes + front->length > PGM_CLIENT_NAMES_MAX)
 		return false;
 	struct pgm_prepared *prepared =
-		pgm_prepared_of(client->share->pool, rest, (size_t)(cursor.end - rest), sql_length, client->shaping,
-				client->standard_strings);
+		pgm_prepared_of(client->share->pool, rest, (size_t)(cursor.end - rest), sql_length,
+				client->shaping, client->standard_strings);
 	if (!prepared || !prepared->proven || prepared->scan.flags & PGM_SCAN_SEQUENCE_READ ||
 	    !pgm_names_put(&client->names, name, prepared)) {
 		pgm_prepared_drop(prepared);
@@ -759,7 +763,8 @@ size_t pgm_frontend_messages(struct pgm_client *client, const uint8_t *bytes, si
 			(void)!must_answer_first(client);
 		if (client->barrier || length - at < PGM_WIRE_HEADER_BYTES)
 			break;
-		struct front front = {.client = client, .message = bytes + at,
+		struct front front = {.client = client,
+				      .message = bytes + at,
 				      .total = (size_t)pgm_wire_get32(bytes + at + 1) + 1,
 				      .body = bytes + at + PGM_WIRE_HEADER_BYTES};
 		enum next next = look_at_header(client, front.message[0], front.total);

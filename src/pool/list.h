@@ -1,4 +1,5 @@
-/* A doubly linked list whose links are members of its items. A zeroed list is not empty: pgm_list_init() first. */
+/* A doubly linked list whose links are members of its items. A zeroed list is not empty: pgm_list_init()
+ * first. */
 #ifndef PGM_POOL_LIST_H
 #define PGM_POOL_LIST_H
 
@@ -60,9 +61,9 @@ static inline struct pgm_link *pgm_list_last(const struct pgm_list *list)
 }
 
 /* The body may remove the item itself. */
-#define pgm_list_each(list, item, type, member)                                                                \
-	for (struct pgm_link *link_ = (list)->head.next, *next_ = link_->next;                               \
-	     link_ != &(list)->head && ((item) = pgm_container_of(link_, type, member), true);               \
+#define pgm_list_each(list, item, type, member)                                                \
+	for (struct pgm_link *link_ = (list)->head.next, *next_ = link_->next;                 \
+	     link_ != &(list)->head && ((item) = pgm_container_of(link_, type, member), true); \
 	     link_ = next_, next_ = link_->next)
 
 #endif

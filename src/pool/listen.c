@@ -101,7 +101,8 @@ static int unix_server(const struct sockaddr_un *address, socklen_t size, int ba
 static bool is_served(const struct sockaddr_un *address, socklen_t size)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool refused = fd >= 0 && connect(fd, (const struct sockaddr *)address, size) < 0 && errno == ECONNREFUSED;
+	bool refused =
+		fd >= 0 && connect(fd, (const struct sockaddr *)address, size) < 0 && errno == ECONNREFUSED;
 	bool served = fd >= 0 && !refused && errno != ENOENT;
 	if (fd >= 0)
 		close(fd);
@@ -114,7 +115,8 @@ static bool is_served(const struct sockaddr_un *address, socklen_t size)
 static int take_over_unix(const struct sockaddr_un *address, int backlog)
 {
 	struct sockaddr_un own = {.sun_family = AF_UNIX};
-	int length = snprintf(own.sun_path, sizeof(own.sun_path), "%.90s.%d", address->sun_path, (int)getpid());
+	int length =
+		snprintf(own.sun_path, sizeof(own.sun_path), "%.90s.%d", address->sun_path, (int)getpid());
 	if (length < 0 || (size_t)length >= sizeof(own.sun_path)) {
 		errno = ENAMETOOLONG;
 		return -1;
@@ -136,8 +138,9 @@ static void give_rights(struct pgm_pooler *pooler, const char *path)
 	const struct pgm_pool_config *config = pooler->config;
 	struct stat status;
 	chmod(path, (mode_t)config->unix_socket_mode);
-	struct group *group =
-		config->unix_socket_group && *config->unix_socket_group ? getgrnam(config->unix_socket_group) : NULL;
+	struct group *group = config->unix_socket_group && *config->unix_socket_group
+				      ? getgrnam(config->unix_socket_group)
+				      : NULL;
 	if (group && chown(path, (uid_t)-1, group->gr_gid) < 0)
 		pgm_log(PGM_LOG_WARNING, "cannot give %s to group %s: %s", path, config->unix_socket_group,
 			strerror(errno));
@@ -154,7 +157,8 @@ static bool listen_unix(struct pgm_pooler *pooler, struct pgm_error *err)
 	int length = snprintf(address.sun_path, sizeof(address.sun_path), "%s/.s.PGSQL.%lld",
 			      config->unix_socket_dir, (long long)config->listen_port);
 	if (length < 0 || (size_t)length >= sizeof(address.sun_path))
-		return pgm_error_set(err, PGM_ERR_USAGE, "unix_socket_dir %s is too long", config->unix_socket_dir);
+		return pgm_error_set(err, PGM_ERR_USAGE, "unix_socket_dir %s is too long",
+				     config->unix_socket_dir);
 	bool abstract = address.sun_path[0] == '@';
 	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)length + !abstract);
 	char path[sizeof(address.sun_path)];
@@ -178,7 +182,8 @@ static void remove_unix_socket(const struct pgm_pooler *pooler)
 	struct stat status;
 	if (!pooler->unix_socket_inode)
 		return;
-	snprintf(path, sizeof(path), "%s/.s.PGSQL.%lld", config->unix_socket_dir, (long long)config->listen_port);
+	snprintf(path, sizeof(path), "%s/.s.PGSQL.%lld", config->unix_socket_dir,
+		 (long long)config->listen_port);
 	if (stat(path, &status) == 0 && status.st_ino == pooler->unix_socket_inode)
 		unlink(path);
 }
@@ -210,10 +215,12 @@ static void steer(const struct pgm_pooler *pooler, uint32_t number)
 	struct sock_filter code[] = {{BPF_RET | BPF_K, 0, 0, number}};
 	struct sock_fprog program = {1, code};
 	for (size_t i = 0; i < pooler->listener_count; i++)
-		(void)!setsockopt(pooler->listeners[i], SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
+		(void)!setsockopt(pooler->listeners[i], SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program,
+				  sizeof(program));
 }
 
-/* True: clients may still come to us. Ours was the first socket on the port, if not there is another number. */
+/* True: clients may still come to us. Ours was the first socket on the port, if not there is another number.
+ */
 static bool still_steering(struct pgm_pooler *pooler)
 {
 	static const uint32_t numbers[STEER_STEPS] = {1, 1, 0, 2, 1, 0, 3, 2, 1, 0};

@@ -40,8 +40,8 @@ bool pgm_log_open(const struct pgm_pool_config *config, bool quiet, struct pgm_e
 		target.path = strdup(config->logfile);
 		int fd = target.path ? open_file(target.path) : -1;
 		if (fd < 0)
-			return pgm_error_set(err, PGM_ERR_INPUT, "cannot open log file %s: %s", config->logfile,
-					     strerror(errno));
+			return pgm_error_set(err, PGM_ERR_INPUT, "cannot open log file %s: %s",
+					     config->logfile, strerror(errno));
 		atomic_store(&target.fd, fd);
 	} else if (quiet) {
 		atomic_store(&target.fd, -1);
@@ -64,7 +64,8 @@ void pgm_log_verbose(int verbose)
 	atomic_store(&target.verbose, verbose);
 }
 
-static size_t json_line(char *line, size_t size, const char *at, enum pgm_log_level level, const char *message)
+static size_t json_line(char *line, size_t size, const char *at, enum pgm_log_level level,
+			const char *message)
 {
 	json_t *object = json_pack("{s:s, s:s, s:i, s:s%}", "time", at, "level", level_names[level], "pid",
 				   (int)getpid(), "message", message, strlen(message));

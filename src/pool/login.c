@@ -1,6 +1,6 @@
 /*
- * A client from its first byte to ReadyForQuery. Nothing it sends reaches a server before it is known who it is:
- * secrets are looked up on a session of the background thread's own, with the name as a parameter.
+ * A client from its first byte to ReadyForQuery. Nothing it sends reaches a server before it is known who it
+ * is: secrets are looked up on a session of the background thread's own, with the name as a parameter.
  */
 #include "pool/background.h"
 #include "pool/cancel.h"
@@ -128,7 +128,8 @@ static uint8_t *make_welcome(const struct pgm_client *client, size_t *length)
 	pgm_writer_bytes(&writer, client->key.secret, client->key.length);
 	pgm_writer_end(&writer);
 	if (notice && *notice)
-		pgm_wire_notice(&writer, &(struct pgm_wire_error){.severity = "NOTICE", .sqlstate = "00000",
+		pgm_wire_notice(&writer, &(struct pgm_wire_error){.severity = "NOTICE",
+								  .sqlstate = "00000",
 								  .message = notice});
 	pgm_wire_ready(&writer, 'I');
 	*length = pgm_writer_length(&writer);
@@ -230,8 +231,9 @@ static bool admit(struct pgm_client *client)
 	const struct pgm_pool_config *config = pooler->config;
 	struct pgm_database *database = client->share->pool->database;
 	const struct pgm_config_user *user = pgm_config_user_find(config, client->user->name);
-	int64_t most_database = limit_of(database->config ? database->config->max_db_client_connections : PGM_UNSET,
-					 config->max_db_client_connections);
+	int64_t most_database =
+		limit_of(database->config ? database->config->max_db_client_connections : PGM_UNSET,
+			 config->max_db_client_connections);
 	int64_t most_user = limit_of(user ? user->max_user_client_connections : PGM_UNSET,
 				     config->max_user_client_connections);
 	if (!pgm_take_below(&pooler->client_count, config->max_client_conn)) {
@@ -320,8 +322,11 @@ static const struct pgm_hba_rule *find_rule(const struct pgm_client *client)
 	    (!client->stream.unix_socket &&
 	     getpeername(client->stream.source.fd, (struct sockaddr *)&address, &size) < 0))
 		return NULL;
-	struct pgm_hba_client asks = {.address = (struct sockaddr *)&address, .tls = client->stream.tls,
-				      .physical_replication = client->replication && !client->replication_database, .database = login->database,
+	struct pgm_hba_client asks = {.address = (struct sockaddr *)&address,
+				      .tls = client->stream.tls,
+				      .physical_replication =
+					      client->replication && !client->replication_database,
+				      .database = login->database,
 				      .user = login->user};
 	return pgm_hba_match(config->hba, &asks);
 }
@@ -359,14 +364,15 @@ static void begin_auth(struct pgm_client *client)
 		if (peer_fits(client))
 			authenticated(client);
 		else
-			pgm_client_end(client, "28000", "Peer authentication failed for user \"%s\"", login->user);
+			pgm_client_end(client, "28000", "Peer authentication failed for user \"%s\"",
+				       login->user);
 		return;
 	}
 	login->auth_begun = true;
 	login->auth.cert_matches = login->type == PGM_AUTH_CERT && certificate_fits(client);
 	enum pgm_auth_verdict verdict = pgm_client_auth_begin(
-		&login->auth, login->type, login->user, login->secret, login->binding_length ? login->binding : NULL,
-		login->binding_length, &writer);
+		&login->auth, login->type, login->user, login->secret,
+		login->binding_length ? login->binding : NULL, login->binding_length, &writer);
 	take_verdict(client, verdict, &writer);
 }
 
@@ -456,8 +462,8 @@ static bool negotiate(struct pgm_client *client, const struct pgm_first_packet *
 	    !packet->unknown_option_count)
 		return true;
 	struct pgm_writer writer = pgm_writer_over(message, sizeof(message));
-	uint32_t agreed = packet->protocol >= PGM_WIRE_PROTOCOL_3_2 ? PGM_WIRE_PROTOCOL_3_2
-								    : PGM_WIRE_PROTOCOL_3_0;
+	uint32_t agreed =
+		packet->protocol >= PGM_WIRE_PROTOCOL_3_2 ? PGM_WIRE_PROTOCOL_3_2 : PGM_WIRE_PROTOCOL_3_0;
 	pgm_writer_begin(&writer, PGM_BE_NEGOTIATE);
 	pgm_writer_u32(&writer, agreed);
 	pgm_writer_u32(&writer, (uint32_t)packet->unknown_option_count);
@@ -473,7 +479,8 @@ static void take_startup(struct pgm_client *client, const struct pgm_first_packe
 	struct pgm_pooler *pooler = client->worker->pooler;
 	const struct pgm_pool_config *config = pooler->config;
 	bool console = pgm_console_is(packet->database);
-	if (!client->stream.tls && !client->stream.unix_socket && config->client_tls.mode >= PGM_SSL_REQUIRE) {
+	if (!client->stream.tls && !client->stream.unix_socket &&
+	    config->client_tls.mode >= PGM_SSL_REQUIRE) {
 		pgm_client_end(client, "28000", "SSL required");
 		return;
 	}
@@ -522,8 +529,8 @@ static void start_tls(struct pgm_client *client, bool direct)
 		pgm_client_close(client, "client connection broke");
 		return;
 	}
-	client->stream.tls = pgm_tls_new(client->worker->pooler->client_tls, client->stream.source.fd, NULL, false,
-					 direct);
+	client->stream.tls = pgm_tls_new(client->worker->pooler->client_tls, client->stream.source.fd, NULL,
+					 false, direct);
 	if (!client->stream.tls) {
 		pgm_client_close(client, "out of memory");
 		return;
@@ -615,8 +622,8 @@ static void handshake(struct pgm_client *client)
 		pgm_loop_want_write(&client->worker->loop, &client->stream.source, true);
 		return;
 	default:
-		pgm_log(PGM_LOG_WARNING, "C-%llu: %s: TLS handshake failed: %s", (unsigned long long)client->id,
-			client->peer, pgm_tls_why(client->stream.tls));
+		pgm_log(PGM_LOG_WARNING, "C-%llu: %s: TLS handshake failed: %s",
+			(unsigned long long)client->id, client->peer, pgm_tls_why(client->stream.tls));
 		pgm_client_close(client, "TLS handshake failed");
 	}
 }
@@ -647,14 +654,14 @@ static bool authentication_message(struct pgm_client *client)
 		return false;
 	}
 	if (login->bytes[0] != PGM_FE_PASSWORD) {
-		pgm_client_end(client, "08P01", "expected password response, got message type %d", login->bytes[0]);
+		pgm_client_end(client, "08P01", "expected password response, got message type %d",
+			       login->bytes[0]);
 		return false;
 	}
 	if (login->length < total)
 		return false;
-	enum pgm_auth_verdict verdict =
-		pgm_client_auth_step(&login->auth, login->bytes + PGM_WIRE_HEADER_BYTES,
-				     total - PGM_WIRE_HEADER_BYTES, &writer);
+	enum pgm_auth_verdict verdict = pgm_client_auth_step(
+		&login->auth, login->bytes + PGM_WIRE_HEADER_BYTES, total - PGM_WIRE_HEADER_BYTES, &writer);
 	/* what came behind it waits until it is known who this is */
 	size_t extra = login->length - total;
 	if (extra && verdict == PGM_AUTH_OK) {

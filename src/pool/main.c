@@ -37,7 +37,8 @@ static void raise_file_limit(const struct pgm_pool_config *config)
 		return;
 	rlim_t wanted = (rlim_t)config->max_client_conn * 2 + 1024;
 	if (limit.rlim_cur < wanted) {
-		limit.rlim_cur = limit.rlim_max == RLIM_INFINITY || wanted < limit.rlim_max ? wanted : limit.rlim_max;
+		limit.rlim_cur =
+			limit.rlim_max == RLIM_INFINITY || wanted < limit.rlim_max ? wanted : limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}
 	if (limit.rlim_cur < (rlim_t)config->max_client_conn + 64)
@@ -53,14 +54,15 @@ static bool write_pidfile(const struct pgm_pool_config *config, struct pgm_error
 	bool written = file && fprintf(file, "%d\n", (int)getpid()) > 0;
 	if (file && fclose(file) != 0)
 		written = false;
-	return written || pgm_error_set(err, PGM_ERR_INPUT, "cannot write %s: %s", config->pidfile, strerror(errno));
+	return written ||
+	       pgm_error_set(err, PGM_ERR_INPUT, "cannot write %s: %s", config->pidfile, strerror(errno));
 }
 
 static bool start(struct pgm_pooler *pooler, struct pgm_error *err)
 {
 	const struct pgm_pool_config *config = pooler->config;
-	if (!pgm_pooler_make_tls(config, &pooler->client_tls, &pooler->server_tls, err) || !pgm_listen_open(pooler, err) ||
-	    !write_pidfile(config, err))
+	if (!pgm_pooler_make_tls(config, &pooler->client_tls, &pooler->server_tls, err) ||
+	    !pgm_listen_open(pooler, err) || !write_pidfile(config, err))
 		return false;
 	if (!pgm_loop_init(&pooler->control, pooler, err) || !pgm_console_start(pooler, err) ||
 	    !(pooler->background = pgm_background_start(pooler, err)))
@@ -82,10 +84,12 @@ static void reload(struct pgm_pooler *pooler)
 {
 	struct pgm_error err = {0};
 	char state[64];
-	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)pgm_loop_clock_us());
+	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%llu",
+		 (unsigned long long)pgm_loop_clock_us());
 	pgm_notify_service(state);
 	if (!pgm_pooler_reload(pooler, &err))
-		pgm_log(PGM_LOG_ERROR, "the configuration is not reloaded, the old one stays: %s", err.message);
+		pgm_log(PGM_LOG_ERROR, "the configuration is not reloaded, the old one stays: %s",
+			err.message);
 	pgm_notify_service("READY=1");
 }
 
@@ -137,10 +141,10 @@ static bool has_clients(const struct pgm_worker *worker)
 {
 	const struct pgm_client *client;
 	uint64_t now = pgm_loop_clock_us();
-	pgm_list_each(&worker->clients, client, struct pgm_client, link)
-		if (client->state != PGM_CLIENT_CONSOLE && client->state < PGM_CLIENT_CLOSING &&
-		    (client->state >= PGM_CLIENT_WELCOME || now - client->connected_us < LOGIN_PATIENCE_US))
-			return true;
+	pgm_list_each(&worker->clients, client, struct pgm_client,
+		      link) if (client->state != PGM_CLIENT_CONSOLE && client->state < PGM_CLIENT_CLOSING &&
+				(client->state >= PGM_CLIENT_WELCOME ||
+				 now - client->connected_us < LOGIN_PATIENCE_US)) return true;
 	return false;
 }
 
@@ -165,7 +169,7 @@ static bool has_ended(struct pgm_pooler *pooler)
 	pgm_pooler_lock_all(pooler);
 	for (unsigned w = 0; w < pooler->worker_count && !busy; w++)
 		busy = state == PGM_POOLER_WAIT_CLIENTS ? has_clients(pooler->workers[w])
-							 : has_busy_servers(pooler->workers[w]);
+							: has_busy_servers(pooler->workers[w]);
 	pgm_pooler_unlock_all(pooler);
 	return !busy;
 }
@@ -245,8 +249,10 @@ static void announce(const struct pgm_pooler *pooler)
 {
 	const struct pgm_pool_config *config = pooler->config;
 	pgm_log(PGM_LOG_NOTICE, "pgmend " PGM_VERSION " pools with %u workers, listening on %s port %lld%s%s",
-		pooler->worker_count, config->listen_addr && *config->listen_addr ? config->listen_addr : "no address",
-		(long long)config->listen_port, config->unix_socket_dir && *config->unix_socket_dir ? " and in " : "",
+		pooler->worker_count,
+		config->listen_addr && *config->listen_addr ? config->listen_addr : "no address",
+		(long long)config->listen_port,
+		config->unix_socket_dir && *config->unix_socket_dir ? " and in " : "",
 		config->unix_socket_dir ? config->unix_socket_dir : "");
 }
 

@@ -76,8 +76,8 @@ static void configure_pool(struct pgm_pooler *pooler, struct pgm_pool *pool)
 	if (user && user->reserve_pool_size != PGM_UNSET)
 		pool->reserve = (int)user->reserve_pool_size;
 	pool->server_lifetime_us = given(database->server_lifetime_ms, config->server_lifetime_ms) * 1000;
-	pool->query_timeout_ms =
-		given(user ? user->query_timeout_ms : PGM_UNSET, given(database->query_timeout_ms, PGM_UNSET));
+	pool->query_timeout_ms = given(user ? user->query_timeout_ms : PGM_UNSET,
+				       given(database->query_timeout_ms, PGM_UNSET));
 }
 
 struct pgm_pool *pgm_pooler_pool(struct pgm_pooler *pooler, struct pgm_database *database, const char *user)
@@ -159,8 +159,9 @@ static bool same_text(const char *one, const char *other)
 /* Whether connections made under the one are as good under the other. */
 static bool same_target(const struct pgm_config_database *one, const struct pgm_config_database *other)
 {
-	return same_text(one->host, other->host) && one->port == other->port && same_text(one->dbname, other->dbname) &&
-	       same_text(one->user, other->user) && same_text(one->password, other->password) &&
+	return same_text(one->host, other->host) && one->port == other->port &&
+	       same_text(one->dbname, other->dbname) && same_text(one->user, other->user) &&
+	       same_text(one->password, other->password) &&
 	       same_text(one->connect_query, other->connect_query) &&
 	       same_text(one->client_encoding, other->client_encoding) &&
 	       same_text(one->datestyle, other->datestyle) && same_text(one->timezone, other->timezone) &&
@@ -238,8 +239,8 @@ static bool take(const struct pgm_pooler *pooler, struct pgm_pool *pool, bool st
 		return false;
 	if (pgm_take_below(&pool->servers, pool->size + (starving ? pool->reserve : 0))) {
 		if (starving && atomic_load(&pool->servers) > pool->size)
-			pgm_log(PGM_LOG_DEBUG, "%s/%s: taking connection from reserve_pool", pool->database->name,
-				pool->user);
+			pgm_log(PGM_LOG_DEBUG, "%s/%s: taking connection from reserve_pool",
+				pool->database->name, pool->user);
 		return true;
 	}
 	atomic_fetch_sub(&pool->database->connections, 1);
@@ -254,7 +255,8 @@ bool pgm_pool_take(struct pgm_pooler *pooler, struct pgm_pool *pool, bool starvi
 				  pooler->config->max_user_connections);
 	if (most_user <= 0)
 		return take(pooler, pool, starving);
-	/* a user's connections are those of several pools: no other worker may take one between look and act */
+	/* a user's connections are those of several pools: no other worker may take one between look and act
+	 */
 	pthread_mutex_lock(&pooler->lock);
 	bool taken = user_connections(pooler, pool->user) < most_user && take(pooler, pool, starving);
 	pthread_mutex_unlock(&pooler->lock);
@@ -302,8 +304,8 @@ static bool grow_slots(struct pgm_pooler *pooler)
 	return true;
 }
 
-bool pgm_cancel_register(struct pgm_pooler *pooler, struct pgm_cancel_key *key, uint32_t pid, bool long_secret,
-			 unsigned worker, uint64_t client_id)
+bool pgm_cancel_register(struct pgm_pooler *pooler, struct pgm_cancel_key *key, uint32_t pid,
+			 bool long_secret, unsigned worker, uint64_t client_id)
 {
 	bool done = false;
 	key->length = long_secret ? PGM_CANCEL_SECRET_BYTES : 4;
@@ -340,8 +342,8 @@ void pgm_cancel_forget(struct pgm_pooler *pooler, const struct pgm_cancel_key *k
 		     next = (next + 1) & mask) {
 			struct pgm_cancel_slot moved = pooler->cancel_slots[next];
 			pooler->cancel_slots[next].key.length = 0;
-			pooler->cancel_slots[slot_of(pooler, moved.key.pid, moved.key.secret, moved.key.length)] =
-				moved;
+			pooler->cancel_slots[slot_of(pooler, moved.key.pid, moved.key.secret,
+						     moved.key.length)] = moved;
 		}
 	}
 	pthread_mutex_unlock(&pooler->lock);
@@ -360,7 +362,8 @@ bool pgm_cancel_find(struct pgm_pooler *pooler, uint32_t pid, const uint8_t *sec
 	bool found = false;
 	pthread_mutex_lock(&pooler->lock);
 	if (pooler->cancel_capacity && length > 0) {
-		const struct pgm_cancel_slot *slot = &pooler->cancel_slots[slot_of(pooler, pid, secret, length)];
+		const struct pgm_cancel_slot *slot =
+			&pooler->cancel_slots[slot_of(pooler, pid, secret, length)];
 		found = slot->key.length;
 		*worker = slot->worker;
 		*client_id = slot->client_id;

@@ -39,7 +39,7 @@ struct pgm_database {
 	_Atomic int connections;		  /* servers, of all its pools */
 	_Atomic int clients;
 	_Atomic bool paused, disabled;
-	_Atomic bool wait_close; /* WAIT_CLOSE waits */
+	_Atomic bool wait_close;    /* WAIT_CLOSE waits */
 	_Atomic uint64_t reconnect; /* servers of an older number are closed when they are released */
 	pthread_mutex_t lock;	    /* of the addresses */
 	struct pgm_address addresses[PGM_POOL_HOSTS_MAX];
@@ -60,8 +60,8 @@ struct pgm_user {
 struct pgm_login_failure {
 	char sqlstate[6];
 	char message[512];
-	uint64_t at_us;	 /* 0: the last one succeeded */
-	bool final; /* waiting will not mend it: wrong password, no such database */
+	uint64_t at_us; /* 0: the last one succeeded */
+	bool final;	/* waiting will not mend it: wrong password, no such database */
 };
 
 struct pgm_pool {
@@ -74,15 +74,16 @@ struct pgm_pool {
 	int64_t server_lifetime_us, query_timeout_ms;
 	const struct pgm_config_user *user_config; /* or NULL */
 
-	_Atomic int servers; /* connecting ones included */
-	_Atomic int waiting; /* clients, in all workers */
+	_Atomic int servers;	   /* connecting ones included */
+	_Atomic int waiting;	   /* clients, in all workers */
 	_Atomic unsigned failures; /* to connect, one after the other */
 	struct {
-		_Atomic uint64_t oldest_wait_us; /* when the client at the head of this worker's queue came; 0: none */
-		_Atomic int idle;		 /* servers that this worker could hand over */
+		_Atomic uint64_t
+			oldest_wait_us; /* when the client at the head of this worker's queue came; 0: none */
+		_Atomic int idle;	/* servers that this worker could hand over */
 	} at[PGM_POOL_WORKERS_MAX];
 
-	pthread_mutex_t lock; /* of what follows */
+	pthread_mutex_t lock;		 /* of what follows */
 	const struct pgm_pairs *reports; /* of the newest server; NULL: none yet */
 	char *secret;			 /* plain or md5, of the client or the configuration; NULL: none */
 	bool have_keys;
@@ -112,7 +113,7 @@ enum pgm_pooler_state {
 struct pgm_pooler {
 	struct pgm_pool_config *config; /* changes under admin_lock and all workers' locks */
 	uint64_t started_us;
-	int64_t started_at; /* seconds since 1970 */
+	int64_t started_at;	    /* seconds since 1970 */
 	pthread_mutex_t admin_lock; /* whoever reads or changes all workers */
 	struct pgm_worker *workers[PGM_POOL_WORKERS_MAX];
 	unsigned worker_count;
@@ -142,8 +143,8 @@ struct pgm_pooler {
 };
 
 /*
- * Run until it is told to end: 0, or -1 and an error where it could not start. Takes config over. ready_fd (or
- * -1) gets a byte when it listens. Once in a process.
+ * Run until it is told to end: 0, or -1 and an error where it could not start. Takes config over. ready_fd
+ * (or -1) gets a byte when it listens. Once in a process.
  */
 int pgm_pool_main(struct pgm_pool_config *config, int ready_fd, struct pgm_error *err);
 
@@ -163,7 +164,8 @@ void pgm_notify_service(const char *state);
 struct pgm_database *pgm_pooler_database(struct pgm_pooler *pooler, const char *name);
 struct pgm_pool *pgm_pooler_pool(struct pgm_pooler *pooler, struct pgm_database *database, const char *user);
 struct pgm_user *pgm_pooler_user(struct pgm_pooler *pooler, const char *name); /* NULL: out of memory */
-/* Settings of databases and pools after the configuration changed from old; the caller holds all workers' locks. */
+/* Settings of databases and pools after the configuration changed from old; the caller holds all workers'
+ * locks. */
 void pgm_pooler_configure(struct pgm_pooler *pooler, const struct pgm_pool_config *old);
 
 /* Take one connection of the budget: false where the pool, its database or its user has all it may have.
@@ -184,8 +186,8 @@ struct pgm_cancel_key {
 	uint8_t secret[PGM_CANCEL_SECRET_BYTES];
 };
 /* Makes a key that no other client has (pid 0: invents one). */
-bool pgm_cancel_register(struct pgm_pooler *pooler, struct pgm_cancel_key *key, uint32_t pid, bool long_secret,
-			 unsigned worker, uint64_t client_id);
+bool pgm_cancel_register(struct pgm_pooler *pooler, struct pgm_cancel_key *key, uint32_t pid,
+			 bool long_secret, unsigned worker, uint64_t client_id);
 void pgm_cancel_forget(struct pgm_pooler *pooler, const struct pgm_cancel_key *key);
 void pgm_cancel_move(struct pgm_pooler *pooler, const struct pgm_cancel_key *key, unsigned worker);
 bool pgm_cancel_find(struct pgm_pooler *pooler, uint32_t pid, const uint8_t *secret, size_t length,

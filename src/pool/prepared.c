@@ -34,7 +34,8 @@ bool pgm_journal_note(struct pgm_client *client, const char *name)
 	struct pgm_server *server = client->server;
 	if (server->expect_count == 0)
 		pgm_journal_clear(client);
-	/* the first request of a batch is undone only by its own failure, which pgm_relay_parse_failed() sees to */
+	/* the first request of a batch is undone only by its own failure, which pgm_relay_parse_failed() sees
+	 * to */
 	if (!name && server->expect_count == 0)
 		return true;
 	if (client->journal_count == client->journal_capacity) {
@@ -232,7 +233,8 @@ static void log_slow(const struct pgm_client *client, const struct pgm_expect *e
 		     const struct pgm_profile_call *call)
 {
 	const struct pgm_pool *pool = client->share->pool;
-	const char *application = client->settings ? pgm_pairs_get(client->settings, "application_name") : NULL;
+	const char *application =
+		client->settings ? pgm_pairs_get(client->settings, "application_name") : NULL;
 	char line[2048];
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);

@@ -34,7 +34,8 @@ struct pgm_profile_entry; /* opaque to the pooler: it keeps pointers only within
 struct pgm_profile *pgm_profile_new(size_t entries_max);
 void pgm_profile_free(struct pgm_profile *profile);
 
-/* Goes up whenever an entry is pushed out: pointers to entries that were found before may be another's then. */
+/* Goes up whenever an entry is pushed out: pointers to entries that were found before may be another's then.
+ */
 uint64_t pgm_profile_generation(const struct pgm_profile *profile);
 
 /*
@@ -65,7 +66,8 @@ struct pgm_profile_call {
 	size_t parameter_type_count;
 	const char *sql; /* the text as it came */
 	size_t sql_length;
-	uint32_t client_burst; /* how often in a row this client ran this fingerprint in this transaction or burst */
+	uint32_t client_burst; /* how often in a row this client ran this fingerprint in this transaction or
+				  burst */
 };
 void pgm_profile_add(struct pgm_profile *profile, struct pgm_profile_entry *entry,
 		     const struct pgm_profile_call *call);
@@ -79,14 +81,14 @@ void pgm_profile_transaction(struct pgm_profile *profile, const char *database, 
 
 /* ---- the reader's side ---- */
 
-#define PGM_PROFILE_SAMPLES	16   /* texts with values, drawn at random from those that were looked at */
-#define PGM_PROFILE_SLOWEST	3
-#define PGM_PROFILE_SQLSTATES	8    /* the first that came; others count in errors alone */
-#define PGM_PROFILE_VALUES	8    /* positions of values that are counted */
-#define PGM_PROFILE_TOP		8    /* values that are told apart at one of them */
-#define PGM_PROFILE_VALUE_MAX	48   /* bytes of a value as a literal; longer ones are not told apart */
-#define PGM_PROFILE_TEXT_MAX	8192 /* bytes of a statement; what is longer is cut and has no samples */
-#define PGM_PROFILE_BURST	10   /* so often in a row in one transaction or burst is N+1 */
+#define PGM_PROFILE_SAMPLES   16 /* texts with values, drawn at random from those that were looked at */
+#define PGM_PROFILE_SLOWEST   3
+#define PGM_PROFILE_SQLSTATES 8	   /* the first that came; others count in errors alone */
+#define PGM_PROFILE_VALUES    8	   /* positions of values that are counted */
+#define PGM_PROFILE_TOP	      8	   /* values that are told apart at one of them */
+#define PGM_PROFILE_VALUE_MAX 48   /* bytes of a value as a literal; longer ones are not told apart */
+#define PGM_PROFILE_TEXT_MAX  8192 /* bytes of a statement; what is longer is cut and has no samples */
+#define PGM_PROFILE_BURST     10   /* so often in a row in one transaction or burst is N+1 */
 
 struct pgm_profile_top {
 	char literal[PGM_PROFILE_VALUE_MAX]; /* "'pending'", "12", "NULL" */
@@ -149,8 +151,8 @@ void pgm_profile_merge_add(struct pgm_profile_merge *merge, const struct pgm_pro
 struct pgm_profile_snapshot *pgm_profile_merge_end(struct pgm_profile_merge *merge);
 
 /* The same of profiles that nobody writes to just now. */
-struct pgm_profile_snapshot *pgm_profile_snapshot(struct pgm_arena *arena, struct pgm_profile *const *profiles,
-						  size_t count);
+struct pgm_profile_snapshot *pgm_profile_snapshot(struct pgm_arena *arena,
+						  struct pgm_profile *const *profiles, size_t count);
 
 /*
  * Write a snapshot in the format of docs/profile.md: to a file beside it first, mode 0600, then renamed.

@@ -11,8 +11,8 @@
  * request of its batch fails, the server passes over this one, and the change is undone.
  */
 struct pgm_journal {
-	uint32_t position; /* of the request in the server's ring */
-	char *name;	   /* NULL: the unnamed statement */
+	uint32_t position;	  /* of the request in the server's ring */
+	char *name;		  /* NULL: the unnamed statement */
 	struct pgm_prepared *old; /* held; NULL: there was none */
 	uint8_t *unnamed;
 	size_t unnamed_length, unnamed_sql;
@@ -53,8 +53,8 @@ void pgm_relay_profile(struct pgm_client *client, struct pgm_server *server, str
 		       uint64_t elapsed_us, bool failed, const char *sqlstate);
 
 /*
- * Values for the profile (sample.c). Each before its request is put into the ring: a simple query; the first request
- * of an extended batch; Bind's body after the names; Execute with the Parse body of what was bound.
+ * Values for the profile (sample.c). Each before its request is put into the ring: a simple query; the first
+ * request of an extended batch; Bind's body after the names; Execute with the Parse body of what was bound.
  */
 void pgm_sample_query(struct pgm_server *server, const char *sql, size_t length);
 void pgm_sample_begin(struct pgm_server *server);

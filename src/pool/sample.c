@@ -1,7 +1,7 @@
 /*
- * The values of a statement that runs, for the profile's samples and the slow log: a copy of the text or of Bind's
- * parameters, made while the request is passed on. One for each server, for the first request of a batch; in a buffer
- * that is made once.
+ * The values of a statement that runs, for the profile's samples and the slow log: a copy of the text or of
+ * Bind's parameters, made while the request is passed on. One for each server, for the first request of a
+ * batch; in a buffer that is made once.
  */
 #include "pool/relay.h"
 

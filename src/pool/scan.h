@@ -82,8 +82,8 @@ void pgm_scan_custom_settings(const char *sql, size_t length, bool standard_stri
 			      size_t scratch_size, void (*each)(void *data, const char *name), void *data);
 
 /*
- * The same for what stands in the text's strings: the body of a DO block, a text that it executes. False: some
- * name there cannot be known.
+ * The same for what stands in the text's strings: the body of a DO block, a text that it executes. False:
+ * some name there cannot be known.
  */
 bool pgm_scan_hidden_settings(const char *sql, size_t length, bool standard_strings,
 			      void (*each)(void *data, const char *name), void *data);

@@ -184,7 +184,8 @@ static bool look_inside(const char *sql, size_t length, bool standard_strings, u
 	struct pgm_scan_lexer lexer = pgm_scan_lexer_over(sql, length, standard_strings);
 	struct pgm_scan_token token;
 	bool known = true;
-	for (pgm_scan_next(&lexer, &token); token.kind != PGM_SCAN_END && known; pgm_scan_next(&lexer, &token)) {
+	for (pgm_scan_next(&lexer, &token); token.kind != PGM_SCAN_END && known;
+	     pgm_scan_next(&lexer, &token)) {
 		if (token.kind != PGM_SCAN_STRING)
 			continue;
 		size_t inner_length;
@@ -201,7 +202,8 @@ static bool look_inside(const char *sql, size_t length, bool standard_strings, u
 					.data = data};
 		find_all(&finder);
 		known = !(scan.flags & PGM_SCAN_CUSTOM_SETTING) &&
-			(depth == 0 || look_inside(inner, inner_length, standard_strings, depth - 1, each, data));
+			(depth == 0 ||
+			 look_inside(inner, inner_length, standard_strings, depth - 1, each, data));
 		free(inner);
 	}
 	return known;

@@ -1,6 +1,6 @@
 /*
- * Sending to a client's server: what is gathered while the client's messages are looked at, and messages of our
- * own between them.
+ * Sending to a client's server: what is gathered while the client's messages are looked at, and messages of
+ * our own between them.
  */
 #include "pool/relay.h"
 

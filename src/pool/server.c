@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Between two tries, at most: short, so that clients are served at once when PostgreSQL is back, and one try of a
- * worker is no burden to it. */
+/* Between two tries, at most: short, so that clients are served at once when PostgreSQL is back, and one try
+ * of a worker is no burden to it. */
 #define CONNECT_PAUSE_MS 500
 
 void pgm_server_ready(struct pgm_source *source, uint32_t events)
@@ -73,7 +73,6 @@ void pgm_server_move(struct pgm_server *server, enum pgm_server_state state)
 			      (int)server->share->idle.count, memory_order_relaxed);
 }
 
-
 void pgm_server_unhold(struct pgm_server *server)
 {
 	assert(server->cancels);
@@ -92,8 +91,8 @@ void pgm_server_close(struct pgm_server *server, const char *reason)
 	if (server->state == PGM_SERVER_DEAD)
 		return;
 	assert(!server->client);
-	pgm_log(PGM_LOG_DEBUG, "S-%llu: %s/%s: closing because: %s (age=%llus)", (unsigned long long)server->id,
-		share->pool->database->name, share->pool->user, reason,
+	pgm_log(PGM_LOG_DEBUG, "S-%llu: %s/%s: closing because: %s (age=%llus)",
+		(unsigned long long)server->id, share->pool->database->name, share->pool->user, reason,
 		(unsigned long long)((loop->now_us - server->connected_us) / 1000000));
 	if (server->state >= PGM_SERVER_IDLE && !server->stream.hangup) {
 		static const uint8_t terminate[] = {PGM_FE_TERMINATE, 0, 0, 0, 4};
@@ -131,8 +130,8 @@ void pgm_server_lost(struct pgm_server *server, const char *why)
 	if (server->last_words.message[0])
 		why = server->last_words.message;
 	pgm_log(logged_in && !client ? PGM_LOG_DEBUG : PGM_LOG_WARNING, "S-%llu: %s/%s: %s",
-		(unsigned long long)server->id, server->share->pool->database->name, server->share->pool->user,
-		why);
+		(unsigned long long)server->id, server->share->pool->database->name,
+		server->share->pool->user, why);
 	char message[512], sqlstate[6];
 	snprintf(message, sizeof(message), "%s", why);
 	snprintf(sqlstate, sizeof(sqlstate), "%s",
@@ -169,8 +168,9 @@ void pgm_server_failed(struct pgm_server *server, const char *sqlstate, const ch
 	int64_t most_ms = server->share->worker->pooler->config->server_login_retry_ms;
 	if (most_ms > CONNECT_PAUSE_MS || most_ms <= 0)
 		most_ms = CONNECT_PAUSE_MS;
-	server->share->next_connect_us = server->share->worker->loop.now_us +
-					 (uint64_t)(pgm_clock_backoff_ms((int)in_row, 50, (double)most_ms) * 1000);
+	server->share->next_connect_us =
+		server->share->worker->loop.now_us +
+		(uint64_t)(pgm_clock_backoff_ms((int)in_row, 50, (double)most_ms) * 1000);
 }
 
 void pgm_server_link(struct pgm_server *server, struct pgm_client *client)
@@ -211,9 +211,10 @@ void pgm_server_abandon(struct pgm_server *server)
 	client->server = NULL;
 	server->client = NULL;
 	server->released_us = server->share->worker->loop.now_us;
-	bool resting = server->expect_count == 0 && !server->skip && !server->carry_length && !server->copy_in &&
-		       !server->unsynced && !server->skip_to_sync && server->job == PGM_JOB_NONE &&
-		       pgm_stream_waiting(&server->stream) == 0 && !client->stream_left && !client->replication;
+	bool resting = server->expect_count == 0 && !server->skip && !server->carry_length &&
+		       !server->copy_in && !server->unsynced && !server->skip_to_sync &&
+		       server->job == PGM_JOB_NONE && pgm_stream_waiting(&server->stream) == 0 &&
+		       !client->stream_left && !client->replication;
 	if (resting) {
 		pgm_server_clean(server);
 		return;
@@ -232,9 +233,9 @@ static const char *stale(const struct pgm_server *server)
 	if (server->reconnect != atomic_load(&pool->database->reconnect) || !pool->database->config)
 		return "database configuration changed";
 	/* 0: after its first use */
-	if (pool->server_lifetime_us
-		    ? server->share->worker->loop.now_us - server->connected_us > (uint64_t)pool->server_lifetime_us
-		    : server->linked_us > 0)
+	if (pool->server_lifetime_us ? server->share->worker->loop.now_us - server->connected_us >
+					       (uint64_t)pool->server_lifetime_us
+				     : server->linked_us > 0)
 		return "server lifetime over";
 	if (atomic_load(&pool->servers) > pool->size + pool->reserve)
 		return "too many servers in the pool";
@@ -310,7 +311,8 @@ static struct pgm_worker *hungrier(struct pgm_share *share)
 	if (atomic_load_explicit(&pool->waiting, memory_order_relaxed) <= (int)share->waiting.count)
 		return NULL;
 	struct pgm_link *first = pgm_list_first(&share->waiting);
-	uint64_t own = first ? pgm_container_of(first, struct pgm_client, waiting)->wait_since_us : UINT64_MAX;
+	uint64_t own =
+		first ? pgm_container_of(first, struct pgm_client, waiting)->wait_since_us : UINT64_MAX;
 	for (unsigned i = 0; i < worker->pooler->worker_count; i++) {
 		uint64_t theirs = atomic_load_explicit(&pool->at[i].oldest_wait_us, memory_order_relaxed);
 		if (i != worker->index && theirs && theirs + PGM_SHARE_PATIENCE_US < own)

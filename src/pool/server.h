@@ -1,6 +1,6 @@
 /*
- * A connection to PostgreSQL. It belongs to one worker's share of its pool; idle ones may be handed to another
- * worker. What came to it that was not relayed to a client is of our own jobs.
+ * A connection to PostgreSQL. It belongs to one worker's share of its pool; idle ones may be handed to
+ * another worker. What came to it that was not relayed to a client is of our own jobs.
  */
 #ifndef PGM_POOL_SERVER_H
 #define PGM_POOL_SERVER_H
@@ -28,8 +28,9 @@ enum pgm_job {
 	PGM_JOB_ROLLBACK,      /* the client went in a transaction; then RESET */
 	PGM_JOB_RESET,	       /* the client went and left something: DISCARD ALL; then IDLE */
 	PGM_JOB_CLEAN,	       /* strict: nothing of the last client is left; then APPLY or the client */
-	PGM_JOB_SEQUENCES,     /* the client reads lastval(), and the last nextval() was another's; then the same */
-	PGM_JOB_SETTLE,	       /* a cancel was sent: one round trip, so that it cannot hit the next; then IDLE */
+	PGM_JOB_SEQUENCES, /* the client reads lastval(), and the last nextval() was another's; then the same
+			    */
+	PGM_JOB_SETTLE,	   /* a cancel was sent: one round trip, so that it cannot hit the next; then IDLE */
 };
 
 /* What the server owes an answer to, in the order of the requests. */
@@ -46,20 +47,20 @@ enum pgm_expect_kind {
 };
 
 enum pgm_expect_flags {
-	PGM_EXPECT_HIDDEN = 1,	    /* the client did not ask: swallow the answer */
-	PGM_EXPECT_LOCAL = 2,	    /* the server was not asked: answer when its turn comes */
-	PGM_EXPECT_DUPLICATE = 4,   /* a Parse that must fail, for the name is taken */
-	PGM_EXPECT_NAMED = 8,	    /* of Parse: the client gave it a name */
-	PGM_EXPECT_DDL = 16,	    /* on success, texts prepared from now on are new statements */
+	PGM_EXPECT_HIDDEN = 1,	  /* the client did not ask: swallow the answer */
+	PGM_EXPECT_LOCAL = 2,	  /* the server was not asked: answer when its turn comes */
+	PGM_EXPECT_DUPLICATE = 4, /* a Parse that must fail, for the name is taken */
+	PGM_EXPECT_NAMED = 8,	  /* of Parse: the client gave it a name */
+	PGM_EXPECT_DDL = 16,	  /* on success, texts prepared from now on are new statements */
 };
 
 struct pgm_expect {
 	uint8_t kind;
 	uint8_t flags;
-	struct pgm_prepared *prepared;	  /* of PARSE: the server's holding holds it; of CLOSE: this does */
-	struct pgm_profile_entry *entry;  /* of QUERY and EXECUTE; NULL: not profiled */
-	uint64_t fingerprint;		  /* with an entry */
-	uint64_t generation;		  /* of the profile: in another one entry may be another's */
+	struct pgm_prepared *prepared;	 /* of PARSE: the server's holding holds it; of CLOSE: this does */
+	struct pgm_profile_entry *entry; /* of QUERY and EXECUTE; NULL: not profiled */
+	uint64_t fingerprint;		 /* with an entry */
+	uint64_t generation;		 /* of the profile: in another one entry may be another's */
 };
 
 struct pgm_server_login; /* server.c */
@@ -71,8 +72,9 @@ struct pgm_server {
 	struct pgm_share *share;
 	uint64_t id;
 	enum pgm_server_state state;
-	struct pgm_client *client; /* LINKED: whose it is; NULL: only a job runs. Of replication from the begin */
-	bool replication;	   /* its client's alone, and closed with it */
+	struct pgm_client
+		*client;  /* LINKED: whose it is; NULL: only a job runs. Of replication from the begin */
+	bool replication; /* its client's alone, and closed with it */
 	struct pgm_server_login *login;
 	struct pgm_address address;
 	uint32_t pid; /* the backend's key */
@@ -85,11 +87,11 @@ struct pgm_server {
 	/* what it owes */
 	struct pgm_expect *expects; /* a ring */
 	uint32_t expect_head, expect_count, expect_capacity;
-	char status; /* 'I', 'T', 'E' */
-	bool unsynced;	   /* an extended request was sent, and no Sync after it */
-	bool failed;	   /* the simple query that is being answered */
+	char status;   /* 'I', 'T', 'E' */
+	bool unsynced; /* an extended request was sent, and no Sync after it */
+	bool failed;   /* the simple query that is being answered */
 	char failed_sqlstate[6];
-	uint64_t rows; /* that it returned or changed so far */
+	uint64_t rows;	   /* that it returned or changed so far */
 	bool skip_to_sync; /* after an error in an extended batch, requests up to Sync are not sent */
 	uint32_t syncs_in_copy;
 	bool copy_in;
@@ -100,7 +102,7 @@ struct pgm_server {
 	char job_sqlstate[6];
 	char job_message[256];
 	struct pgm_sample *sample; /* values of the request that runs: sample.c */
-	struct pgm_probe *probe; /* what PGM_JOB_PROBE found so far */
+	struct pgm_probe *probe;   /* what PGM_JOB_PROBE found so far */
 	unsigned probe_tries;
 
 	/* relaying */
@@ -115,15 +117,15 @@ struct pgm_server {
 	const struct pgm_pairs *applied; /* settings that we set in it */
 	const struct pgm_pairs *reports; /* ParameterStatus, as it stands */
 	struct pgm_holding holding;
-	uint64_t unnamed;     /* which client statement its unnamed one is; 0: it has none */
-	uint64_t batch_clock; /* of holding, when this batch began: what is older is not in use */
+	uint64_t unnamed;	  /* which client statement its unnamed one is; 0: it has none */
+	uint64_t batch_clock;	  /* of holding, when this batch began: what is older is not in use */
 	uint64_t sequence_client; /* whose nextval() was the last; 0: none since a DISCARD */
-	uint32_t touched; /* enum pgm_scan_flags of what ran since it was last clean */
-	unsigned cancels; /* cancel requests on their way */
-	bool cancelled;	  /* one was sent since it was linked */
-	bool dirty;	  /* its last client left something that only DISCARD ALL removes */
-	bool close_soon;  /* RECONNECT, an error that leaves it unclear: close it when it is free */
-	bool client_told; /* its end, in the server's own words */
+	uint32_t touched;	  /* enum pgm_scan_flags of what ran since it was last clean */
+	unsigned cancels;	  /* cancel requests on their way */
+	bool cancelled;		  /* one was sent since it was linked */
+	bool dirty;		  /* its last client left something that only DISCARD ALL removes */
+	bool close_soon;	  /* RECONNECT, an error that leaves it unclear: close it when it is free */
+	bool client_told;	  /* its end, in the server's own words */
 	struct pgm_last_words {
 		char sqlstate[6];
 		char message[256];

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <strings.h>
 
-#define PAIRS_MAX 512
+#define PAIRS_MAX	   512
 #define SETTINGS_BYTES_MAX ((size_t)256 << 10) /* more than this is not carried from server to server */
-#define PROBE_TRIES 3
+#define PROBE_TRIES	   3
 
 /* What the probe has found so far. */
 struct pgm_probe {
@@ -66,7 +66,8 @@ static void add_name(struct text *text, const char *name)
 	add(text, "\"");
 }
 
-/* Plain ASCII without backslash reads the same under every setting; all else goes as bytes of its encoding. */
+/* Plain ASCII without backslash reads the same under every setting; all else goes as bytes of its encoding.
+ */
 static void add_value(struct text *text, const char *value, const char *encoding)
 {
 	bool plain = true;
@@ -126,7 +127,8 @@ static void add_difference(struct text *text, const struct pgm_pairs *from, cons
 		add(text, "RESET SESSION AUTHORIZATION;");
 	for (size_t i = 0; i < pgm_pairs_count(from); i++) {
 		const struct pgm_pair *pair = pgm_pairs_at(from, i);
-		if (is_identity(pair->name) || pgm_pairs_get(to, pair->name) || strcasecmp(pair->name, timeout) == 0)
+		if (is_identity(pair->name) || pgm_pairs_get(to, pair->name) ||
+		    strcasecmp(pair->name, timeout) == 0)
 			continue;
 		add(text, "RESET ");
 		add_name(text, pair->name);
@@ -135,7 +137,8 @@ static void add_difference(struct text *text, const struct pgm_pairs *from, cons
 	for (size_t i = 0; i < pgm_pairs_count(to); i++) {
 		const struct pgm_pair *pair = pgm_pairs_at(to, i);
 		const char *now = pgm_pairs_get(from, pair->name);
-		if (!is_identity(pair->name) && strcasecmp(pair->name, timeout) != 0 && !(now && strcmp(now, pair->value) == 0))
+		if (!is_identity(pair->name) && strcasecmp(pair->name, timeout) != 0 &&
+		    !(now && strcmp(now, pair->value) == 0))
 			add_set(text, pair, encoding);
 	}
 	static const char *const identities[] = {"session_authorization", "role"};
@@ -154,7 +157,9 @@ static void add_difference(struct text *text, const struct pgm_pairs *from, cons
 static const char probe_head[] =
 	"/* pgmend */ SELECT 'g'::pg_catalog.text, s.name, s.setting FROM pg_catalog.pg_settings AS s"
 	" WHERE s.source " C " 'session' AND s.name OPERATOR(pg_catalog.<>)"
-	" ALL ('{transaction_isolation,transaction_read_only,transaction_deferrable,is_superuser}'::pg_catalog.text[])"
+	" ALL "
+	"('{transaction_isolation,transaction_read_only,transaction_deferrable,is_superuser}'::pg_catalog."
+	"text[])"
 	" UNION ALL SELECT 'g', 'role', pg_catalog.current_setting('role')"
 	" WHERE pg_catalog.current_setting('role') OPERATOR(pg_catalog.<>) 'none'"
 	" UNION ALL SELECT 'g', 'session_authorization', SESSION_USER::pg_catalog.text"
@@ -171,7 +176,8 @@ static const char probe_tail[] =
 	" WHERE p.from_sql)"
 	" UNION ALL SELECT 'k', '', '' WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_locks AS l"
 	" WHERE l.locktype " C " 'advisory' AND l.pid " C " pg_catalog.pg_backend_pid())"
-	" UNION ALL SELECT 'h', '', '' WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_cursors AS c WHERE c.is_holdable)";
+	" UNION ALL SELECT 'h', '', '' WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_cursors AS c WHERE "
+	"c.is_holdable)";
 #undef C
 
 static void add_probe(struct text *text, const struct pgm_client *client, const char *login_user)
@@ -232,11 +238,21 @@ static void note_probe_row(struct pgm_probe *probe, const uint8_t *body, size_t 
 		return;
 	}
 	switch (cells[0][0]) {
-	case 'l': probe->pins |= PGM_PIN_LISTEN; break;
-	case 't': probe->pins |= PGM_PIN_TEMP; break;
-	case 'p': probe->pins |= PGM_PIN_PREPARED; break;
-	case 'k': probe->pins |= PGM_PIN_LOCK; break;
-	case 'h': probe->pins |= PGM_PIN_CURSOR; break;
+	case 'l':
+		probe->pins |= PGM_PIN_LISTEN;
+		break;
+	case 't':
+		probe->pins |= PGM_PIN_TEMP;
+		break;
+	case 'p':
+		probe->pins |= PGM_PIN_PREPARED;
+		break;
+	case 'k':
+		probe->pins |= PGM_PIN_LOCK;
+		break;
+	case 'h':
+		probe->pins |= PGM_PIN_CURSOR;
+		break;
 	case 'g':
 		if (probe->count == PAIRS_MAX) {
 			probe->overflow = true;
@@ -249,7 +265,8 @@ static void note_probe_row(struct pgm_probe *probe, const uint8_t *body, size_t 
 		else
 			probe->overflow = true;
 		break;
-	default: break;
+	default:
+		break;
 	}
 }
 
@@ -277,7 +294,8 @@ void pgm_job_message(struct pgm_server *server, char type, const uint8_t *body, 
 		struct pgm_wire_error error;
 		bool read = pgm_wire_read_error(body, length, &error);
 		server->job_failed = true;
-		snprintf(server->job_sqlstate, sizeof(server->job_sqlstate), "%s", read ? error.sqlstate : "");
+		snprintf(server->job_sqlstate, sizeof(server->job_sqlstate), "%s",
+			 read ? error.sqlstate : "");
 		snprintf(server->job_message, sizeof(server->job_message), "%s", read ? error.message : "");
 	} else if (type == PGM_BE_DATA_ROW && server->probe) {
 		note_probe_row(server->probe, body, length);
@@ -355,8 +373,9 @@ void pgm_session_transaction_end(struct pgm_server *server)
 		stats->transaction_us += now - client->transaction_us;
 		if (server->share->worker->profile)
 			pgm_profile_transaction(server->share->worker->profile,
-						server->share->pool->database->name, server->share->pool->user,
-						now - client->transaction_us, client->idle_in_transaction_us);
+						server->share->pool->database->name,
+						server->share->pool->user, now - client->transaction_us,
+						client->idle_in_transaction_us);
 		client->transaction_us = 0;
 		client->idle_in_transaction_us = 0;
 		client->burst = 0;

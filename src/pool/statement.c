@@ -30,19 +30,27 @@ struct pgm_prepared *pgm_prepared_of(const void *scope, const uint8_t *body, siz
 				     const struct pgm_pairs *settings, bool standard_strings)
 {
 	uint32_t now = atomic_load(&epoch);
-	uint64_t hash = pgm_hash_bytes((uint64_t)(uintptr_t)settings + (uint64_t)(uintptr_t)scope * 31 + now, body, length);
+	uint64_t hash = pgm_hash_bytes((uint64_t)(uintptr_t)settings + (uint64_t)(uintptr_t)scope * 31 + now,
+				       body, length);
 	pthread_mutex_lock(&lock);
 	struct pgm_prepared **bucket = &buckets[hash % BUCKETS], *found = *bucket;
-	while (found && (found->hash != hash || found->epoch != now || found->settings != settings || found->scope != scope ||
-			 found->body_length != length || memcmp(found->body, body, length) != 0))
+	while (found && (found->hash != hash || found->epoch != now || found->settings != settings ||
+			 found->scope != scope || found->body_length != length ||
+			 memcmp(found->body, body, length) != 0))
 		found = found->next;
 	if (found) {
 		found->refs++;
 	} else if ((found = malloc(sizeof(*found) + length))) {
-		*found = (struct pgm_prepared){.next = *bucket, .hash = hash, .refs = 1, .id = ++last_id,
-					       
-					       .epoch = now, .scope = scope, .settings = pgm_pairs_hold(settings),
-					       .sql_length = sql_length, .body_length = length};
+		*found = (struct pgm_prepared){.next = *bucket,
+					       .hash = hash,
+					       .refs = 1,
+					       .id = ++last_id,
+
+					       .epoch = now,
+					       .scope = scope,
+					       .settings = pgm_pairs_hold(settings),
+					       .sql_length = sql_length,
+					       .body_length = length};
 		snprintf(found->name, sizeof(found->name), PREFIX "%u", found->id);
 		memcpy(found->body, body, length);
 		pgm_scan_sql((const char *)body, sql_length, standard_strings, &found->scan);
@@ -207,7 +215,8 @@ bool pgm_holding_add(struct pgm_holding *holding, struct pgm_prepared *prepared)
 			return false;
 		for (size_t i = 0; i < holding->capacity; i++)
 			if (holding->slots[i].prepared)
-				grown.slots[held_slot(&grown, holding->slots[i].prepared)] = holding->slots[i];
+				grown.slots[held_slot(&grown, holding->slots[i].prepared)] =
+					holding->slots[i];
 		free(holding->slots);
 		holding->slots = grown.slots;
 		holding->capacity = grown.capacity;

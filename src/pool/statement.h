@@ -20,13 +20,13 @@ struct pgm_prepared {
 	uint32_t refs; /* under the table's lock */
 	uint32_t id;
 	uint32_t epoch;
-	const void *scope; /* whose servers it is for: a pool */
-	_Atomic bool proven; /* a server has taken it */
+	const void *scope;		  /* whose servers it is for: a pool */
+	_Atomic bool proven;		  /* a server has taken it */
 	const struct pgm_pairs *settings; /* of the session that prepared it: they may shape its meaning */
 	struct pgm_scan scan;
 	char name[PGM_STATEMENT_NAME_BYTES];
-	size_t sql_length;   /* without its NUL */
-	size_t body_length;  /* of Parse after the name: text, NUL, number of types, types */
+	size_t sql_length;  /* without its NUL */
+	size_t body_length; /* of Parse after the name: text, NUL, number of types, types */
 	uint8_t body[];
 };
 
@@ -68,8 +68,9 @@ struct pgm_holding {
 	size_t capacity, count;
 	uint64_t clock;
 };
-bool pgm_holding_touch(struct pgm_holding *holding, struct pgm_prepared *prepared); /* false: it does not hold it */
-bool pgm_holding_add(struct pgm_holding *holding, struct pgm_prepared *prepared);   /* false: out of memory */
+bool pgm_holding_touch(struct pgm_holding *holding,
+		       struct pgm_prepared *prepared); /* false: it does not hold it */
+bool pgm_holding_add(struct pgm_holding *holding, struct pgm_prepared *prepared); /* false: out of memory */
 void pgm_holding_remove(struct pgm_holding *holding, struct pgm_prepared *prepared);
 void pgm_holding_clear(struct pgm_holding *holding);
 /* The one that was not used for longest, and not since `since` (pgm_holding.clock); NULL: none. */

@@ -42,7 +42,8 @@ void pgm_relay_touch(struct pgm_client *client, const struct pgm_scan *scan, con
 /* Functions of large objects, which hold nothing beyond a transaction. (pg_proc.dat) */
 static bool is_large_object(uint32_t function)
 {
-	static const uint16_t known[] = {715, 764, 952, 953, 954, 955, 956, 957, 958, 964, 1004, 3170, 3171, 3172};
+	static const uint16_t known[] = {715, 764, 952, 953,  954,  955,  956,
+					 957, 958, 964, 1004, 3170, 3171, 3172};
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
 		if (function == known[i])
 			return true;
@@ -70,9 +71,9 @@ void pgm_relay_note_call(struct pgm_client *client, struct pgm_expect *expected,
 	client->last_fingerprint = scan->fingerprint;
 	if (!worker->profile || !length)
 		return;
-	expected->entry = pgm_profile_find(worker->profile, scan->fingerprint,
-					   server->share->pool->database->name, server->share->pool->user, sql,
-					   length, client->standard_strings);
+	expected->entry =
+		pgm_profile_find(worker->profile, scan->fingerprint, server->share->pool->database->name,
+				 server->share->pool->user, sql, length, client->standard_strings);
 	expected->fingerprint = scan->fingerprint;
 	expected->generation = pgm_profile_generation(worker->profile);
 }

@@ -15,11 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ACCEPT_BATCH 16
+#define ACCEPT_BATCH	    16
 #define CLOSING_PATIENCE_MS 5000
-#define CANCEL_ROUNDS	100 /* at the end, until the cancel requests have arrived */
-#define CANCEL_ROUND_MS 5
-#define SETTINGS_SCAN 8 /* idle servers looked at for one that has the client's settings already */
+#define CANCEL_ROUNDS	    100 /* at the end, until the cancel requests have arrived */
+#define CANCEL_ROUND_MS	    5
+#define SETTINGS_SCAN	    8 /* idle servers looked at for one that has the client's settings already */
 
 /* ---- new clients ---- */
 
@@ -62,8 +62,8 @@ static int load_of(const struct pgm_worker *worker)
 }
 
 /*
- * The first worker that has room: few busy threads do more with less than many that sleep and are woken all the
- * time. Clients whose worker gets too much to do are moved on (share_out()).
+ * The first worker that has room: few busy threads do more with less than many that sleep and are woken all
+ * the time. Clients whose worker gets too much to do are moved on (share_out()).
  */
 static struct pgm_worker *worker_for_newcomer(struct pgm_worker *worker)
 {
@@ -87,7 +87,8 @@ static bool accept_some(struct pgm_source *source)
 		struct sockaddr_storage address = {0};
 		socklen_t size = sizeof(address);
 		char peer[64];
-		int fd = accept4(source->fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd =
+			accept4(source->fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0) {
 			if (errno == EMFILE || errno == ENFILE)
 				pgm_log(PGM_LOG_ERROR, "cannot accept a client: %s", strerror(errno));
@@ -164,7 +165,8 @@ void pgm_share_note_queue(struct pgm_share *share)
 {
 	struct pgm_link *first = pgm_list_first(&share->waiting);
 	uint64_t oldest = first ? pgm_container_of(first, struct pgm_client, waiting)->wait_since_us : 0;
-	atomic_store_explicit(&share->pool->at[share->worker->index].oldest_wait_us, oldest, memory_order_relaxed);
+	atomic_store_explicit(&share->pool->at[share->worker->index].oldest_wait_us, oldest,
+			      memory_order_relaxed);
 }
 
 static bool is_paused(const struct pgm_share *share)
@@ -247,7 +249,8 @@ static void make_room(struct pgm_letter *letter, void *owner)
 	struct pgm_share *share = pgm_worker_share(owner, room->pool);
 	struct pgm_link *last = share ? pgm_list_last(&share->idle) : NULL;
 	if (last)
-		pgm_server_close(pgm_container_of(last, struct pgm_server, link), "evicted: another pool needs it");
+		pgm_server_close(pgm_container_of(last, struct pgm_server, link),
+				 "evicted: another pool needs it");
 	room->letter.deliver = come_to_room;
 	pgm_loop_post(&room->from->loop, &room->letter);
 }
@@ -316,9 +319,9 @@ static void fail_waiting(struct pgm_share *share)
 	if (!failure.at_us || !failure.final)
 		return;
 	struct pgm_client *client;
-	pgm_list_each(&share->waiting, client, struct pgm_client, waiting)
-		if (client->wait_since_us <= failure.at_us)
-			pgm_client_end(client, failure.sqlstate, "%s", failure.message);
+	pgm_list_each(&share->waiting, client, struct pgm_client,
+		      waiting) if (client->wait_since_us <= failure.at_us)
+		pgm_client_end(client, failure.sqlstate, "%s", failure.message);
 }
 
 /* It gets a connection of its own; a free one makes room for that. False: it must wait. */
@@ -329,7 +332,8 @@ static bool serve_replication(struct pgm_share *share, struct pgm_client *client
 		struct pgm_link *last = pgm_list_last(&share->idle);
 		if (!last)
 			return false;
-		pgm_server_close(pgm_container_of(last, struct pgm_server, link), "makes room for replication");
+		pgm_server_close(pgm_container_of(last, struct pgm_server, link),
+				 "makes room for replication");
 		if (!pgm_pool_take(pooler, share->pool, false))
 			return false;
 	}
@@ -360,7 +364,8 @@ void pgm_share_serve(struct pgm_share *share)
 		struct pgm_server *server = pick_idle(share, client);
 		if (!server)
 			break;
-		if (server->close_soon || server->reconnect != atomic_load(&share->pool->database->reconnect)) {
+		if (server->close_soon ||
+		    server->reconnect != atomic_load(&share->pool->database->reconnect)) {
 			pgm_server_close(server, "database configuration changed");
 			continue;
 		}
@@ -413,7 +418,8 @@ static void check_client(struct pgm_worker *worker, struct pgm_client *client)
 					  user ? user->query_wait_timeout_ms : PGM_UNSET,
 					  config->query_wait_timeout_ms);
 		if (atomic_load(&worker->pooler->state) == PGM_POOLER_WAIT_SERVERS) {
-			pgm_client_end(client, "57P01", "terminating connection due to administrator command");
+			pgm_client_end(client, "57P01",
+				       "terminating connection due to administrator command");
 		} else if (over(now, client->wait_since_us, limit)) {
 			pgm_client_end(client, "08P01", "query_wait_timeout");
 		} else if (!client->wait_noticed && client->state == PGM_CLIENT_WAITING &&
@@ -450,7 +456,8 @@ static void check_client(struct pgm_worker *worker, struct pgm_client *client)
 		pgm_client_end(client, "08P01", "query timeout");
 		return;
 	}
-	limit = first_set(user ? user->transaction_timeout_ms : PGM_UNSET, PGM_UNSET, config->transaction_timeout_ms);
+	limit = first_set(user ? user->transaction_timeout_ms : PGM_UNSET, PGM_UNSET,
+			  config->transaction_timeout_ms);
 	if (over(now, client->transaction_us, limit)) {
 		pgm_client_end(client, "57P05", "transaction timeout");
 		return;
@@ -469,7 +476,8 @@ static const char *stale_idle(const struct pgm_server *server)
 	if (server->close_soon || server->reconnect != atomic_load(&share->pool->database->reconnect) ||
 	    !share->pool->database->config)
 		return "database configuration changed";
-	if (share->pool->server_lifetime_us && now - server->connected_us > (uint64_t)share->pool->server_lifetime_us)
+	if (share->pool->server_lifetime_us &&
+	    now - server->connected_us > (uint64_t)share->pool->server_lifetime_us)
 		return "server lifetime over";
 	if (atomic_load(&share->pool->servers) > share->pool->min_size &&
 	    over(now, server->released_us, config->server_idle_timeout_ms))
@@ -484,18 +492,19 @@ static void check_share(struct pgm_share *share)
 	struct pgm_server *server;
 	share->asked_others = share->asked_room = false;
 	share->serving = true; /* a closed server must not bring others from one list to the other now */
-	pgm_list_each(&share->idle, server, struct pgm_server, link) {
+	pgm_list_each(&share->idle, server, struct pgm_server, link)
+	{
 		const char *reason = stale_idle(server);
 		if (reason)
 			pgm_server_close(server, reason);
 	}
-	pgm_list_each(&share->logging_in, server, struct pgm_server, link)
-		if (over(now, server->connected_us, config->server_connect_timeout_ms))
-			pgm_server_lost(server, "connect timeout");
+	pgm_list_each(&share->logging_in, server, struct pgm_server,
+		      link) if (over(now, server->connected_us, config->server_connect_timeout_ms))
+		pgm_server_lost(server, "connect timeout");
 	/* a server that hangs in a statement of our own is of no use */
-	pgm_list_each(&share->busy, server, struct pgm_server, link)
-		if (server->job != PGM_JOB_NONE && over(now, server->job_started_us, 10000))
-			pgm_server_lost(server, "our own statement timed out");
+	pgm_list_each(&share->busy, server, struct pgm_server,
+		      link) if (server->job != PGM_JOB_NONE && over(now, server->job_started_us, 10000))
+		pgm_server_lost(server, "our own statement timed out");
 	share->serving = false;
 	/* the pool's minimum is worker 0's to keep; nobody connects for a pool that nobody ever used */
 	if (share->worker->index == 0 && share->pool->min_size > 0 && !atomic_load(&share->pool->failures) &&
@@ -543,7 +552,8 @@ static void share_out(struct pgm_worker *worker, uint64_t elapsed_us)
 	worker->cpu_us = cpu_us;
 	worker->round++;
 	worker->move_to = taker(worker, load, &part);
-	worker->move_quota = worker->move_to ? (unsigned)((uint64_t)worker->active * (unsigned)part / 1000) : 0;
+	worker->move_quota =
+		worker->move_to ? (unsigned)((uint64_t)worker->active * (unsigned)part / 1000) : 0;
 	if (worker->move_to && !worker->move_quota && worker->active > 1)
 		worker->move_quota = 1;
 	worker->active = 0;
@@ -621,7 +631,8 @@ struct pgm_worker *pgm_worker_new(struct pgm_pooler *pooler, unsigned index, str
 	pgm_list_init(&worker->movers);
 	if (!pgm_loop_init(&worker->loop, worker, err))
 		return NULL;
-	if (pooler->config->profile && !(worker->profile = pgm_profile_new((size_t)pooler->config->profile_max))) {
+	if (pooler->config->profile &&
+	    !(worker->profile = pgm_profile_new((size_t)pooler->config->profile_max))) {
 		pgm_error_set(err, PGM_ERR_SYSTEM, "out of memory");
 		return NULL;
 	}
@@ -670,8 +681,7 @@ void pgm_worker_free(struct pgm_worker *worker)
 	for (size_t i = 0; i < worker->share_capacity; i++)
 		if (worker->shares[i])
 			worker->shares[i]->serving = true; /* nobody is served any more */
-	pgm_list_each(&worker->clients, client, struct pgm_client, link)
-		pgm_client_farewell(client);
+	pgm_list_each(&worker->clients, client, struct pgm_client, link) pgm_client_farewell(client);
 	/* what they had running is cancelled, for PostgreSQL would go on with it */
 	pgm_worker_accept(worker, false);
 	for (int round = 0; worker->cancels.count && round < CANCEL_ROUNDS; round++)

@@ -12,12 +12,13 @@
 #include "pool/profile.h"
 
 #define PGM_SCRATCH_BYTES ((size_t)128 << 10) /* of one read */
-#define PGM_CARRY_BYTES	  ((size_t)64 << 10)  /* in front of it: the begin of a message, from the read before */
-#define PGM_WORKER_TICK_MS 100
-#define PGM_WORKER_FULL_PERMILLE 700  /* of a core: from here on clients go elsewhere */
-#define PGM_WORKER_SPARE_PERMILLE 500 /* below this it takes them */
-#define PGM_WORKER_IDLE_PERMILLE 200  /* below this it is not worth a thread */
-#define PGM_SHARE_PATIENCE_US 4000 /* so much longer must others have waited to get what ours wait for */
+#define PGM_CARRY_BYTES	  ((size_t)64 << 10) /* in front of it: the begin of a message, from the read before \
+					      */
+#define PGM_WORKER_TICK_MS	  100
+#define PGM_WORKER_FULL_PERMILLE  700  /* of a core: from here on clients go elsewhere */
+#define PGM_WORKER_SPARE_PERMILLE 500  /* below this it takes them */
+#define PGM_WORKER_IDLE_PERMILLE  200  /* below this it is not worth a thread */
+#define PGM_SHARE_PATIENCE_US	  4000 /* so much longer must others have waited to get what ours wait for */
 
 struct pgm_client;
 struct pgm_server;
@@ -37,8 +38,8 @@ struct pgm_pool_stats {
 struct pgm_share {
 	struct pgm_pool *pool;
 	struct pgm_worker *worker;
-	struct pgm_list idle;	 /* servers, the last used first */
-	struct pgm_list busy;	 /* servers that a client has, or that run something of ours */
+	struct pgm_list idle; /* servers, the last used first */
+	struct pgm_list busy; /* servers that a client has, or that run something of ours */
 	struct pgm_list logging_in;
 	struct pgm_list waiting; /* clients, the longest waiting first */
 	uint64_t next_connect_us;
@@ -58,31 +59,31 @@ struct pgm_worker {
 	struct pgm_listening { /* one for each of the pooler's listeners */
 		struct pgm_source source;
 		struct pgm_worker *worker;
-	} *listeners;
+	} * listeners;
 	size_t listener_count;
-	struct pgm_list clients; /* all, in whatever state */
+	struct pgm_list clients;       /* all, in whatever state */
 	struct pgm_link *next_checked; /* of them, while all are looked at; NULL: they are not */
-	struct pgm_list cancels; /* requests on their way: cancel.c */
+	struct pgm_list cancels;       /* requests on their way: cancel.c */
 	_Atomic int client_count;
 	struct pgm_share **shares; /* by pool->index; NULL: not yet used here */
 	size_t share_capacity;
 	struct pgm_profile *profile; /* NULL: off */
-	struct pgm_list movers;	 /* clients that may go to move_to when this round is over */
-	struct pgm_worker *move_to; /* NULL: nobody moves */
+	struct pgm_list movers;	     /* clients that may go to move_to when this round is over */
+	struct pgm_worker *move_to;  /* NULL: nobody moves */
 	unsigned move_quota;
-	unsigned active;	    /* clients that did something since the last tick */
-	uint64_t round;		    /* the number of that tick */
-	_Atomic int load_permille;  /* of one core, in the last tick */
-	uint64_t cpu_us;	    /* the thread's, at the last tick */
+	unsigned active;	   /* clients that did something since the last tick */
+	uint64_t round;		   /* the number of that tick */
+	_Atomic int load_permille; /* of one core, in the last tick */
+	uint64_t cpu_us;	   /* the thread's, at the last tick */
 	uint64_t next_unnamed;
 	uint64_t last_tick_us, last_slow_tick_us;
 	bool accepting;
 	bool stop;
-	bool suspended; /* nothing more of clients is passed on: SUSPEND */
+	bool suspended;			  /* nothing more of clients is passed on: SUSPEND */
 	const struct pgm_client *reading; /* whose bytes are in the scratch; nobody else may run */
 	/* scratch of one event */
-	uint8_t *scratch;	/* PGM_CARRY_BYTES + PGM_SCRATCH_BYTES */
-	uint8_t *rewrite;	/* messages that we make: PGM_CARRY_BYTES */
+	uint8_t *scratch; /* PGM_CARRY_BYTES + PGM_SCRATCH_BYTES */
+	uint8_t *rewrite; /* messages that we make: PGM_CARRY_BYTES */
 	size_t rewrite_used;
 	struct iovec gather[PGM_STREAM_IOV_MAX];
 	int gather_count;

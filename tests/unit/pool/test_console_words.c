@@ -19,8 +19,17 @@ static void commands_are_words(void **state)
 		{"\"show\" stats", "show", "stats"},
 	};
 	static const char *const bad[] = {
-		"SHOW STATS; SHOW POOLS", "PAUSE a b", "PAUSE 'a'", "PAUSE \"a", "PAUSE \"\"", "PAUSE a-b",
-		"show(stats)", ";;", "-- x", "SHOW stats --", "PAUSE\"a\"",
+		"SHOW STATS; SHOW POOLS",
+		"PAUSE a b",
+		"PAUSE 'a'",
+		"PAUSE \"a",
+		"PAUSE \"\"",
+		"PAUSE a-b",
+		"show(stats)",
+		";;",
+		"-- x",
+		"SHOW stats --",
+		"PAUSE\"a\"",
 	};
 	(void)state;
 	struct pgm_console_words words;
@@ -47,8 +56,9 @@ static void settings_have_values(void **state)
 		{"set x=''", "x", ""},
 		{"set x = \"y z\"", "x", "y z"},
 	};
-	static const char *const bad[] = {"set", "set x", "set x 1", "set x =", "set x = 1 2", "set x = 'a",
-					  "set x to1", "set x = a'b'", "set = 1", "setx = 1", "set x = 1; y"};
+	static const char *const bad[] = {
+		"set",	     "set x",	     "set x 1", "set x =",  "set x = 1 2", "set x = 'a",
+		"set x to1", "set x = a'b'", "set = 1", "setx = 1", "set x = 1; y"};
 	(void)state;
 	struct pgm_console_words words;
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
