@@ -50,9 +50,15 @@ class Cell:
         return SCRIPTS[self.script][1]
 
 
+def threads(cell, clients):
+    """pgbench's. It prepares by calls that block a thread with all its clients, among them those whose open
+    transactions hold the servers that the call waits for: then each client needs a thread of its own."""
+    return clients if cell.protocol == "prepared" and cell.queries > 1 else min(2, clients)
+
+
 def pgbench_command(cell, target, clients, seconds, log, sampled, rate=None):
     command = ["pgbench", "-n", "-h", "127.0.0.1", "-p", str(target.port), "-U", "postgres", "-M", cell.protocol,
-               "-c", str(clients), "-j", str(min(2, clients)), "-T", str(seconds), "-l", "--log-prefix", str(log),
+               "-c", str(clients), "-j", str(threads(cell, clients)), "-T", str(seconds), "-l", "--log-prefix", str(log),
                *SCRIPTS[cell.script][0]]
     if sampled < 1:
         command.append(f"--sampling-rate={sampled}")
