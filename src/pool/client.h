@@ -35,9 +35,10 @@ enum pgm_pin {
 	PGM_PIN_SESSION = 128, /* session mode, or replication */
 };
 
-#define PGM_CLIENT_PENDING_MAX	((size_t)64 << 10) /* read ahead while it waits */
-#define PGM_CLIENT_WHOLE_MAX	((size_t)16 << 20) /* a Query or Parse up to this is read whole */
-#define PGM_CLIENT_STREAM_BYTES ((size_t)64 << 10) /* of a longer Bind or CopyData this much must be there \
+#define PGM_CLIENT_PENDING_MAX ((size_t)64 << 10) /* read ahead while it waits */
+#define PGM_CLIENT_WHOLE_MAX   ((size_t)16 << 20) /* a Query or Parse up to this is read whole */
+#define PGM_CLIENT_STREAM_BYTES                                                                            \
+	((size_t)64 << 10)			   /* of a longer Bind or CopyData this much must be there \
 						    */
 #define PGM_CLIENT_NAMES_MAX	((size_t)64 << 20) /* bytes of statements' names and texts */
 #define PGM_CLIENT_JOURNAL_MAX	((size_t)16 << 20) /* bytes of unnamed statements that may come back */

@@ -12,8 +12,9 @@
 #include "pool/profile.h"
 
 #define PGM_SCRATCH_BYTES ((size_t)128 << 10) /* of one read */
-#define PGM_CARRY_BYTES	  ((size_t)64 << 10) /* in front of it: the begin of a message, from the read before \
-					      */
+#define PGM_CARRY_BYTES                                                                    \
+	((size_t)64 << 10) /* in front of it: the begin of a message, from the read before \
+			    */
 #define PGM_WORKER_TICK_MS	  100
 #define PGM_WORKER_FULL_PERMILLE  700  /* of a core: from here on clients go elsewhere */
 #define PGM_WORKER_SPARE_PERMILLE 500  /* below this it takes them */
