@@ -561,7 +561,7 @@ void pgm_job_done(struct pgm_server *server)
 		pgm_server_close(server, "our own statement failed");
 		return;
 	}
-	if (job == PGM_JOB_ROLLBACK || job == PGM_JOB_RESET) {
+	if (job == PGM_JOB_ROLLBACK || job == PGM_JOB_RESET || job == PGM_JOB_SETTLE) {
 		if (job == PGM_JOB_RESET) {
 			pgm_pairs_put(&server->applied, pgm_pairs_of(NULL, 0));
 			pgm_holding_clear(&server->holding);
