@@ -51,14 +51,19 @@ void pgm_outgoing_remove(struct pgm_stream *stream)
 
 static void submit(struct pgm_loop *loop)
 {
-	unsigned count = loop->outgoing_count;
-	for (unsigned i = 0; i < count; i++) {
+	unsigned count = 0;
+	for (unsigned i = 0; i < loop->outgoing_count; i++) {
 		struct pgm_stream *stream = loop->outgoing[i];
+		if (stream->out_end == stream->out_sent)
+			continue; /* more came since, and went out with it */
+		count++;
 		struct io_uring_sqe *sqe = io_uring_get_sqe(loop->ring);
 		io_uring_prep_send(sqe, stream->source.fd, stream->out + stream->out_sent,
 				   stream->out_end - stream->out_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
 		io_uring_sqe_set_data64(sqe, i);
 	}
+	if (!count)
+		return;
 	/* MSG_DONTWAIT: each is done or refused within the call */
 	int taken = io_uring_submit_and_wait(loop->ring, count);
 	struct io_uring_cqe *cqe;
