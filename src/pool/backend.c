@@ -16,13 +16,22 @@
 static const uint8_t parse_complete[] = {'1', 0, 0, 0, 4};
 static const uint8_t close_complete[] = {'3', 0, 0, 0, 4};
 
+static const uint8_t *ready_of(char status)
+{
+	static const uint8_t readies[][6] = {
+		{'Z', 0, 0, 0, 5, 'I'}, {'Z', 0, 0, 0, 5, 'T'}, {'Z', 0, 0, 0, 5, 'E'}};
+	return readies[status == 'I' ? 0 : status == 'T' ? 1 : 2];
+}
+
 struct relay {
 	struct pgm_server *server;
 	struct pgm_worker *worker;
 	const uint8_t *bytes;
 	size_t run; /* bytes from here on, up to the message looked at, are to be sent on */
 	size_t out_bytes;
-	const char *broken; /* why the server can't be trusted any more */
+	const char *broken;    /* why the server can't be trusted any more */
+	uint32_t failed_name;  /* the tag of the name in the request that failed last */
+	uint32_t owed_readies; /* for Syncs that were kept back during a COPY */
 	bool job_ended;
 };
 
@@ -103,8 +112,9 @@ static void fail_batch(struct relay *relay)
 	struct pgm_server *server = relay->server;
 	struct pgm_client *client = server->client;
 	struct pgm_expect *head = pgm_server_head(server);
-	bool unnamed = head->kind == PGM_EXPECT_PARSE && !head->prepared;
-	bool own = unnamed && !(head->flags & PGM_EXPECT_HIDDEN);
+	bool ours = head->flags & PGM_EXPECT_HIDDEN && head->flags & PGM_EXPECT_PROXY;
+	bool unnamed = head->kind == PGM_EXPECT_PARSE && !head->prepared && !ours;
+	bool own = unnamed && !(head->flags & (PGM_EXPECT_HIDDEN | PGM_EXPECT_PROXY));
 	uint32_t from = server->expect_head, until = from, end = from + server->expect_count;
 	while (until != end && server->expects[until & (server->expect_capacity - 1)].kind != PGM_EXPECT_SYNC)
 		until++;
@@ -118,8 +128,24 @@ static void fail_batch(struct relay *relay)
 		pgm_relay_passed_over(server, head);
 		pop(server);
 	}
-	if (!head)
+	if (!head && relay->owed_readies && client) {
+		/* the client's Sync was kept back, so that the server has none yet */
+		static const uint8_t sync[] = {PGM_FE_SYNC, 0, 0, 0, 4};
+		if (!pgm_server_expect(server, PGM_EXPECT_SYNC, PGM_EXPECT_HIDDEN) ||
+		    !pgm_stream_write(&server->stream, sync, sizeof(sync)))
+			relay->broken = "server closed the connection unexpectedly";
+	} else if (!head) {
 		server->skip_to_sync = true;
+	}
+}
+
+/* A COPY has failed: the Syncs that came behind its data are answered. */
+static void owe_readies(struct relay *relay)
+{
+	struct pgm_server *server = relay->server;
+	if (server->client)
+		relay->owed_readies = server->syncs_in_copy;
+	server->syncs_in_copy = 0;
 }
 
 /*
@@ -145,6 +171,10 @@ static bool hide_error(struct relay *relay, const uint8_t *body, size_t length)
 	if (!pgm_wire_read_error(body, length, &error))
 		error = (struct pgm_wire_error){.severity = "ERROR", .sqlstate = "", .message = ""};
 	server->copy_in = false;
+	/* a COPY that its client ended was sound: the server read over the Syncs in it */
+	if (strncmp(error.message, "COPY from stdin failed", 22) == 0 ||
+	    strncmp(error.message, "unexpected message type", 23) == 0)
+		server->syncs_in_copy = 0;
 	if (!head)
 		return hide_last_words(server, &error);
 	if (head->kind == PGM_EXPECT_JOB) {
@@ -153,6 +183,7 @@ static bool hide_error(struct relay *relay, const uint8_t *body, size_t length)
 	}
 	if (server->client && (strcmp(error.severity, "FATAL") == 0 || strcmp(error.severity, "PANIC") == 0))
 		server->client_told = true; /* the end follows, and nothing is to be added to it */
+	relay->failed_name = head->name_tag;
 	if (strcmp(error.sqlstate, "0A000") == 0 && head->kind != PGM_EXPECT_QUERY)
 		pgm_prepared_new_epoch();
 	switch ((enum pgm_expect_kind)head->kind) {
@@ -172,6 +203,7 @@ static bool hide_error(struct relay *relay, const uint8_t *body, size_t length)
 			count_call(relay, head, true, error.sqlstate);
 		else if (server->client)
 			server->share->stats.errors++;
+		owe_readies(relay);
 		fail_batch(relay);
 	}
 	return false;
@@ -189,12 +221,6 @@ static bool hide_ready(struct relay *relay, const uint8_t *body, size_t length)
 	server->status = (char)body[0];
 	server->copy_in = false;
 	if (!head) {
-		/* a Sync in the middle of COPY, which the server reads over unless the COPY has failed */
-		if (server->syncs_in_copy && server->client) {
-			server->syncs_in_copy--;
-			server->skip_to_sync = false;
-			return false;
-		}
 		relay->broken = "the server sent a ReadyForQuery that nothing asked for";
 		return true;
 	}
@@ -204,13 +230,18 @@ static bool hide_ready(struct relay *relay, const uint8_t *body, size_t length)
 		relay->broken = "the server sent a ReadyForQuery out of turn";
 		return true;
 	}
-	if (head->kind == PGM_EXPECT_QUERY)
+	bool hidden = head->flags & PGM_EXPECT_HIDDEN;
+	if (head->kind == PGM_EXPECT_QUERY) {
 		count_call(relay, head, server->failed, server->failed_sqlstate);
+		if (server->failed)
+			owe_readies(relay);
+	}
+	server->syncs_in_copy = 0;
 	server->failed = false;
 	memset(server->failed_sqlstate, 0, sizeof(server->failed_sqlstate));
 	pop(server);
 	relay->job_ended |= job;
-	return job;
+	return job || hidden;
 }
 
 static bool hide_answer(struct relay *relay, enum pgm_expect_kind kind)
@@ -254,6 +285,8 @@ static void note_command(struct relay *relay, const uint8_t *body, size_t length
 	server->syncs_in_copy = 0; /* it has read over them */
 	if (!head || !server->client)
 		return;
+	if (strcmp(tag, "DISCARD ALL") == 0)
+		pgm_session_discarded(server);
 	if (strcmp(tag, "DEALLOCATE ALL") == 0 || strcmp(tag, "DISCARD ALL") == 0) {
 		server->client->portal = NULL;
 		pgm_holding_clear(&server->holding);
@@ -310,6 +343,8 @@ static bool hide_message(struct relay *relay, uint8_t type, const uint8_t *body,
 			pop(server);
 		return false;
 	case PGM_BE_COMMAND_COMPLETE:
+		if (head->kind == PGM_EXPECT_EXECUTE && head->flags & PGM_EXPECT_HIDDEN)
+			return hide_answer(relay, PGM_EXPECT_EXECUTE);
 		note_command(relay, body, length);
 		return false;
 	case PGM_BE_PORTAL_SUSPENDED:
@@ -350,7 +385,7 @@ static bool rename_in_error(struct relay *relay, const uint8_t *message, size_t 
 		return false;
 	size_t room = PGM_CARRY_BYTES - worker->rewrite_used;
 	uint8_t *out = worker->rewrite + worker->rewrite_used;
-	size_t made = pgm_relay_rename(client, message, length, out, room);
+	size_t made = pgm_relay_rename(client, relay->failed_name, message, length, out, room);
 	if (!made)
 		return false;
 	worker->rewrite_used += made;
@@ -399,6 +434,10 @@ static size_t relay_bytes(struct relay *relay, size_t length)
 			server->skip_hidden = hidden;
 		}
 		at += seen;
+		for (; relay->owed_readies; relay->owed_readies--) {
+			end_run(relay, at, at);
+			gather(relay, ready_of(server->status), PGM_WIRE_HEADER_BYTES + 1);
+		}
 		if (server->expect_count)
 			answer_locally(relay, at);
 	}

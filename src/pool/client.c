@@ -125,6 +125,8 @@ void pgm_client_end(struct pgm_client *client, const char *sqlstate, const char 
 	va_list args;
 	if (client->state >= PGM_CLIENT_CLOSING)
 		return;
+	if (client->server && client->server->client_told)
+		sqlstate = NULL; /* the server has said why */
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);

@@ -5,8 +5,8 @@
  */
 #include "pool/client.h"
 #include "pool/relay.h"
+#include "pool/session.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,53 +55,6 @@ static void touch(struct front *front, const struct pgm_scan *scan, const char *
 	pgm_relay_touch(front->client, scan, sql, length);
 }
 
-static const uint8_t flush_message[] = {PGM_FE_FLUSH, 0, 0, 0, 4};
-
-/* Whether what was asked before is still being answered, and what comes must wait for that. */
-static bool must_answer_first(struct pgm_client *client)
-{
-	struct pgm_server *server = client->server;
-	if (!server || !server->expect_count || server->copy_in)
-		return false;
-	if (server->unsynced)
-		pgm_relay_raw(client, flush_message, sizeof(flush_message));
-	(void)!pgm_relay_send(client);
-	client->barrier = true;
-	return true;
-}
-
-/*
- * Whether a name must not be looked up yet: a batch before this one may fail, and then the name (NULL: the
- * unnamed statement) stands for something else.
- */
-static bool must_wait_for_name(struct pgm_client *client, const char *name)
-{
-	return pgm_journal_unsure(client, name) && must_answer_first(client);
-}
-
-/*
- * The client reads lastval() or currval(), and the last nextval() on this server was another's: that must be
- * gone first. True: it is being seen to, and the message must wait.
- */
-static bool must_settle_sequences(struct front *front, const struct pgm_scan *scan)
-{
-	struct pgm_client *client = front->client;
-	struct pgm_server *server = client->server;
-	if (!(scan->flags & PGM_SCAN_SEQUENCE_READ) || !pgm_relay_tracks(client))
-		return false;
-	client->reads_sequences = true;
-	if (!server->sequence_client || server->sequence_client == client->id || server->status == 'E')
-		return false;
-	if (server->expect_count) { /* when all before it is answered */
-		client->barrier = true;
-		pgm_relay_raw(client, flush_message, sizeof(flush_message));
-		return true;
-	}
-	(void)!pgm_relay_send(client);
-	pgm_job_start(server, PGM_JOB_SEQUENCES, "/* pgmend */ DISCARD SEQUENCES");
-	return true;
-}
-
 static const uint32_t barriers =
 	PGM_SCAN_COPY | PGM_SCAN_DEALLOCATE_ALL | PGM_SCAN_DISCARD_ALL | PGM_SCAN_UNKNOWN;
 
@@ -115,40 +68,6 @@ static bool forbidden(struct front *front, const struct pgm_scan *scan)
 }
 
 /* ---- simple queries ---- */
-
-/* DEALLOCATE of a name that the client gave by the protocol: the server knows it by ours. */
-static bool rename_deallocate(struct front *front, const struct pgm_scan *scan, size_t sql_length)
-{
-	struct pgm_client *client = front->client;
-	char sql[304], name[256], quoted[256];
-	if (!(scan->flags & PGM_SCAN_PREPARES) || scan->flags & (PGM_SCAN_MULTI | PGM_SCAN_DEALLOCATE_ALL) ||
-	    sql_length > 300 || !client->names.count)
-		return false;
-	memcpy(sql, front->body, sql_length);
-	sql[sql_length] = '\0';
-	if (sscanf(sql, " %*1[dD]%*[eEaAlLoOcCtT] %255[^; \t\r\n]", name) != 1)
-		return false;
-	if (strcasecmp(name, "prepare") == 0 &&
-	    sscanf(sql, " %*[a-zA-Z] %*[a-zA-Z] %255[^; \t\r\n]", name) != 1)
-		return false;
-	if (name[0] == '"' && sscanf(name, "\"%255[^\"]\"", quoted) == 1)
-		memcpy(name, quoted, sizeof(name));
-	else
-		for (char *c = name; *c; c++)
-			*c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
-	struct pgm_prepared *prepared = pgm_names_get(&client->names, name);
-	if (!prepared)
-		return false;
-	/* others may need the server's: the client's name is gone, and this is answered as it would be */
-	client->portal = NULL;
-	pgm_names_remove(&client->names, name);
-	uint8_t answer[64];
-	struct pgm_writer writer = pgm_writer_over(answer, sizeof(answer));
-	pgm_wire_command_complete(&writer, "DEALLOCATE");
-	pgm_wire_ready(&writer, client->server->status);
-	pgm_client_send(client, answer, pgm_writer_length(&writer));
-	return true;
-}
 
 static enum next query(struct front *front)
 {
@@ -164,14 +83,17 @@ static enum next query(struct front *front)
 		scan.flags = 0;
 	if (forbidden(front, &scan))
 		return NEXT_GONE;
-	if (must_settle_sequences(front, &scan))
+	if (pgm_relay_settle_sequences(client, &scan))
 		return NEXT_WAIT;
 	/* an error before it, and no Sync between, and it is passed over */
-	if (server->unsynced && must_answer_first(client))
+	if (server->unsynced && pgm_relay_answer_first(client))
+		return NEXT_WAIT;
+	/* DEALLOCATE may name a statement that a request before it makes or uses */
+	if (scan.flags & PGM_SCAN_PREPARES && client->names.count && pgm_relay_answer_first(client))
 		return NEXT_WAIT;
 	if (pgm_relay_tracks(client)) {
 		if (server->expect_count == 0 && server->status != 'E' &&
-		    rename_deallocate(front, &scan, sql_length))
+		    pgm_relay_deallocate(client, &scan, sql, sql_length))
 			return NEXT_MESSAGE;
 		touch(front, &scan, sql, sql_length);
 	}
@@ -273,15 +195,32 @@ static enum next answer_locally(struct front *front, enum pgm_expect_kind kind)
 	return expect(front, kind, PGM_EXPECT_LOCAL) ? NEXT_MESSAGE : out_of_memory(front);
 }
 
+/*
+ * A Parse of what the server holds. In a transaction that has failed, or may have, only the server knows the
+ * answer: it is asked to prepare the text without a name.
+ */
+static enum next parse_held(struct front *front, const uint8_t *rest, size_t length)
+{
+	struct pgm_client *client = front->client;
+	struct pgm_server *server = client->server;
+	if (server->status != 'E' && !pgm_relay_behind(client))
+		return answer_locally(front, PGM_EXPECT_PARSE);
+	if (!pgm_journal_note(client, NULL) || !pgm_relay_parse(client, "", rest, length) ||
+	    !expect(front, PGM_EXPECT_PARSE, PGM_EXPECT_PROXY))
+		return out_of_memory(front);
+	server->unnamed = ++client->worker->next_unnamed << 8 | client->worker->index;
+	return NEXT_MESSAGE;
+}
+
 static enum next parse_unnamed(struct front *front, const uint8_t *rest, size_t length, size_t sql_length)
 {
 	struct pgm_client *client = front->client;
 	struct pgm_server *server = client->server;
 	struct pgm_scan scan;
 	pgm_scan_sql((const char *)rest, sql_length, client->standard_strings, &scan);
-	if (must_settle_sequences(front, &scan))
+	if (pgm_relay_settle_sequences(client, &scan))
 		return NEXT_WAIT;
-	if (client->journal_bytes > PGM_CLIENT_JOURNAL_MAX && must_answer_first(client))
+	if (client->journal_bytes > PGM_CLIENT_JOURNAL_MAX && pgm_relay_answer_first(client))
 		return NEXT_WAIT;
 	if (!pgm_journal_note(client, NULL))
 		return out_of_memory(front);
@@ -315,6 +254,7 @@ static enum next parse_named(struct front *front, const char *name, const uint8_
 		    !(expected = expect(front, PGM_EXPECT_PARSE, PGM_EXPECT_DUPLICATE)))
 			return out_of_memory(front);
 		expected->prepared = taken;
+		expected->name_tag = pgm_name_tag(name);
 		return NEXT_MESSAGE;
 	}
 	if (client->names.bytes + strlen(name) + length > PGM_CLIENT_NAMES_MAX) {
@@ -324,7 +264,12 @@ static enum next parse_named(struct front *front, const char *name, const uint8_
 	}
 	struct pgm_prepared *prepared = pgm_prepared_of(client->share->pool, rest, length, sql_length,
 							client->shaping, client->standard_strings);
-	if (prepared && must_settle_sequences(front, &prepared->scan)) {
+	if (prepared && pgm_relay_settle_sequences(client, &prepared->scan)) {
+		pgm_prepared_drop(prepared);
+		return NEXT_WAIT;
+	}
+	/* a batch before it may fail to prepare the same text */
+	if (prepared && !prepared->proven && pgm_relay_behind(client) && pgm_relay_answer_first(client)) {
 		pgm_prepared_drop(prepared);
 		return NEXT_WAIT;
 	}
@@ -340,7 +285,7 @@ static enum next parse_named(struct front *front, const char *name, const uint8_
 		return out_of_memory(front);
 	}
 	if (held)
-		return answer_locally(front, PGM_EXPECT_PARSE);
+		return parse_held(front, rest, length);
 	struct pgm_expect *expected;
 	if (!pgm_holding_add(&server->holding, prepared) || !send_renamed(front, 0, name, prepared->name) ||
 	    !(expected = expect(front, PGM_EXPECT_PARSE, PGM_EXPECT_NAMED)))
@@ -397,7 +342,7 @@ static enum next parse(struct front *front)
 	if (cursor.bad || !pgm_relay_tracks(client)) /* broken ones get the server's own answer */
 		return expect(front, PGM_EXPECT_PARSE, 0) ? pass(front) : out_of_memory(front);
 	size_t length = (size_t)(cursor.end - rest);
-	if (*name && must_wait_for_name(client, name))
+	if (*name && pgm_relay_wait_for_name(client, name))
 		return NEXT_WAIT;
 	return *name ? parse_named(front, name, rest, length, sql_length)
 		     : parse_unnamed(front, rest, length, sql_length);
@@ -428,7 +373,7 @@ static enum next bind_statement(struct front *front)
 	pgm_cursor_string(&cursor, NULL); /* the portal */
 	size_t prefix = (size_t)(cursor.at - front->body);
 	const char *name = pgm_cursor_string(&cursor, NULL);
-	if (!cursor.bad && must_wait_for_name(client, *name ? name : NULL))
+	if (!cursor.bad && pgm_relay_wait_for_name(client, *name ? name : NULL))
 		return NEXT_WAIT;
 	client->portal = NULL;
 	client->server->share->stats.binds++;
@@ -437,9 +382,13 @@ static enum next bind_statement(struct front *front)
 	if (!cursor.bad && pgm_relay_tracks(client)) {
 		struct pgm_prepared *prepared = *name ? pgm_names_get(&client->names, name) : NULL;
 		if (prepared) {
+			struct pgm_expect *expected;
+			if (pgm_relay_settle_sequences(client, &prepared->scan))
+				return NEXT_WAIT;
 			if (!ensure(front, prepared) || !send_renamed(front, prefix, name, prepared->name) ||
-			    !expect(front, PGM_EXPECT_BIND, 0))
+			    !(expected = expect(front, PGM_EXPECT_BIND, 0)))
 				return out_of_memory(front);
+			expected->name_tag = pgm_name_tag(name);
 			client->portal = prepared;
 			client->bound_flags |= prepared->scan.flags;
 			touch(front, &prepared->scan, (const char *)prepared->body, prepared->sql_length);
@@ -469,7 +418,7 @@ static enum next describe(struct front *front)
 	struct pgm_cursor cursor = pgm_cursor_over(front->body, front->length);
 	uint8_t kind = pgm_cursor_u8(&cursor);
 	const char *name = pgm_cursor_string(&cursor, NULL);
-	if (!cursor.bad && kind == 'S' && must_wait_for_name(client, *name ? name : NULL))
+	if (!cursor.bad && kind == 'S' && pgm_relay_wait_for_name(client, *name ? name : NULL))
 		return NEXT_WAIT;
 	if (!cursor.bad && kind == 'S' && pgm_relay_tracks(client)) {
 		struct pgm_prepared *prepared = *name ? pgm_names_get(&client->names, name) : NULL;
@@ -493,7 +442,8 @@ static enum next close_statement(struct front *front)
 	struct pgm_cursor cursor = pgm_cursor_over(front->body, front->length);
 	uint8_t kind = pgm_cursor_u8(&cursor);
 	const char *name = pgm_cursor_string(&cursor, NULL);
-	if (!cursor.bad && kind == 'S' && *name && must_wait_for_name(client, name))
+	/* errors of an earlier batch may tell of the name: it must be known until then */
+	if (!cursor.bad && kind == 'S' && *name && pgm_relay_behind(client) && pgm_relay_answer_first(client))
 		return NEXT_WAIT;
 	if (!cursor.bad && kind == 'S' && pgm_relay_tracks(client)) {
 		if (!*name) {
@@ -544,7 +494,7 @@ static enum next execute(struct front *front)
 		/* what follows depends on its answer, which only comes when it is asked for */
 		client->barrier = true;
 		pass(front);
-		pgm_relay_raw(client, flush_message, sizeof(flush_message));
+		pgm_relay_flush(client);
 		return NEXT_MESSAGE;
 	}
 	return pass(front);
@@ -562,25 +512,46 @@ static enum next sync_batch(struct front *front)
 	return pass(front);
 }
 
-/* While the server reads COPY data, it reads over Sync and Flush, and fails at anything else. */
+static enum pgm_expect_kind kind_of(uint8_t type)
+{
+	switch (type) {
+	case PGM_FE_QUERY:
+		return PGM_EXPECT_QUERY;
+	case PGM_FE_FUNCTION:
+		return PGM_EXPECT_FUNCTION;
+	default:
+		return PGM_EXPECT_BIND; /* an answer of any length, and no ReadyForQuery */
+	}
+}
+
+/*
+ * While the server reads COPY data, it reads over Sync and Flush, and ends the session at anything else but
+ * CopyDone and CopyFail; unless the COPY has failed meanwhile, which nobody can tell yet: then these are
+ * requests as any. They are sent as they are, and the server is not kept. A Sync is kept back: whether the
+ * server would have answered it shows when the COPY ends (backend.c).
+ */
 static enum next during_copy(struct front *front)
 {
 	struct pgm_server *server = front->client->server;
-	switch (front->message[0]) {
+	uint8_t type = front->message[0];
+	switch (type) {
+	case PGM_FE_COPY_DATA:
+		server->syncs_in_copy = 0;
+		return pass(front);
+	case PGM_FE_SYNC:
+		server->syncs_in_copy++;
+		return NEXT_MESSAGE;
+	case PGM_FE_FLUSH:
+		return NEXT_MESSAGE;
 	case PGM_FE_COPY_DONE:
 	case PGM_FE_COPY_FAIL:
 		server->copy_in = false;
-		break;
-	case PGM_FE_SYNC:
-		server->syncs_in_copy++;
-		break;
-	case PGM_FE_COPY_DATA:
-	case PGM_FE_FLUSH:
-		break;
+		return pass(front);
 	default:
 		server->copy_in = false;
+		server->close_soon = true;
+		return expect(front, kind_of(type), 0) ? pass(front) : out_of_memory(front);
 	}
-	return pass(front);
 }
 
 static void begin_batch(struct pgm_server *server)
@@ -620,10 +591,15 @@ static enum next to_server(struct front *front)
 		return sync_batch(front);
 	case PGM_FE_FUNCTION:
 		pgm_relay_touch_by_call(client, front->body, front->length);
-		if (server->unsynced && must_answer_first(client))
+		if (server->unsynced && pgm_relay_answer_first(client))
 			return NEXT_WAIT;
 		server->unsynced = false;
 		return expect(front, PGM_EXPECT_FUNCTION, 0) ? pass(front) : out_of_memory(front);
+	case PGM_FE_FLUSH:
+		if (front->total == PGM_WIRE_HEADER_BYTES)
+			return pass(front);
+		server->unsynced = true; /* a broken one is answered by an error, as any request */
+		return expect(front, PGM_EXPECT_BIND, 0) ? pass(front) : out_of_memory(front);
 	default:
 		return pass(front);
 	}
@@ -657,6 +633,17 @@ static bool parse_without_server(struct front *front)
 	return pgm_client_send(client, complete, sizeof(complete));
 }
 
+static enum next wait_for_server(struct front *front)
+{
+	struct pgm_client *client = front->client;
+	pgm_client_wait(client);
+	if (client->state != PGM_CLIENT_LINKED)
+		return client->state >= PGM_CLIENT_CLOSING ? NEXT_GONE : NEXT_WAIT;
+	client->worker->gather_count = 0;
+	client->worker->rewrite_used = 0;
+	return to_server(front);
+}
+
 /* Without a server: what needs none. */
 static enum next without_server(struct front *front)
 {
@@ -669,8 +656,11 @@ static enum next without_server(struct front *front)
 	client->passing_over = false;
 	switch (front->message[0]) {
 	case PGM_FE_SYNC:
+		if (front->total > PGM_WIRE_HEADER_BYTES) /* broken */
+			return wait_for_server(front);
 		return pgm_client_send(client, ready, sizeof(ready)) ? NEXT_MESSAGE : NEXT_GONE;
 	case PGM_FE_FLUSH:
+		return front->total > PGM_WIRE_HEADER_BYTES ? wait_for_server(front) : NEXT_MESSAGE;
 	case PGM_FE_COPY_DATA:
 	case PGM_FE_COPY_DONE:
 	case PGM_FE_COPY_FAIL:
@@ -682,12 +672,7 @@ static enum next without_server(struct front *front)
 			return NEXT_GONE;
 		/* fall through */
 	default:
-		pgm_client_wait(client);
-		if (client->state != PGM_CLIENT_LINKED)
-			return client->state >= PGM_CLIENT_CLOSING ? NEXT_GONE : NEXT_WAIT;
-		client->worker->gather_count = 0;
-		client->worker->rewrite_used = 0;
-		return to_server(front);
+		return wait_for_server(front);
 	}
 }
 
@@ -697,7 +682,7 @@ static enum next handle(struct front *front)
 	if (front->message[0] == PGM_FE_TERMINATE) {
 		(void)!pgm_relay_send(client);
 		/* a stream of replication ends with its client's goodbye */
-		if (!client->replication && must_answer_first(client)) {
+		if (!client->replication && pgm_relay_answer_first(client)) {
 			client->terminating = true;
 			return NEXT_WAIT;
 		}
@@ -736,7 +721,7 @@ static enum next look_at_header(struct pgm_client *client, uint8_t type, size_t 
 	bool known = pgm_wire_is_frontend(type) || (client->server && client->server->copy_in);
 	if (known && possible)
 		return NEXT_MESSAGE;
-	if (must_answer_first(client))
+	if (pgm_relay_answer_first(client))
 		return NEXT_WAIT;
 	if (known)
 		pgm_client_end(client, "08P01", "invalid message length");
@@ -760,7 +745,7 @@ size_t pgm_frontend_messages(struct pgm_client *client, const uint8_t *bytes, si
 			continue;
 		}
 		if (client->server && client->server->expect_count >= PGM_CLIENT_REQUESTS_MAX)
-			(void)!must_answer_first(client);
+			(void)!pgm_relay_answer_first(client);
 		if (client->barrier || length - at < PGM_WIRE_HEADER_BYTES)
 			break;
 		struct front front = {.client = client,

@@ -74,8 +74,10 @@ struct pgm_pool {
 	int64_t server_lifetime_us, query_timeout_ms;
 	const struct pgm_config_user *user_config; /* or NULL */
 
-	_Atomic int servers;	   /* connecting ones included */
-	_Atomic int waiting;	   /* clients, in all workers */
+	_Atomic bool
+		sequences_read; /* a client has read lastval() or currval(): its like must not meet others' */
+	_Atomic int servers;	/* connecting ones included */
+	_Atomic int waiting;	/* clients, in all workers */
 	_Atomic unsigned failures; /* to connect, one after the other */
 	struct {
 		_Atomic uint64_t

@@ -6,8 +6,10 @@
 
 #include "pool/slowlog.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 static void free_entry(struct pgm_journal *entry)
@@ -152,6 +154,12 @@ void pgm_journal_overtake(struct pgm_client *client)
 		client->journal[i].overtaken = true;
 }
 
+bool pgm_relay_behind(const struct pgm_client *client)
+{
+	const struct pgm_server *server = client->server;
+	return server->expect_count && is_before(server->expect_head, client->batch_position);
+}
+
 bool pgm_journal_unsure(const struct pgm_client *client, const char *name)
 {
 	const struct pgm_server *server = client->server;
@@ -169,6 +177,11 @@ void pgm_relay_passed_over(struct pgm_server *server, struct pgm_expect *expect)
 {
 	struct pgm_prepared *prepared = expect->prepared;
 	expect->prepared = NULL;
+	if (expect->kind == PGM_EXPECT_EXECUTE && expect->flags & PGM_EXPECT_HIDDEN) {
+		/* DISCARD SEQUENCES was not done: whose values there are, nobody knows */
+		server->sequence_client = UINT64_MAX;
+		server->sequences_mixed = true;
+	}
 	if (!prepared || expect->flags & (PGM_EXPECT_LOCAL | PGM_EXPECT_DUPLICATE))
 		return;
 	if (expect->kind == PGM_EXPECT_PARSE) {
@@ -192,6 +205,40 @@ void pgm_relay_answered(struct pgm_server *server, struct pgm_expect *expect)
 	expect->prepared = NULL;
 }
 
+bool pgm_relay_deallocate(struct pgm_client *client, const struct pgm_scan *scan, const char *sql,
+			  size_t sql_length)
+{
+	char copy_of[304], name[256], quoted[256];
+	if (!(scan->flags & PGM_SCAN_PREPARES) || scan->flags & (PGM_SCAN_MULTI | PGM_SCAN_DEALLOCATE_ALL) ||
+	    sql_length > 300 || !client->names.count)
+		return false;
+	memcpy(copy_of, sql, sql_length);
+	copy_of[sql_length] = '\0';
+	if (sscanf(copy_of, " %*1[dD]%*[eEaAlLoOcCtT] %255[^; \t\r\n]", name) != 1)
+		return false;
+	if (strcasecmp(name, "prepare") == 0 &&
+	    sscanf(copy_of, " %*[a-zA-Z] %*[a-zA-Z] %255[^; \t\r\n]", name) != 1)
+		return false;
+	if (name[0] == '"' && sscanf(name, "\"%255[^\"]\"", quoted) == 1)
+		memcpy(name, quoted, sizeof(name));
+	else
+		for (char *c = name; *c; c++)
+			*c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
+	struct pgm_prepared *prepared = pgm_names_get(&client->names, name);
+	if (!prepared)
+		return false;
+	/* others may need the server's: the client's name is gone, and this is answered as it would be */
+	client->portal = NULL;
+	client->unnamed_id = 0; /* as at each simple query */
+	pgm_names_remove(&client->names, name);
+	uint8_t answer[64];
+	struct pgm_writer writer = pgm_writer_over(answer, sizeof(answer));
+	pgm_wire_command_complete(&writer, "DEALLOCATE");
+	pgm_wire_ready(&writer, client->server->status);
+	pgm_client_send(client, answer, pgm_writer_length(&writer));
+	return true;
+}
+
 static bool copy(uint8_t *out, size_t size, size_t *length, const void *bytes, size_t count)
 {
 	if (count > size - *length)
@@ -201,8 +248,8 @@ static bool copy(uint8_t *out, size_t size, size_t *length, const void *bytes, s
 	return true;
 }
 
-size_t pgm_relay_rename(const struct pgm_client *client, const uint8_t *message, size_t length, uint8_t *out,
-			size_t size)
+size_t pgm_relay_rename(const struct pgm_client *client, uint32_t name_tag, const uint8_t *message,
+			size_t length, uint8_t *out, size_t size)
 {
 	size_t made = 0, at = 0;
 	bool renamed = false, fits = true;
@@ -215,7 +262,8 @@ size_t pgm_relay_rename(const struct pgm_client *client, const uint8_t *message,
 		size_t name_length = end ? (size_t)(end - message) - at : 0;
 		if (!end || !pgm_prepared_is_ours((const char *)message + at, name_length))
 			continue;
-		const char *name = pgm_names_of(&client->names, (const char *)message + at, name_length);
+		const char *name =
+			pgm_names_of(&client->names, (const char *)message + at, name_length, name_tag);
 		if (!name)
 			continue;
 		fits = fits && copy(out, size, &made, name, strlen(name));

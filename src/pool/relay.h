@@ -35,6 +35,8 @@ void pgm_journal_undo(struct pgm_client *client, uint32_t from, uint32_t until);
 void pgm_journal_unnamed_dropped(struct pgm_client *client, uint32_t position, bool own);
 /* A simple query follows all that was noted. */
 void pgm_journal_overtake(struct pgm_client *client);
+/* Whether a batch before the one at hand is not answered yet. */
+bool pgm_relay_behind(const struct pgm_client *client);
 /* Whether a request of an earlier batch, not answered yet, decides what the name (NULL: unnamed) stands for.
  */
 bool pgm_journal_unsure(const struct pgm_client *client, const char *name);
@@ -44,9 +46,14 @@ void pgm_journal_clear(struct pgm_client *client);
 void pgm_relay_passed_over(struct pgm_server *server, struct pgm_expect *expect);
 void pgm_relay_answered(struct pgm_server *server, struct pgm_expect *expect);
 
+/* DEALLOCATE of a name that the client gave by the protocol, for the server knows it by ours. True: answered.
+ */
+bool pgm_relay_deallocate(struct pgm_client *client, const struct pgm_scan *scan, const char *sql,
+			  size_t sql_length);
+
 /* A message with the client's names in place of ours, in out; its length, 0 where nothing was renamed. */
-size_t pgm_relay_rename(const struct pgm_client *client, const uint8_t *message, size_t length, uint8_t *out,
-			size_t size);
+size_t pgm_relay_rename(const struct pgm_client *client, uint32_t name_tag, const uint8_t *message,
+			size_t length, uint8_t *out, size_t size);
 
 /* Put an execution into the profile. */
 void pgm_relay_profile(struct pgm_client *client, struct pgm_server *server, struct pgm_expect *expect,
@@ -88,5 +95,12 @@ void pgm_relay_touch(struct pgm_client *client, const struct pgm_scan *scan, con
 void pgm_relay_note_call(struct pgm_client *client, struct pgm_expect *expected, const struct pgm_scan *scan,
 			 const char *sql, size_t length);
 void pgm_relay_touch_by_call(struct pgm_client *client, const uint8_t *body, size_t length);
+
+/* Ask the server for the answers that it holds back. */
+void pgm_relay_flush(struct pgm_client *client);
+/* The three say whether the message at hand must wait; then its client goes on by itself. (waiting.c) */
+bool pgm_relay_answer_first(struct pgm_client *client);
+bool pgm_relay_wait_for_name(struct pgm_client *client, const char *name);
+bool pgm_relay_settle_sequences(struct pgm_client *client, const struct pgm_scan *scan);
 
 #endif

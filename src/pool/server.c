@@ -208,6 +208,8 @@ void pgm_server_abandon(struct pgm_server *server)
 	struct pgm_client *client = server->client;
 	bool session = client->pins & PGM_PIN_SESSION;
 	server->dirty |= session || client->pins != 0 || (server->touched & PGM_SCAN_STATE);
+	if (server->touched & PGM_SCAN_SEQUENCE_WRITE)
+		pgm_session_wrote_sequences(server, client);
 	client->server = NULL;
 	server->client = NULL;
 	server->released_us = server->share->worker->loop.now_us;

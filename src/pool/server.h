@@ -51,12 +51,14 @@ enum pgm_expect_flags {
 	PGM_EXPECT_LOCAL = 2,	  /* the server was not asked: answer when its turn comes */
 	PGM_EXPECT_DUPLICATE = 4, /* a Parse that must fail, for the name is taken */
 	PGM_EXPECT_NAMED = 8,	  /* of Parse: the client gave it a name */
+	PGM_EXPECT_PROXY = 32,	  /* of Parse: without a name in place of one that the server holds */
 	PGM_EXPECT_DDL = 16,	  /* on success, texts prepared from now on are new statements */
 };
 
 struct pgm_expect {
 	uint8_t kind;
 	uint8_t flags;
+	uint32_t name_tag; /* of the client's name for the statement, to tell of it in errors; 0: none */
 	struct pgm_prepared *prepared;	 /* of PARSE: the server's holding holds it; of CLOSE: this does */
 	struct pgm_profile_entry *entry; /* of QUERY and EXECUTE; NULL: not profiled */
 	uint64_t fingerprint;		 /* with an entry */
@@ -120,6 +122,8 @@ struct pgm_server {
 	uint64_t unnamed;	  /* which client statement its unnamed one is; 0: it has none */
 	uint64_t batch_clock;	  /* of holding, when this batch began: what is older is not in use */
 	uint64_t sequence_client; /* whose nextval() was the last; 0: none since a DISCARD */
+	bool discarded;		  /* all, by its client in this transaction */
+	bool sequences_mixed;	  /* and another's came before it */
 	uint32_t touched;	  /* enum pgm_scan_flags of what ran since it was last clean */
 	unsigned cancels;	  /* cancel requests on their way */
 	bool cancelled;		  /* one was sent since it was linked */

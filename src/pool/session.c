@@ -180,16 +180,35 @@ static const char probe_tail[] =
 	"c.is_holdable)";
 #undef C
 
-static void add_probe(struct text *text, const struct pgm_client *client, const char *login_user)
+/* A setting with a dot in its name is not in pg_settings unless a library defines it. */
+static void add_custom(struct text *text, const char *name)
+{
+	add(text, " UNION ALL SELECT 'g', ");
+	add_value(text, name, "UTF8");
+	add(text, ", v FROM pg_catalog.current_setting(");
+	add_value(text, name, "UTF8");
+	add(text, ", true) AS v WHERE v IS NOT NULL");
+}
+
+static bool is_custom(const struct pgm_client *client, const char *name)
+{
+	for (const char *known = client->custom_settings; known && *known; known += strlen(known) + 1)
+		if (strcasecmp(known, name) == 0)
+			return true;
+	return false;
+}
+
+static void add_probe(struct text *text, const struct pgm_server *server, const struct pgm_client *client)
 {
 	add(text, probe_head);
-	add_value(text, login_user, "UTF8");
-	for (const char *name = client->custom_settings; name && *name; name += strlen(name) + 1) {
-		add(text, " UNION ALL SELECT 'g', ");
-		add_value(text, name, "UTF8");
-		add(text, ", v FROM pg_catalog.current_setting(");
-		add_value(text, name, "UTF8");
-		add(text, ", true) AS v WHERE v IS NOT NULL");
+	add_value(text, pgm_server_user(server), "UTF8");
+	for (const char *name = client->custom_settings; name && *name; name += strlen(name) + 1)
+		add_custom(text, name);
+	/* and those of its startup packet, and what else was applied */
+	for (size_t i = 0; i < pgm_pairs_count(server->applied); i++) {
+		const char *name = pgm_pairs_at(server->applied, i)->name;
+		if (strchr(name, '.') && !is_custom(client, name))
+			add_custom(text, name);
 	}
 	add(text, probe_tail);
 }
@@ -342,7 +361,7 @@ static void start_probe(struct pgm_server *server, struct pgm_client *client)
 	}
 	server->share->stats.probes++;
 	server->touched = 0;
-	add_probe(&text, client, pgm_server_user(server));
+	add_probe(&text, server, client);
 	job_text(server, PGM_JOB_PROBE, &text);
 }
 
@@ -360,6 +379,60 @@ static void release_or_stay(struct pgm_server *server, struct pgm_client *client
 		pgm_session_prepare(server); /* it has reset what its startup packet had set */
 	else
 		pgm_client_run(client);
+}
+
+static void forget_sequences(struct pgm_server *server)
+{
+	server->sequence_client = 0;
+	server->sequences_mixed = false;
+}
+
+bool pgm_session_discard_sequences(struct pgm_client *client)
+{
+	/* Parse, Bind, Execute, Close of the statement, under a name that no client can have */
+	static const uint8_t messages[] = "P\0\0\0\34"
+					  "PGM\0"
+					  "DISCARD SEQUENCES\0"
+					  "\0\0"
+					  "B\0\0\0\22"
+					  "PGM\0"
+					  "PGM\0"
+					  "\0\0\0\0\0\0"
+					  "E\0\0\0\14"
+					  "PGM\0"
+					  "\0\0\0\0"
+					  "C\0\0\0\11"
+					  "PPGM\0"
+					  "C\0\0\0\11"
+					  "SPGM";
+	static const enum pgm_expect_kind kinds[] = {PGM_EXPECT_PARSE, PGM_EXPECT_BIND, PGM_EXPECT_EXECUTE,
+						     PGM_EXPECT_CLOSE, PGM_EXPECT_CLOSE};
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (!pgm_server_expect(client->server, kinds[i], PGM_EXPECT_HIDDEN | PGM_EXPECT_PROXY)) {
+			client->server->close_soon = true;
+			return false;
+		}
+	pgm_relay_raw(client, messages, sizeof(messages));
+	forget_sequences(client->server);
+	return true;
+}
+
+void pgm_session_discarded(struct pgm_server *server)
+{
+	server->discarded = true;
+	forget_sequences(server);
+}
+
+void pgm_session_wrote_sequences(struct pgm_server *server, const struct pgm_client *client)
+{
+	server->sequences_mixed |= server->sequence_client && server->sequence_client != client->id;
+	server->sequence_client = client->id;
+}
+
+bool pgm_session_has_own_sequences(const struct pgm_server *server, const struct pgm_client *client)
+{
+	return !server->sequence_client ||
+	       (server->sequence_client == client->id && !server->sequences_mixed);
 }
 
 void pgm_session_transaction_end(struct pgm_server *server)
@@ -388,14 +461,14 @@ void pgm_session_transaction_end(struct pgm_server *server)
 		return;
 	}
 	if (touched & PGM_SCAN_SEQUENCE_WRITE) {
-		server->sequence_client = client->id;
+		pgm_session_wrote_sequences(server, client);
 		if (client->reads_sequences)
 			client->pins |= PGM_PIN_SEQUENCE;
 	}
-	if (touched & PGM_SCAN_DISCARD_ALL) {
-		client->pins &= ~(unsigned)(PGM_PIN_SETTING | PGM_PIN_SEQUENCE);
-		server->sequence_client = 0;
-	}
+	if (server->discarded)
+		client->pins &= ~(unsigned)(PGM_PIN_SETTING |
+					    (touched & PGM_SCAN_SEQUENCE_WRITE ? 0 : PGM_PIN_SEQUENCE));
+	server->discarded = false;
 	if (touched & PGM_SCAN_CUSTOM_SETTING)
 		client->pins |= PGM_PIN_SETTING;
 	/* DROP may have taken the last temporary object. */
@@ -455,7 +528,7 @@ void pgm_session_prepare(struct pgm_server *server)
 		pgm_job_start(server, PGM_JOB_CLEAN, strict_reset);
 		return;
 	}
-	if (client->reads_sequences && server->sequence_client && server->sequence_client != client->id) {
+	if (client->reads_sequences && !pgm_session_has_own_sequences(server, client)) {
 		pgm_job_start(server, PGM_JOB_SEQUENCES, "/* pgmend */ DISCARD SEQUENCES");
 		return;
 	}
@@ -529,7 +602,7 @@ static void job_done_linked(struct pgm_server *server, enum pgm_job job)
 		pgm_pairs_put(&server->applied, pgm_pairs_hold(client->settings));
 		break;
 	case PGM_JOB_SEQUENCES:
-		server->sequence_client = 0;
+		forget_sequences(server);
 		/* fall through */
 	default:
 		if (server->job_failed) {
@@ -538,7 +611,7 @@ static void job_done_linked(struct pgm_server *server, enum pgm_job job)
 		}
 		if (job == PGM_JOB_CLEAN) {
 			pgm_pairs_put(&server->applied, pgm_pairs_of(NULL, 0));
-			server->sequence_client = 0;
+			forget_sequences(server);
 		}
 	}
 	pgm_session_prepare(server);
@@ -565,7 +638,7 @@ void pgm_job_done(struct pgm_server *server)
 		if (job == PGM_JOB_RESET) {
 			pgm_pairs_put(&server->applied, pgm_pairs_of(NULL, 0));
 			pgm_holding_clear(&server->holding);
-			server->sequence_client = 0;
+			forget_sequences(server);
 			server->touched = 0;
 			server->dirty = false;
 		}

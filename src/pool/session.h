@@ -21,4 +21,13 @@ void pgm_session_transaction_end(struct pgm_server *server);
 /* The server is linked, its client waits: bring the session to the client's, then pgm_client_linked(). */
 void pgm_session_prepare(struct pgm_server *server);
 
+/* The server has done the client's DISCARD ALL. */
+void pgm_session_discarded(struct pgm_server *server);
+/* Make lastval() and currval() forget, as a part of the batch at hand; false: no memory. */
+bool pgm_session_discard_sequences(struct pgm_client *client);
+/* A transaction of the client may have called nextval(). */
+void pgm_session_wrote_sequences(struct pgm_server *server, const struct pgm_client *client);
+/* Whether what lastval() and currval() would tell is this client's, or nothing. */
+bool pgm_session_has_own_sequences(const struct pgm_server *server, const struct pgm_client *client);
+
 #endif

@@ -171,13 +171,23 @@ void pgm_names_clear(struct pgm_names *names)
 	*names = (struct pgm_names){0};
 }
 
-const char *pgm_names_of(const struct pgm_names *names, const char *ours, size_t length)
+uint32_t pgm_name_tag(const char *name)
 {
-	for (size_t i = 0; i < names->capacity; i++)
-		if (names->slots[i].name && strlen(names->slots[i].prepared->name) == length &&
-		    memcmp(names->slots[i].prepared->name, ours, length) == 0)
-			return names->slots[i].name;
-	return NULL;
+	return (uint32_t)pgm_hash_string(name) | 1;
+}
+
+const char *pgm_names_of(const struct pgm_names *names, const char *ours, size_t length, uint32_t tag)
+{
+	const char *found = NULL;
+	for (size_t i = 0; i < names->capacity; i++) {
+		const char *name = names->slots[i].name;
+		if (!name || strlen(names->slots[i].prepared->name) != length ||
+		    memcmp(names->slots[i].prepared->name, ours, length) != 0)
+			continue;
+		if (!found || pgm_name_tag(name) == tag)
+			found = name;
+	}
+	return found;
 }
 
 /* ---- what a server holds ---- */

@@ -59,8 +59,12 @@ struct pgm_prepared *pgm_names_get(const struct pgm_names *names, const char *na
 bool pgm_names_put(struct pgm_names *names, const char *name, struct pgm_prepared *prepared);
 void pgm_names_remove(struct pgm_names *names, const char *name);
 void pgm_names_clear(struct pgm_names *names);
-/* The name under which a client knows one of ours, "PGM_17"; NULL: it does not. */
-const char *pgm_names_of(const struct pgm_names *names, const char *ours, size_t length);
+/*
+ * The name under which a client knows one of ours, "PGM_17"; NULL: it does not. Of several, that with this
+ * tag.
+ */
+const char *pgm_names_of(const struct pgm_names *names, const char *ours, size_t length, uint32_t tag);
+uint32_t pgm_name_tag(const char *name);
 
 /* What a server holds. Embedded; zeroed is empty. */
 struct pgm_holding {
