@@ -1,0 +1,87 @@
+"""Random pipelines get from the pooler, byte for byte, what PostgreSQL answers directly.
+
+    PGMEND_DIFFERENTIAL_COUNT   pipelines (default: what takes some seconds; a release runs 100,000)
+    PGMEND_DIFFERENTIAL_SEED    another sequence of them
+    PGMEND_DIFFERENTIAL_SHOW    go on after a difference, until so many were found
+"""
+
+import os
+
+import pytest
+
+import pipelines
+import wire
+
+COUNT = int(os.environ.get("PGMEND_DIFFERENTIAL_COUNT", "700"))
+SEED = os.environ.get("PGMEND_DIFFERENTIAL_SEED", "1")
+SHOW = int(os.environ.get("PGMEND_DIFFERENTIAL_SHOW", "1"))
+
+
+class Side:
+    """One of the two: where pipelines are sent, and the database of its own in which they act."""
+
+    def __init__(self, server, target, name, tls=False):
+        server.new_database(name, pipelines.SCHEMA)
+        self.target = target
+        self.name = name
+        self.tls = tls
+        self.admin = wire.Connection((str(server.folder), server.settings["port"]), database=name,
+                                     options="-c lock_timeout=5s")
+
+    def run(self, pipeline):
+        self.admin.query(pipelines.RESET)
+        try:
+            answer = pipeline.run(self.target, self.name, self.tls)
+        except (TimeoutError, wire.Closed, ConnectionError) as error:
+            return [wire.Message("!", f"{type(error).__name__}: {error}".encode())]
+        return pipelines.comparable(answer)
+
+
+def compare(sides, count, tls):
+    """Texts about the pipelines on which the sides differ."""
+    reports = []
+    for number in range(count):
+        pipeline = pipelines.Pipeline.random(f"{SEED}/{number}", tls)
+        answers = [side.run(pipeline) for side in sides]
+        if answers[0] == answers[1]:
+            continue
+        small = pipeline.shrink(lambda p: sides[0].run(p) != sides[1].run(p))
+        now = [side.run(small) for side in sides]
+        if now[0] == now[1]:
+            small, now = f"{pipeline}, only sometimes", answers
+        reports.append(f"seed {SEED}/{number}: {small}\n{describe(*now)}")
+        if len(reports) >= SHOW or "Refused" in reports[-1]:
+            break
+    return reports
+
+
+def shown(messages):
+    return " ".join(repr(m) if len(m.body) < 300 else f"{m.kind}[{len(m.body)}]" for m in messages) or "nothing"
+
+
+def describe(expected, got):
+    """What both answered from their first difference on, and a little before."""
+    same = next((i for i, (a, b) in enumerate(zip(expected, got)) if a != b), min(len(expected), len(got)))
+    start = max(0, same - 3)
+    return (f"after {start} messages\n  PostgreSQL: {shown(expected[start:start + 12])}\n"
+            f"  the pooler: {shown(got[start:start + 12])}\n")
+
+
+def direct_of(server):
+    return (str(server.folder), server.settings["port"])
+
+
+def test_postgresql_answers_the_same_twice(cluster):
+    """What the comparison rests on: no pipeline's answer depends on chance."""
+    sides = [Side(cluster, direct_of(cluster), name) for name in ("diff_a", "diff_b")]
+    reports = compare(sides, COUNT // 4, False)
+    assert not reports, "\n".join(reports)
+
+
+@pytest.mark.parametrize("mode", ["transaction", "session"])
+def test_answers_are_those_of_postgresql(cluster, make_pool, mode):
+    pool = make_pool(pool_mode=mode, tls=True, default_pool_size=3)
+    sides = [Side(cluster, direct_of(cluster), f"diff_direct_{mode}"),
+             Side(cluster, pool.target, f"diff_pool_{mode}", tls=True)]
+    reports = compare(sides, COUNT if mode == "transaction" else COUNT // 4, True)
+    assert not reports, "\n".join(reports)
