@@ -20,6 +20,7 @@ struct pgm_pairs {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the buckets and every refs */
 static struct pgm_pairs *buckets[BUCKETS];
+static size_t live; /* under the lock, too */
 
 static int by_name(const void *a, const void *b)
 {
@@ -78,6 +79,7 @@ static const struct pgm_pairs *intern(const struct pgm_pair *const *items, size_
 		set = copy_of(items, count, hash);
 		set->next = *bucket;
 		*bucket = set;
+		live++;
 	}
 	pthread_mutex_unlock(&lock);
 	return set;
@@ -122,6 +124,7 @@ void pgm_pairs_drop(const struct pgm_pairs *set)
 	while (*link != mine)
 		link = &(*link)->next;
 	*link = mine->next;
+	live--;
 	pthread_mutex_unlock(&lock);
 	free(mine);
 }
@@ -161,4 +164,12 @@ size_t pgm_pairs_count(const struct pgm_pairs *set)
 const struct pgm_pair *pgm_pairs_at(const struct pgm_pairs *set, size_t index)
 {
 	return &set->items[index];
+}
+
+size_t pgm_pairs_live(void)
+{
+	pthread_mutex_lock(&lock);
+	size_t count = live;
+	pthread_mutex_unlock(&lock);
+	return count;
 }

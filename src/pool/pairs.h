@@ -30,6 +30,9 @@ const char *pgm_pairs_get(const struct pgm_pairs *set, const char *name); /* or 
 size_t pgm_pairs_count(const struct pgm_pairs *set);
 const struct pgm_pair *pgm_pairs_at(const struct pgm_pairs *set, size_t index);
 
+/* Sets that somebody holds: tests look for what nobody drops. */
+size_t pgm_pairs_live(void);
+
 /* Replace *held by set, which is taken over. */
 static inline void pgm_pairs_put(const struct pgm_pairs **held, const struct pgm_pairs *set)
 {

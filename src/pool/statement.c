@@ -14,6 +14,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the buckets, ids and every refs */
 static struct pgm_prepared *buckets[BUCKETS];
 static uint32_t last_id;
+static size_t live; /* under the lock, too */
 static _Atomic uint32_t epoch;
 
 void pgm_prepared_new_epoch(void)
@@ -55,6 +56,7 @@ struct pgm_prepared *pgm_prepared_of(const void *scope, const uint8_t *body, siz
 		memcpy(found->body, body, length);
 		pgm_scan_sql((const char *)body, sql_length, standard_strings, &found->scan);
 		*bucket = found;
+		live++;
 	}
 	pthread_mutex_unlock(&lock);
 	return found;
@@ -81,9 +83,18 @@ void pgm_prepared_drop(struct pgm_prepared *prepared)
 	while (*link != prepared)
 		link = &(*link)->next;
 	*link = prepared->next;
+	live--;
 	pthread_mutex_unlock(&lock);
 	pgm_pairs_drop(prepared->settings);
 	free(prepared);
+}
+
+size_t pgm_prepared_live(void)
+{
+	pthread_mutex_lock(&lock);
+	size_t count = live;
+	pthread_mutex_unlock(&lock);
+	return count;
 }
 
 /* ---- a client's names ---- */

@@ -39,6 +39,8 @@ struct pgm_prepared *pgm_prepared_of(const void *scope, const uint8_t *body, siz
 struct pgm_prepared *pgm_prepared_hold(struct pgm_prepared *prepared);
 void pgm_prepared_drop(struct pgm_prepared *prepared); /* NULL is fine */
 
+size_t pgm_prepared_live(void); /* statements that somebody holds: tests look for what nobody drops */
+
 /*
  * From now on the same text is another statement: DDL ran, or a server said that a plan changed its result,
  * so who prepares anew must get what the server makes of the text today.

@@ -596,6 +596,15 @@ static void tick(struct pgm_worker *worker)
 	worker->next_checked = NULL;
 }
 
+void pgm_worker_round(struct pgm_worker *worker, int timeout_ms)
+{
+	pgm_loop_run_once(&worker->loop, &worker->lock, timeout_ms);
+	pthread_mutex_lock(&worker->lock);
+	pgm_client_move_all(worker);
+	tick(worker);
+	pthread_mutex_unlock(&worker->lock);
+}
+
 static void *run(void *data)
 {
 	struct pgm_worker *worker = data;
@@ -605,10 +614,8 @@ static void *run(void *data)
 	pthread_mutex_lock(&worker->lock);
 	while (!worker->stop) {
 		pthread_mutex_unlock(&worker->lock);
-		pgm_loop_run_once(&worker->loop, &worker->lock, PGM_WORKER_TICK_MS);
+		pgm_worker_round(worker, PGM_WORKER_TICK_MS);
 		pthread_mutex_lock(&worker->lock);
-		pgm_client_move_all(worker);
-		tick(worker);
 	}
 	pthread_mutex_unlock(&worker->lock);
 	return NULL;

@@ -92,6 +92,8 @@ struct pgm_worker {
 
 struct pgm_worker *pgm_worker_new(struct pgm_pooler *pooler, unsigned index, struct pgm_error *err);
 bool pgm_worker_start(struct pgm_worker *worker, struct pgm_error *err) PGM_MUST_CHECK;
+/* One turn of its loop, without the lock held: what its thread does over and over. */
+void pgm_worker_round(struct pgm_worker *worker, int timeout_ms);
 void pgm_worker_stop(struct pgm_worker *worker); /* and wait for its end */
 /* After all workers stopped: what others had posted to it. */
 void pgm_worker_drain(struct pgm_worker *worker);
