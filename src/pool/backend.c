@@ -13,9 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const uint8_t parse_complete[] = {'1', 0, 0, 0, 4};
-static const uint8_t close_complete[] = {'3', 0, 0, 0, 4};
-
 static const uint8_t *ready_of(char status)
 {
 	static const uint8_t readies[][6] = {
@@ -75,13 +72,19 @@ static void pop(struct pgm_server *server)
 /* The answers that no server was asked for and whose turn has come. */
 static void answer_locally(struct relay *relay, size_t at)
 {
+	struct pgm_worker *worker = relay->worker;
 	struct pgm_expect *head;
 	while ((head = pgm_server_head(relay->server)) && head->flags & PGM_EXPECT_LOCAL) {
 		end_run(relay, at, at);
-		if (head->kind == PGM_EXPECT_PARSE)
-			gather(relay, parse_complete, sizeof(parse_complete));
-		else
-			gather(relay, close_complete, sizeof(close_complete));
+		if (PGM_CARRY_BYTES - worker->rewrite_used < PGM_RELAY_LOCAL_BYTES) {
+			flush_gather(relay);
+			worker->rewrite_used = 0;
+		}
+		uint8_t *out = worker->rewrite + worker->rewrite_used;
+		size_t made =
+			pgm_relay_local_answer((enum pgm_expect_kind)head->kind, out, PGM_RELAY_LOCAL_BYTES);
+		worker->rewrite_used += made;
+		gather(relay, out, made);
 		pop(relay->server);
 	}
 }
@@ -113,7 +116,8 @@ static void fail_batch(struct relay *relay)
 	struct pgm_client *client = server->client;
 	struct pgm_expect *head = pgm_server_head(server);
 	bool ours = head->flags & PGM_EXPECT_HIDDEN && head->flags & PGM_EXPECT_PROXY;
-	bool unnamed = head->kind == PGM_EXPECT_PARSE && !head->prepared && !ours;
+	bool unnamed = head->kind == PGM_EXPECT_PARSE && !head->prepared && !ours &&
+		       !(head->flags & PGM_EXPECT_BROKEN);
 	bool own = unnamed && !(head->flags & (PGM_EXPECT_HIDDEN | PGM_EXPECT_PROXY));
 	uint32_t from = server->expect_head, until = from, end = from + server->expect_count;
 	while (until != end && server->expects[until & (server->expect_capacity - 1)].kind != PGM_EXPECT_SYNC)

@@ -3,6 +3,7 @@
  */
 #include "pool/background.h"
 #include "pool/client.h"
+#include "pool/relay.h"
 #include "pool/server.h"
 #include "pool/session.h"
 
@@ -60,11 +61,8 @@ static bool pick_address(struct pgm_database *database, unsigned failures, struc
 static void free_grave(struct pgm_grave *grave)
 {
 	struct pgm_server *server = (struct pgm_server *)grave;
-	for (; server->expect_count; server->expect_count--, server->expect_head++) {
-		struct pgm_expect *owed = pgm_server_head(server);
-		if (owed->kind == PGM_EXPECT_CLOSE)
-			pgm_prepared_drop(owed->prepared);
-	}
+	for (; server->expect_count; server->expect_count--, server->expect_head++)
+		pgm_relay_forget(server, pgm_server_head(server));
 	free(server->expects);
 	free(server->sample);
 	free(server->carry);

@@ -58,15 +58,6 @@ static void touch(struct front *front, const struct pgm_scan *scan, const char *
 static const uint32_t barriers =
 	PGM_SCAN_COPY | PGM_SCAN_DEALLOCATE_ALL | PGM_SCAN_DISCARD_ALL | PGM_SCAN_UNKNOWN;
 
-static bool forbidden(struct front *front, const struct pgm_scan *scan)
-{
-	struct pgm_client *client = front->client;
-	if (client->share->pool->mode != PGM_POOL_STATEMENT || !(scan->flags & PGM_SCAN_BEGINS))
-		return false;
-	pgm_client_end(client, "08P01", "transaction blocks not allowed in statement pooling mode");
-	return true;
-}
-
 /* ---- simple queries ---- */
 
 static enum next query(struct front *front)
@@ -81,7 +72,7 @@ static enum next query(struct front *front)
 		pgm_scan_sql(sql, sql_length, client->standard_strings, &scan);
 	else if (front->there == front->total)
 		scan.flags = 0;
-	if (forbidden(front, &scan))
+	if (pgm_relay_forbids(client, &scan))
 		return NEXT_GONE;
 	if (pgm_relay_settle_sequences(client, &scan))
 		return NEXT_WAIT;
@@ -92,15 +83,17 @@ static enum next query(struct front *front)
 	if (scan.flags & PGM_SCAN_PREPARES && client->names.count && pgm_relay_answer_first(client))
 		return NEXT_WAIT;
 	if (pgm_relay_tracks(client)) {
-		if (server->expect_count == 0 && server->status != 'E' &&
-		    pgm_relay_deallocate(client, &scan, sql, sql_length))
-			return NEXT_MESSAGE;
+		char name[PGM_RELAY_NAME_BYTES];
+		if (server->expect_count == 0 && pgm_relay_deallocates(client, &scan, sql, sql_length, name))
+			return pgm_relay_deallocate(client, name) ? NEXT_MESSAGE : NEXT_GONE;
 		touch(front, &scan, sql, sql_length);
 	}
-	/* PostgreSQL drops the unnamed statement when it begins with a simple query */
-	pgm_journal_overtake(client);
-	client->unnamed_id = 0;
-	server->unnamed = 0;
+	/* PostgreSQL drops the unnamed statement when it begins with a simple query that is not broken */
+	if (front->there < front->total || sql_length + 1 == front->length) {
+		pgm_journal_overtake(client);
+		client->unnamed_id = 0;
+		server->unnamed = 0;
+	}
 	pgm_sample_query(server, sql, sql_length);
 	struct pgm_expect *expected =
 		expect(front, PGM_EXPECT_QUERY,
@@ -158,8 +151,8 @@ static bool make_room(struct front *front)
 		return false;
 	if (client->portal == oldest)
 		client->portal = NULL;
-	expected->prepared =
-		pgm_prepared_hold(oldest); /* it is held again where the server passes over this */
+	/* it is held again where the server passes over this */
+	pgm_relay_changes(server, expected, oldest);
 	pgm_holding_remove(&server->holding, oldest);
 	return true;
 }
@@ -177,7 +170,7 @@ static bool ensure(struct front *front, struct pgm_prepared *prepared)
 	struct pgm_expect *expected = expect(front, PGM_EXPECT_PARSE, PGM_EXPECT_HIDDEN);
 	if (!expected)
 		return false;
-	expected->prepared = prepared;
+	pgm_relay_changes(server, expected, prepared);
 	server->share->stats.server_parses++;
 	return true;
 }
@@ -188,9 +181,9 @@ static enum next answer_locally(struct front *front, enum pgm_expect_kind kind)
 	if (client->server->expect_count == 0) {
 		/* it is done: no failure of what follows undoes it */
 		pgm_journal_clear(client);
-		uint8_t message[] = {kind == PGM_EXPECT_PARSE ? PGM_BE_PARSE_COMPLETE : PGM_BE_CLOSE_COMPLETE,
-				     0, 0, 0, 4};
-		return pgm_client_send(client, message, sizeof(message)) ? NEXT_MESSAGE : NEXT_GONE;
+		uint8_t message[PGM_RELAY_LOCAL_BYTES];
+		size_t length = pgm_relay_local_answer(kind, message, sizeof(message));
+		return pgm_client_send(client, message, length) ? NEXT_MESSAGE : NEXT_GONE;
 	}
 	return expect(front, kind, PGM_EXPECT_LOCAL) ? NEXT_MESSAGE : out_of_memory(front);
 }
@@ -205,7 +198,9 @@ static enum next parse_held(struct front *front, const uint8_t *rest, size_t len
 	struct pgm_server *server = client->server;
 	if (server->status != 'E' && !pgm_relay_behind(client))
 		return answer_locally(front, PGM_EXPECT_PARSE);
-	if (!pgm_journal_note(client, NULL) || !pgm_relay_parse(client, "", rest, length) ||
+	/* where nothing is being answered, a note would only take the place of the name's */
+	bool noted = !server->expect_count || pgm_journal_note(client, NULL);
+	if (!noted || !pgm_relay_parse(client, "", rest, length) ||
 	    !expect(front, PGM_EXPECT_PARSE, PGM_EXPECT_PROXY))
 		return out_of_memory(front);
 	server->unnamed = ++client->worker->next_unnamed << 8 | client->worker->index;
@@ -250,6 +245,8 @@ static enum next parse_named(struct front *front, const char *name, const uint8_
 	server->share->stats.client_parses++;
 	if (taken) { /* it must fail, but maybe for its text: the server says which */
 		struct pgm_expect *expected;
+		if (pgm_relay_wait_for_statement(client, taken))
+			return NEXT_WAIT;
 		if (!ensure(front, taken) || !send_renamed(front, 0, name, taken->name) ||
 		    !(expected = expect(front, PGM_EXPECT_PARSE, PGM_EXPECT_DUPLICATE)))
 			return out_of_memory(front);
@@ -269,7 +266,7 @@ static enum next parse_named(struct front *front, const char *name, const uint8_
 		return NEXT_WAIT;
 	}
 	/* a batch before it may fail to prepare the same text */
-	if (prepared && !prepared->proven && pgm_relay_behind(client) && pgm_relay_answer_first(client)) {
+	if (prepared && pgm_relay_wait_for_statement(client, prepared)) {
 		pgm_prepared_drop(prepared);
 		return NEXT_WAIT;
 	}
@@ -290,7 +287,7 @@ static enum next parse_named(struct front *front, const char *name, const uint8_
 	if (!pgm_holding_add(&server->holding, prepared) || !send_renamed(front, 0, name, prepared->name) ||
 	    !(expected = expect(front, PGM_EXPECT_PARSE, PGM_EXPECT_NAMED)))
 		return out_of_memory(front);
-	expected->prepared = prepared;
+	pgm_relay_changes(server, expected, prepared);
 	server->share->stats.server_parses++;
 	return NEXT_MESSAGE;
 }
@@ -339,9 +336,13 @@ static enum next parse(struct front *front)
 	}
 	if (front->there < front->total && pgm_relay_tracks(client))
 		return parse_too_long(front);
-	if (cursor.bad || !pgm_relay_tracks(client)) /* broken ones get the server's own answer */
+	if (!pgm_relay_tracks(client))
 		return expect(front, PGM_EXPECT_PARSE, 0) ? pass(front) : out_of_memory(front);
-	size_t length = (size_t)(cursor.end - rest);
+	size_t length = (size_t)(cursor.end - rest), types = pgm_cursor_u16(&cursor);
+	/* one that is broken gets the server's own answer, and changes nothing there */
+	unsigned broken = cursor.bad || pgm_cursor_left(&cursor) != types * 4 ? PGM_EXPECT_BROKEN : 0;
+	if (broken)
+		return expect(front, PGM_EXPECT_PARSE, broken) ? pass(front) : out_of_memory(front);
 	if (*name && pgm_relay_wait_for_name(client, name))
 		return NEXT_WAIT;
 	return *name ? parse_named(front, name, rest, length, sql_length)
@@ -383,7 +384,8 @@ static enum next bind_statement(struct front *front)
 		struct pgm_prepared *prepared = *name ? pgm_names_get(&client->names, name) : NULL;
 		if (prepared) {
 			struct pgm_expect *expected;
-			if (pgm_relay_settle_sequences(client, &prepared->scan))
+			if (pgm_relay_settle_sequences(client, &prepared->scan) ||
+			    pgm_relay_wait_for_statement(client, prepared))
 				return NEXT_WAIT;
 			if (!ensure(front, prepared) || !send_renamed(front, prefix, name, prepared->name) ||
 			    !(expected = expect(front, PGM_EXPECT_BIND, 0)))
@@ -423,6 +425,8 @@ static enum next describe(struct front *front)
 	if (!cursor.bad && kind == 'S' && pgm_relay_tracks(client)) {
 		struct pgm_prepared *prepared = *name ? pgm_names_get(&client->names, name) : NULL;
 		if (prepared) {
+			if (pgm_relay_wait_for_statement(client, prepared))
+				return NEXT_WAIT;
 			if (!ensure(front, prepared) || !send_renamed(front, 1, name, prepared->name) ||
 			    !expect(front, PGM_EXPECT_DESCRIBE, 0))
 				return out_of_memory(front);
@@ -434,6 +438,17 @@ static enum next describe(struct front *front)
 			return out_of_memory(front);
 	}
 	return expect(front, PGM_EXPECT_DESCRIBE, 0) ? pass(front) : out_of_memory(front);
+}
+
+/* The client's name goes, and the request is answered when its turn comes. */
+static enum next drop_name(struct front *front, const char *name, enum pgm_expect_kind kind)
+{
+	struct pgm_client *client = front->client;
+	if (!pgm_journal_note(client, name))
+		return out_of_memory(front);
+	client->portal = NULL;
+	pgm_names_remove(&client->names, name);
+	return answer_locally(front, kind);
 }
 
 static enum next close_statement(struct front *front)
@@ -452,11 +467,7 @@ static enum next close_statement(struct front *front)
 			client->unnamed_id = 0;
 			client->server->unnamed = 0;
 		} else if (pgm_names_get(&client->names, name)) {
-			if (!pgm_journal_note(client, name))
-				return out_of_memory(front);
-			client->portal = NULL;
-			pgm_names_remove(&client->names, name);
-			return answer_locally(front, PGM_EXPECT_CLOSE);
+			return drop_name(front, name, PGM_EXPECT_CLOSE);
 		} else if (pgm_prepared_is_ours(name, strlen(name))) {
 			return unknown(front, PGM_EXPECT_CLOSE, 1, name);
 		}
@@ -469,7 +480,7 @@ static enum next execute(struct front *front)
 	struct pgm_client *client = front->client;
 	const struct pgm_prepared *prepared = client->portal;
 	const struct pgm_scan *scan = prepared ? &prepared->scan : &client->unnamed_scan;
-	const char *sql = prepared ? (const char *)prepared->body : (const char *)client->unnamed;
+	const char *sql = (const char *)(prepared ? prepared->body : client->unnamed);
 	size_t length = prepared ? prepared->sql_length : client->unnamed_sql;
 	if (!prepared && !client->unnamed_id) { /* nothing is known of it */
 		static const struct pgm_scan nothing;
@@ -477,8 +488,14 @@ static enum next execute(struct front *front)
 		sql = "";
 		length = 0;
 	}
-	if (forbidden(front, scan))
+	if (pgm_relay_forbids(client, scan))
 		return NEXT_GONE;
+	char name[PGM_RELAY_NAME_BYTES];
+	if (length && pgm_relay_tracks(client) && pgm_relay_deallocates(client, scan, sql, length, name)) {
+		if (pgm_relay_wait_for_name(client, name))
+			return NEXT_WAIT;
+		return drop_name(front, name, PGM_EXPECT_EXECUTE);
+	}
 	if (length)
 		pgm_sample_execute(client->server, (const uint8_t *)sql, length,
 				   prepared ? prepared->body_length : client->unnamed_length);

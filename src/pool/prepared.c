@@ -6,11 +6,11 @@
 
 #include "pool/slowlog.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
+
+#define LOOKED_AT_MAX 1024 /* requests of earlier batches; behind more of them one waits in any case */
 
 static void free_entry(struct pgm_journal *entry)
 {
@@ -160,37 +160,88 @@ bool pgm_relay_behind(const struct pgm_client *client)
 	return server->expect_count && is_before(server->expect_head, client->batch_position);
 }
 
+/* The first entry whose request is not answered yet: entries are in the order of their requests. */
+static size_t first_unanswered(const struct pgm_client *client)
+{
+	size_t low = 0, high = client->journal_count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (is_before(client->journal[middle].position, client->server->expect_head))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 bool pgm_journal_unsure(const struct pgm_client *client, const char *name)
 {
-	const struct pgm_server *server = client->server;
-	for (size_t i = 0; server->expect_count && i < client->journal_count; i++) {
+	if (!client->server->expect_count)
+		return false;
+	size_t first = first_unanswered(client);
+	for (size_t i = first; i < client->journal_count; i++) {
 		const struct pgm_journal *entry = &client->journal[i];
-		bool waits = !is_before(entry->position, server->expect_head);
-		if (waits && is_before(entry->position, client->batch_position) &&
+		if (!is_before(entry->position, client->batch_position))
+			return false;
+		if (i - first == LOOKED_AT_MAX ||
 		    (name && entry->name ? strcmp(entry->name, name) == 0 : name == entry->name))
 			return true;
 	}
 	return false;
 }
 
+/* Whether it prepares or closes a statement of ours, which it holds. */
+static bool is_change(const struct pgm_expect *expect)
+{
+	return expect->prepared && !(expect->flags & (PGM_EXPECT_LOCAL | PGM_EXPECT_DUPLICATE)) &&
+	       (expect->kind == PGM_EXPECT_PARSE || expect->kind == PGM_EXPECT_CLOSE);
+}
+
+bool pgm_relay_unsure_of(const struct pgm_client *client, const struct pgm_prepared *prepared)
+{
+	const struct pgm_server *server = client->server;
+	if (!server->changes)
+		return false;
+	for (uint32_t i = 0; i < server->expect_count; i++) {
+		uint32_t position = server->expect_head + i;
+		if (!is_before(position, client->batch_position))
+			return false;
+		if (i == LOOKED_AT_MAX)
+			return true;
+		const struct pgm_expect *expect = &server->expects[position & (server->expect_capacity - 1)];
+		if (expect->prepared == prepared && is_change(expect))
+			return true;
+	}
+	return false;
+}
+
+void pgm_relay_changes(struct pgm_server *server, struct pgm_expect *expect, struct pgm_prepared *prepared)
+{
+	expect->prepared = pgm_prepared_hold(prepared);
+	server->changes++;
+}
+
+void pgm_relay_forget(struct pgm_server *server, struct pgm_expect *expect)
+{
+	if (is_change(expect)) {
+		server->changes--;
+		pgm_prepared_drop(expect->prepared);
+	}
+	expect->prepared = NULL;
+}
+
 void pgm_relay_passed_over(struct pgm_server *server, struct pgm_expect *expect)
 {
-	struct pgm_prepared *prepared = expect->prepared;
-	expect->prepared = NULL;
 	if (expect->kind == PGM_EXPECT_EXECUTE && expect->flags & PGM_EXPECT_HIDDEN) {
 		/* DISCARD SEQUENCES was not done: whose values there are, nobody knows */
 		server->sequence_client = UINT64_MAX;
 		server->sequences_mixed = true;
 	}
-	if (!prepared || expect->flags & (PGM_EXPECT_LOCAL | PGM_EXPECT_DUPLICATE))
-		return;
-	if (expect->kind == PGM_EXPECT_PARSE) {
-		pgm_holding_remove(&server->holding, prepared);
-	} else if (expect->kind == PGM_EXPECT_CLOSE) {
-		if (!pgm_holding_add(&server->holding, prepared))
-			server->close_soon = true;
-		pgm_prepared_drop(prepared);
-	}
+	if (is_change(expect) && expect->kind == PGM_EXPECT_PARSE)
+		pgm_holding_remove(&server->holding, expect->prepared);
+	else if (is_change(expect) && !pgm_holding_add(&server->holding, expect->prepared))
+		server->close_soon = true;
+	pgm_relay_forget(server, expect);
 }
 
 void pgm_relay_answered(struct pgm_server *server, struct pgm_expect *expect)
@@ -200,43 +251,7 @@ void pgm_relay_answered(struct pgm_server *server, struct pgm_expect *expect)
 		server->close_soon = true;
 	else if (expect->kind == PGM_EXPECT_PARSE && expect->prepared)
 		expect->prepared->proven = true;
-	if (expect->kind == PGM_EXPECT_CLOSE)
-		pgm_prepared_drop(expect->prepared);
-	expect->prepared = NULL;
-}
-
-bool pgm_relay_deallocate(struct pgm_client *client, const struct pgm_scan *scan, const char *sql,
-			  size_t sql_length)
-{
-	char copy_of[304], name[256], quoted[256];
-	if (!(scan->flags & PGM_SCAN_PREPARES) || scan->flags & (PGM_SCAN_MULTI | PGM_SCAN_DEALLOCATE_ALL) ||
-	    sql_length > 300 || !client->names.count)
-		return false;
-	memcpy(copy_of, sql, sql_length);
-	copy_of[sql_length] = '\0';
-	if (sscanf(copy_of, " %*1[dD]%*[eEaAlLoOcCtT] %255[^; \t\r\n]", name) != 1)
-		return false;
-	if (strcasecmp(name, "prepare") == 0 &&
-	    sscanf(copy_of, " %*[a-zA-Z] %*[a-zA-Z] %255[^; \t\r\n]", name) != 1)
-		return false;
-	if (name[0] == '"' && sscanf(name, "\"%255[^\"]\"", quoted) == 1)
-		memcpy(name, quoted, sizeof(name));
-	else
-		for (char *c = name; *c; c++)
-			*c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
-	struct pgm_prepared *prepared = pgm_names_get(&client->names, name);
-	if (!prepared)
-		return false;
-	/* others may need the server's: the client's name is gone, and this is answered as it would be */
-	client->portal = NULL;
-	client->unnamed_id = 0; /* as at each simple query */
-	pgm_names_remove(&client->names, name);
-	uint8_t answer[64];
-	struct pgm_writer writer = pgm_writer_over(answer, sizeof(answer));
-	pgm_wire_command_complete(&writer, "DEALLOCATE");
-	pgm_wire_ready(&writer, client->server->status);
-	pgm_client_send(client, answer, pgm_writer_length(&writer));
-	return true;
+	pgm_relay_forget(server, expect);
 }
 
 static bool copy(uint8_t *out, size_t size, size_t *length, const void *bytes, size_t count)

@@ -42,14 +42,30 @@ bool pgm_relay_behind(const struct pgm_client *client);
 bool pgm_journal_unsure(const struct pgm_client *client, const char *name);
 void pgm_journal_clear(struct pgm_client *client);
 
+/* Note what a request of the server's own ring prepares there or closes; it is held until pgm_relay_forget().
+ */
+void pgm_relay_changes(struct pgm_server *server, struct pgm_expect *expect, struct pgm_prepared *prepared);
+void pgm_relay_forget(struct pgm_server *server, struct pgm_expect *expect);
+/* Whether a request of an earlier batch, not answered yet, decides if the server has this statement. */
+bool pgm_relay_unsure_of(const struct pgm_client *client, const struct pgm_prepared *prepared);
+
 /* The server read over this request, or answered it. */
 void pgm_relay_passed_over(struct pgm_server *server, struct pgm_expect *expect);
 void pgm_relay_answered(struct pgm_server *server, struct pgm_expect *expect);
 
-/* DEALLOCATE of a name that the client gave by the protocol, for the server knows it by ours. True: answered.
+#define PGM_RELAY_LOCAL_BYTES 32
+/* The whole message that answers a request of PGM_EXPECT_LOCAL. */
+size_t pgm_relay_local_answer(enum pgm_expect_kind kind, uint8_t *out, size_t size);
+
+#define PGM_RELAY_NAME_BYTES 64 /* PostgreSQL's NAMEDATALEN: a longer one is cut, so it is none of ours */
+/*
+ * Whether the text is DEALLOCATE of a name that the client gave by the protocol: name (of that size) is it.
+ * The server knows the statement by our name, and others may need it, so it is not asked.
  */
-bool pgm_relay_deallocate(struct pgm_client *client, const struct pgm_scan *scan, const char *sql,
-			  size_t sql_length);
+bool pgm_relay_deallocates(const struct pgm_client *client, const struct pgm_scan *scan, const char *sql,
+			   size_t length, char *name);
+/* Take the name from the client and answer its simple query; all before it is answered. False: it is gone. */
+bool pgm_relay_deallocate(struct pgm_client *client, const char *name);
 
 /* A message with the client's names in place of ours, in out; its length, 0 where nothing was renamed. */
 size_t pgm_relay_rename(const struct pgm_client *client, uint32_t name_tag, const uint8_t *message,
@@ -98,9 +114,12 @@ void pgm_relay_touch_by_call(struct pgm_client *client, const uint8_t *body, siz
 
 /* Ask the server for the answers that it holds back. */
 void pgm_relay_flush(struct pgm_client *client);
-/* The three say whether the message at hand must wait; then its client goes on by itself. (waiting.c) */
+/* These say whether the message at hand must wait; then its client goes on by itself. (waiting.c) */
 bool pgm_relay_answer_first(struct pgm_client *client);
 bool pgm_relay_wait_for_name(struct pgm_client *client, const char *name);
+bool pgm_relay_wait_for_statement(struct pgm_client *client, const struct pgm_prepared *prepared);
 bool pgm_relay_settle_sequences(struct pgm_client *client, const struct pgm_scan *scan);
+/* Whether the pool's mode forbids it; the client is told and gone. */
+bool pgm_relay_forbids(struct pgm_client *client, const struct pgm_scan *scan);
 
 #endif

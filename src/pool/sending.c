@@ -24,7 +24,8 @@ void pgm_relay_raw(struct pgm_client *client, const void *bytes, size_t length)
 uint8_t *pgm_relay_room(struct pgm_client *client, size_t length)
 {
 	struct pgm_worker *worker = client->worker;
-	if (length > PGM_CARRY_BYTES - worker->rewrite_used)
+	/* what is put there must be gathered before anything is sent, for that makes the room free again */
+	if (length > PGM_CARRY_BYTES - worker->rewrite_used || worker->gather_count == PGM_STREAM_IOV_MAX)
 		(void)!pgm_relay_send(client);
 	return length <= PGM_CARRY_BYTES ? worker->rewrite + worker->rewrite_used : NULL;
 }

@@ -52,6 +52,7 @@ enum pgm_expect_flags {
 	PGM_EXPECT_DUPLICATE = 4, /* a Parse that must fail, for the name is taken */
 	PGM_EXPECT_NAMED = 8,	  /* of Parse: the client gave it a name */
 	PGM_EXPECT_PROXY = 32,	  /* of Parse: without a name in place of one that the server holds */
+	PGM_EXPECT_BROKEN = 64,	  /* a Parse that fails before it drops the unnamed statement */
 	PGM_EXPECT_DDL = 16,	  /* on success, texts prepared from now on are new statements */
 };
 
@@ -59,7 +60,7 @@ struct pgm_expect {
 	uint8_t kind;
 	uint8_t flags;
 	uint32_t name_tag; /* of the client's name for the statement, to tell of it in errors; 0: none */
-	struct pgm_prepared *prepared;	 /* of PARSE: the server's holding holds it; of CLOSE: this does */
+	struct pgm_prepared *prepared;	 /* of PARSE and CLOSE: set by pgm_relay_changes(), which holds it */
 	struct pgm_profile_entry *entry; /* of QUERY and EXECUTE; NULL: not profiled */
 	uint64_t fingerprint;		 /* with an entry */
 	uint64_t generation;		 /* of the profile: in another one entry may be another's */
@@ -89,9 +90,10 @@ struct pgm_server {
 	/* what it owes */
 	struct pgm_expect *expects; /* a ring */
 	uint32_t expect_head, expect_count, expect_capacity;
-	char status;   /* 'I', 'T', 'E' */
-	bool unsynced; /* an extended request was sent, and no Sync after it */
-	bool failed;   /* the simple query that is being answered */
+	uint32_t changes; /* of those, how many prepare or close a statement of ours */
+	char status;	  /* 'I', 'T', 'E' */
+	bool unsynced;	  /* an extended request was sent, and no Sync after it */
+	bool failed;	  /* the simple query that is being answered */
 	char failed_sqlstate[6];
 	uint64_t rows;	   /* that it returned or changed so far */
 	bool skip_to_sync; /* after an error in an extended batch, requests up to Sync are not sent */

@@ -1,5 +1,5 @@
 /*
- * What a client's message must wait for before it goes to the server.
+ * What a client's message must wait for before it goes to the server, and which may not go there at all.
  */
 #include "pool/relay.h"
 #include "pool/session.h"
@@ -32,6 +32,12 @@ bool pgm_relay_wait_for_name(struct pgm_client *client, const char *name)
 	return pgm_journal_unsure(client, name) && pgm_relay_answer_first(client);
 }
 
+/* The same for a text that this server was asked to prepare or to close, and may have passed over. */
+bool pgm_relay_wait_for_statement(struct pgm_client *client, const struct pgm_prepared *prepared)
+{
+	return pgm_relay_unsure_of(client, prepared) && pgm_relay_answer_first(client);
+}
+
 /*
  * The client reads lastval() or currval(), and the last nextval() on this server was another's: that must be
  * gone first. Once somebody of the pool reads them, it must be gone before the client's own nextval(), too:
@@ -43,8 +49,10 @@ bool pgm_relay_settle_sequences(struct pgm_client *client, const struct pgm_scan
 	struct pgm_pool *pool = client->share->pool;
 	if (!(scan->flags & (PGM_SCAN_SEQUENCE_READ | PGM_SCAN_SEQUENCE_WRITE)) || !pgm_relay_tracks(client))
 		return false;
-	if (scan->flags & PGM_SCAN_SEQUENCE_READ)
-		client->reads_sequences = pool->sequences_read = true;
+	if (scan->flags & PGM_SCAN_SEQUENCE_READ) {
+		client->reads_sequences = true;
+		pool->sequences_read = true;
+	}
 	if (!pool->sequences_read || server->status == 'E' || pgm_session_has_own_sequences(server, client))
 		return false;
 	if (server->unsynced) { /* no job of ours may end the transaction that a batch is */
@@ -57,5 +65,13 @@ bool pgm_relay_settle_sequences(struct pgm_client *client, const struct pgm_scan
 		return true;
 	(void)!pgm_relay_send(client);
 	pgm_job_start(server, PGM_JOB_SEQUENCES, "/* pgmend */ DISCARD SEQUENCES");
+	return true;
+}
+
+bool pgm_relay_forbids(struct pgm_client *client, const struct pgm_scan *scan)
+{
+	if (client->share->pool->mode != PGM_POOL_STATEMENT || !(scan->flags & PGM_SCAN_BEGINS))
+		return false;
+	pgm_client_end(client, "08P01", "transaction blocks not allowed in statement pooling mode");
 	return true;
 }
