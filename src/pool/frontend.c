@@ -336,8 +336,10 @@ static enum next parse(struct front *front)
 	}
 	if (front->there < front->total && pgm_relay_tracks(client))
 		return parse_too_long(front);
-	if (!pgm_relay_tracks(client))
+	if (!pgm_relay_tracks(client)) {
+		pgm_relay_look_for_copy(client, cursor.bad ? NULL : (const char *)rest, sql_length);
 		return expect(front, PGM_EXPECT_PARSE, 0) ? pass(front) : out_of_memory(front);
+	}
 	size_t length = (size_t)(cursor.end - rest), types = pgm_cursor_u16(&cursor);
 	/* one that is broken gets the server's own answer, and changes nothing there */
 	unsigned broken = cursor.bad || pgm_cursor_left(&cursor) != types * 4 ? PGM_EXPECT_BROKEN : 0;
@@ -507,7 +509,7 @@ static enum next execute(struct front *front)
 		return out_of_memory(front);
 	if (length)
 		pgm_relay_note_call(client, expected, scan, sql, length);
-	if (client->bound_flags & barriers) {
+	if (client->bound_flags & barriers || client->copies) {
 		/* what follows depends on its answer, which only comes when it is asked for */
 		client->barrier = true;
 		pass(front);

@@ -119,6 +119,8 @@ bool pgm_relay_answer_first(struct pgm_client *client);
 bool pgm_relay_wait_for_name(struct pgm_client *client, const char *name);
 bool pgm_relay_wait_for_statement(struct pgm_client *client, const struct pgm_prepared *prepared);
 bool pgm_relay_settle_sequences(struct pgm_client *client, const struct pgm_scan *scan);
+/* Of a text that is prepared in session mode; NULL where it is not there whole. */
+void pgm_relay_look_for_copy(struct pgm_client *client, const char *sql, size_t length);
 /* Whether the pool's mode forbids it; the client is told and gone. */
 bool pgm_relay_forbids(struct pgm_client *client, const struct pgm_scan *scan);
 

@@ -209,6 +209,21 @@ def test_sync_within_copy_that_fails(make_pool, db):
             assert conn.scalar("SELECT 'mine'") == "mine"
 
 
+@pytest.mark.parametrize("mode", ["transaction", "session"])
+def test_copy_that_waits_for_no_answer(make_pool, db, mode):
+    """Its data and its end are sent before the server has said that it reads them: the Sync behind is one."""
+    pool = make_pool(pool_mode=mode, **TWO)
+    with pool.connect(db.name) as conn:
+        conn.query("CREATE TABLE t (i int)")
+        for name in ("", "named"):
+            conn.send(wire.parse(name, "COPY t FROM STDIN"), wire.bind("", name), wire.execute(), wire.copy_data(b"1\n"),
+                      wire.copy_done(), wire.flush())
+            conn.receive_until("C")
+            conn.send(wire.close("S", name), wire.sync())
+            assert [m.kind for m in conn.answer()] == ["3", "Z"]
+        assert conn.scalar("SELECT count(*) FROM t") == "2"
+
+
 def test_long_queue_and_a_newcomer(make_pool):
     """Both are served at once when the pause ends; neither's bytes become the other's."""
     pool = make_pool(workers=1, **TWO)
