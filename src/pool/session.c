@@ -66,14 +66,19 @@ static void add_name(struct text *text, const char *name)
 	add(text, "\"");
 }
 
-/* Plain ASCII without backslash reads the same under every setting; all else goes as bytes of its encoding.
- */
-static void add_value(struct text *text, const char *value, const char *encoding)
+/* Plain ASCII without backslash reads the same under every setting. */
+static bool is_plain(const char *value)
 {
 	bool plain = true;
-	for (const char *c = value; *c; c++)
-		plain &= (unsigned char)*c < 0x80 && *c != '\\';
-	if (plain) {
+	for (; *value; value++)
+		plain &= (unsigned char)*value < 0x80 && *value != '\\';
+	return plain;
+}
+
+/* All else goes as bytes of its encoding. */
+static void add_value(struct text *text, const char *value, const char *encoding)
+{
+	if (is_plain(value)) {
 		add(text, "'");
 		for (const char *c = value; *c; c++)
 			add_n(text, *c == '\'' ? "''" : c, *c == '\'' ? 2 : 1);
@@ -96,8 +101,29 @@ static bool is_identity(const char *name)
 	return strcasecmp(name, "role") == 0 || strcasecmp(name, "session_authorization") == 0;
 }
 
+/* What drivers send at startup. SET costs the server less than a SELECT, and takes these as set_config()
+ * does. */
+static bool is_plain_setting(const struct pgm_pair *pair)
+{
+	static const char *const names[] = {"application_name", "client_encoding", "DateStyle",
+					    "IntervalStyle",	"TimeZone",	   "extra_float_digits",
+					    "lock_timeout"};
+	bool known = false;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		known |= strcasecmp(pair->name, names[i]) == 0;
+	return known && is_plain(pair->value);
+}
+
 static void add_set(struct text *text, const struct pgm_pair *pair, const char *encoding)
 {
+	if (is_plain_setting(pair)) {
+		add(text, "SET ");
+		add_name(text, pair->name);
+		add(text, " = ");
+		add_value(text, pair->value, encoding);
+		add(text, ";");
+		return;
+	}
 	add(text, "SELECT pg_catalog.set_config(");
 	add_value(text, pair->name, encoding);
 	add(text, ", ");
