@@ -8,6 +8,7 @@ static const char *const kind_names[] = {
 	[PGM_CHANGE_CREATE_INDEX] = "create_index",
 	[PGM_CHANGE_DROP_INDEX] = "drop_index",
 	[PGM_CHANGE_SQL] = "sql",
+	[PGM_CHANGE_BATCHES] = "batches",
 };
 
 static const char *const severity_names[] = {

@@ -13,7 +13,8 @@
 enum pgm_change_kind {
 	PGM_CHANGE_CREATE_INDEX, /* CREATE INDEX, or on a partitioned table ON ONLY, the children, ATTACH */
 	PGM_CHANGE_DROP_INDEX,
-	PGM_CHANGE_SQL, /* anything else that can run in a transaction */
+	PGM_CHANGE_SQL,	    /* anything else that can run in a transaction */
+	PGM_CHANGE_BATCHES, /* run again and again, each time in a transaction of its own: batches.h */
 };
 
 struct pgm_change {

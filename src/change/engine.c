@@ -1,3 +1,4 @@
+#include "change/batches.h"
 #include "change/engine_parts.h"
 
 #include "pg/quote.h"
@@ -236,7 +237,7 @@ static bool refuse_duplicates(struct pgm_run *run, const struct pgm_preflight *l
 }
 
 static bool act(struct pgm_run *run, const struct pgm_change *change, const struct pgm_preflight *look,
-		int64_t *size, struct pgm_error *err)
+		int64_t *size, const char **note, struct pgm_error *err)
 {
 	const char *inverse;
 	struct pgm_ledger_update update = {.state = "done", .size_bytes = -1};
@@ -257,6 +258,8 @@ static bool act(struct pgm_run *run, const struct pgm_change *change, const stru
 		    !pgm_drop_index(run, &look->index, true, err))
 			return false;
 		break;
+	case PGM_CHANGE_BATCHES: /* its last transaction holds the new state */
+		return pgm_batches_run(run, look->sqls, look->sql_count, note, err);
 	default:
 		if (change->transactional)
 			return pgm_run_transaction(run, change->sql_up,
@@ -275,6 +278,7 @@ static bool run_step(struct pgm_engine_state *state, size_t i, struct pgm_engine
 	const struct pgm_change *change = &state->plan->changes[i];
 	const struct pgm_ledger_step *row = pgm_engine_ledger_step(state, change->step);
 	struct pgm_preflight look;
+	const char *note = NULL;
 	pgm_engine_enter_step(run, change);
 	pgm_run_tell(run, PGM_EVENT_STEP, NULL);
 	/* Again: the database may have changed since the look at the start. */
@@ -303,9 +307,9 @@ static bool run_step(struct pgm_engine_state *state, size_t i, struct pgm_engine
 					   .pid = pgm_conn_pid(run->work),
 					   .backend_start = run->work_start};
 	if (!pgm_ledger_set_step(run->control, run->arena, run->seq, run->step, &intent, err) ||
-	    !act(run, change, &look, &result->size_bytes, err))
+	    !act(run, change, &look, &result->size_bytes, &note, err))
 		return false;
-	pgm_engine_end_step(run, result, "done", NULL);
+	pgm_engine_end_step(run, result, "done", note);
 	return true;
 }
 

@@ -107,7 +107,7 @@ static void take_metadata(struct builder *builder, const struct pgm_plan_block *
 		change->relation = relation;
 	if (!*change->schema)
 		change->schema = pgm_plan_text(arena, block->json, "schema", "");
-	if (change->kind == PGM_CHANGE_SQL)
+	if (change->kind == PGM_CHANGE_SQL || change->kind == PGM_CHANGE_BATCHES)
 		change->lock = pgm_plan_text(arena, block->json, "lock", change->lock);
 }
 
@@ -124,6 +124,23 @@ static bool read_step(struct pgm_plan_reader *reader, const struct pgm_plan_bloc
 	return true;
 }
 
+/* Which kind it is stands in the mark alone: the SQL cannot say that it is meant to be run again and again.
+ */
+static bool take_batches(struct builder *builder, const struct pgm_plan_block *block,
+			 const struct pgm_plan_sql *sqls, size_t count, int step)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!sqls[i].ddl.transactional)
+			return pgm_plan_fail(builder->reader, sqls[i].line,
+					     "a step in batches cannot hold what runs in no transaction");
+	struct pgm_change *change = add_change(builder, sqls, count, step);
+	change->kind = PGM_CHANGE_BATCHES;
+	change->index = NULL;
+	change->lock = "ROW EXCLUSIVE";
+	take_metadata(builder, block, change);
+	return true;
+}
+
 static bool read_up(struct builder *builder, const struct pgm_plan_block *block)
 {
 	struct pgm_plan_reader *reader = builder->reader;
@@ -134,15 +151,17 @@ static bool read_up(struct builder *builder, const struct pgm_plan_block *block)
 	int step;
 	if (!read_step(reader, block, &step))
 		return false;
-	enum pgm_change_kind ignored;
+	enum pgm_change_kind given;
 	const char *kind = pgm_plan_text(reader->arena, block->json, "kind", "sql");
-	if (!pgm_change_kind_parse(kind, &ignored))
+	if (!pgm_change_kind_parse(kind, &given))
 		return pgm_plan_fail(reader, block->line, "there is no kind \"%s\" of change", kind);
 	if (block->json && count == 0)
 		return pgm_plan_fail(reader, block->line, "there is no SQL under this pgmend:change");
 	for (size_t i = 0; step && i < builder->steps.count; i++)
 		if (builder->steps.items[i] == step)
 			return pgm_plan_fail(reader, block->line, "a second step %d", step);
+	if (block->json && given == PGM_CHANGE_BATCHES)
+		return take_batches(builder, block, sqls, count, step);
 	if (block->json && pgm_plan_is_one_change(sqls, count)) {
 		take_metadata(builder, block, add_change(builder, sqls, count, step));
 		return true;

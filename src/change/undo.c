@@ -1,3 +1,4 @@
+#include "change/batches.h"
 #include "change/steps.h"
 
 #include <string.h>
@@ -116,6 +117,22 @@ static bool undo_sql(struct pgm_run *run, const struct pgm_change *change,
 	return pgm_run_transaction(run, change->sql_down, target.oid, &update, err);
 }
 
+/* Batches that were committed stay, unless the Plan has a way back. */
+static bool undo_batches(struct pgm_run *run, const struct pgm_change *change, const char **kept,
+			 struct pgm_error *err)
+{
+	struct pgm_batches_state state;
+	struct pgm_ledger_update update = {.state = "undone", .size_bytes = -1};
+	if (*change->sql_down)
+		return pgm_run_transaction(run, change->sql_down, NULL, &update, err);
+	if (!pgm_batches_state(run->control, run->arena, run->seq, run->step, &state, err))
+		return false;
+	if (state.batches > 0)
+		*kept = pgm_sprintf(run->arena, "the Plan has no way back for its %lld rows",
+				    (long long)state.rows);
+	return true;
+}
+
 bool pgm_undo(struct pgm_run *run, const struct pgm_change *change, const struct pgm_ledger_step *ledger,
 	      const char **kept, struct pgm_error *err)
 {
@@ -125,6 +142,8 @@ bool pgm_undo(struct pgm_run *run, const struct pgm_change *change, const struct
 		return undo_create(run, err);
 	case PGM_CHANGE_DROP_INDEX:
 		return undo_drop(run, change, ledger, err);
+	case PGM_CHANGE_BATCHES:
+		return undo_batches(run, change, kept, err);
 	default:
 		return undo_sql(run, change, ledger, kept, err);
 	}

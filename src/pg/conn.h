@@ -33,6 +33,7 @@ struct pgm_conn_options {
 struct pgm_rows {
 	size_t count;
 	size_t columns;
+	char **names;	      /* of the columns */
 	char **cells;	      /* row by row; NULL is SQL NULL */
 	char *command_status; /* "CREATE INDEX", "DELETE 3" */
 };

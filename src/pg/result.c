@@ -76,6 +76,9 @@ void pgm_result_copy(const PGresult *result, struct pgm_arena *arena, struct pgm
 	rows->count = (size_t)PQntuples(result);
 	rows->columns = (size_t)PQnfields(result);
 	rows->command_status = pgm_strdup(arena, PQcmdStatus((PGresult *)result));
+	rows->names = PGM_NEW_ARRAY(arena, char *, rows->columns + 1);
+	for (size_t c = 0; c < rows->columns; c++)
+		rows->names[c] = pgm_strdup(arena, PQfname(result, (int)c));
 	rows->cells = PGM_NEW_ARRAY(arena, char *, rows->count * rows->columns + 1);
 	for (size_t r = 0; r < rows->count; r++)
 		for (size_t c = 0; c < rows->columns; c++)

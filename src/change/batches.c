@@ -1,0 +1,392 @@
+#include "change/batches.h"
+
+#include "change/throttle.h"
+#include "sql/lex.h"
+#include "util/buf.h"
+#include "util/clock.h"
+#include "util/embedded.h"
+#include "util/format.h"
+#include "util/interrupt.h"
+#include "util/vec.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TELL_MS	     100
+#define PAUSE_MS     20
+#define PAUSE_MAX_MS 1000
+
+struct statement {
+	const char *sql; /* renumbered */
+	int *used;
+	size_t used_count;
+};
+
+/* One batch while it runs. */
+struct batch {
+	struct pgm_arena *scratch;
+	PGM_VEC(const char *) params;
+	const char *cursor;
+	bool has_cursor; /* some statement said where it ends */
+	bool again;
+	double fraction; /* -1: not known */
+	int64_t rows;
+	double began_ms;
+	double limit_ms; /* 0: none */
+};
+
+struct work {
+	struct pgm_run *run;
+	struct statement *statements;
+	size_t count;
+	struct pgm_batches_state state;
+	struct pgm_throttle throttle;
+	bool unlimited; /* the next batch: even the smallest one was too long */
+	int tries;	/* of the batch at hand that met a lock */
+	double retry_until_ms;
+	double began_ms;
+	double first_fraction; /* where this run began; -1: not known yet */
+	double last_told_ms;
+};
+
+const char *pgm_batches_renumber(struct pgm_arena *arena, const char *sql, int **used, size_t *count)
+{
+	struct pgm_lex lex;
+	struct pgm_buf out;
+	PGM_VEC(int) numbers = {0};
+	bool dollar = false;
+	pgm_lex_init(&lex, sql, strlen(sql));
+	pgm_buf_init(&out, arena);
+	for (;;) {
+		struct pgm_token token = pgm_lex_next(&lex);
+		if (token.kind == PGM_TOKEN_END)
+			break;
+		if (dollar && token.kind == PGM_TOKEN_WORD && isdigit((unsigned char)*token.text)) {
+			int number = atoi(token.text);
+			size_t at = 0;
+			while (at < numbers.count && numbers.items[at] != number)
+				at++;
+			if (at == numbers.count)
+				*pgm_vec_add(arena, &numbers) = number;
+			size_t digits = strspn(token.text, "0123456789");
+			pgm_buf_printf(&out, "%zu", at + 1);
+			pgm_buf_add_n(&out, token.text + digits, token.length - digits);
+		} else {
+			pgm_buf_add_n(&out, token.text, token.length);
+		}
+		dollar = token.kind == PGM_TOKEN_OTHER && *token.text == '$';
+	}
+	*used = numbers.items;
+	*count = numbers.count;
+	return out.text;
+}
+
+bool pgm_batches_state(struct pgm_conn *conn, struct pgm_arena *arena, int64_t seq, int step,
+		       struct pgm_batches_state *state, struct pgm_error *err)
+{
+	struct pgm_rows rows;
+	char *there;
+	const char *params[] = {pgm_sprintf(arena, "%lld", (long long)seq), pgm_sprintf(arena, "%d", step)};
+	*state = (struct pgm_batches_state){.size = PGM_BATCH_SIZE_FIRST};
+	if (!pgm_conn_value(conn, arena, "SELECT pg_catalog.to_regclass('pgmend.batches')", 0, NULL, &there,
+			    err))
+		return false;
+	if (!there)
+		return true;
+	if (!pgm_conn_query(conn, arena,
+			    "SELECT cursor, size, batches, rows, work_ms, longest_ms, paused FROM "
+			    "pgmend.batches WHERE plan_seq = $1::bigint AND step = $2::integer",
+			    2, params, &rows, err))
+		return pgm_error_context(err, "reading the ledger");
+	if (rows.count == 0)
+		return true;
+	*state = (struct pgm_batches_state){
+		.there = true,
+		.cursor = pgm_rows_get(&rows, 0, 0),
+		.size = pgm_rows_int(&rows, 0, 1),
+		.batches = pgm_rows_int(&rows, 0, 2),
+		.rows = pgm_rows_int(&rows, 0, 3),
+		.work_ms = pgm_rows_double(&rows, 0, 4),
+		.longest_ms = pgm_rows_double(&rows, 0, 5),
+		.paused = pgm_rows_bool(&rows, 0, 6),
+	};
+	return true;
+}
+
+/* The step's row in the Ledger, made where it has none. */
+static bool enter(struct work *work, struct pgm_error *err)
+{
+	struct pgm_run *run = work->run;
+	struct pgm_rows rows;
+	const char *params[] = {pgm_sprintf(run->arena, "%lld", (long long)run->seq),
+				pgm_sprintf(run->arena, "%d", run->step),
+				pgm_sprintf(run->arena, "%d", PGM_BATCH_SIZE_FIRST)};
+	if (!pgm_batches_state(run->control, run->arena, run->seq, run->step, &work->state, err))
+		return false;
+	if (work->state.there)
+		return true;
+	return (pgm_conn_exec(run->control, pgm_embedded_text("change/sql/batches_table.sql"), err) &&
+		pgm_conn_query(run->control, run->arena,
+			       "INSERT INTO pgmend.batches (plan_seq, step, size) VALUES ($1::bigint, "
+			       "$2::integer, $3::bigint)",
+			       3, params, &rows, err)) ||
+	       pgm_error_context(err, "writing the ledger");
+}
+
+/* "DELETE 5", "INSERT 0 5": rows that a statement changed; a SELECT changes none. */
+static int64_t rows_changed(const char *status)
+{
+	static const char *const tags[] = {"DELETE ", "UPDATE ", "INSERT 0 ", "MERGE "};
+	for (size_t i = 0; i < sizeof(tags) / sizeof(*tags); i++)
+		if (strncmp(status, tags[i], strlen(tags[i])) == 0)
+			return strtoll(status + strlen(tags[i]), NULL, 10);
+	return 0;
+}
+
+/* What the statement returned: the engine's columns, and parameters for those that follow. */
+static bool take(struct batch *batch, const struct pgm_rows *rows, struct pgm_error *err)
+{
+	int64_t handled = rows_changed(rows->command_status);
+	if (rows->count > 1)
+		return pgm_error_set(err, PGM_ERR_STATE, "a statement of a batch returned %zu rows, not one",
+				     rows->count);
+	for (size_t c = 0; c < rows->columns; c++) {
+		const char *cell = rows->count ? pgm_rows_get(rows, 0, c) : NULL;
+		const char *name = rows->names[c];
+		if (strcmp(name, "cursor") == 0) {
+			batch->cursor = cell;
+			batch->has_cursor = true;
+		} else if (strcmp(name, "again") == 0) {
+			batch->again = cell && *cell == 't';
+		} else if (strcmp(name, "fraction") == 0) {
+			batch->fraction = cell ? strtod(cell, NULL) : -1;
+		} else if (strcmp(name, "handled") == 0) {
+			handled = cell ? strtoll(cell, NULL, 10) : 0;
+		} else {
+			*pgm_vec_add(batch->scratch, &batch->params) = cell;
+		}
+	}
+	batch->rows += handled;
+	return true;
+}
+
+/* What is left of the batch's time is the limit of its next statement. */
+static bool limit_statement(struct work *work, struct batch *batch, struct pgm_error *err)
+{
+	struct pgm_rows rows;
+	double left = batch->limit_ms - (pgm_clock_ms() - batch->began_ms);
+	if (batch->limit_ms <= 0 || left > batch->limit_ms * 0.9)
+		return true;
+	const char *params[] = {pgm_sprintf(batch->scratch, "%.0f", fmax(left, 1))};
+	return pgm_conn_query(work->run->work, batch->scratch,
+			      "SELECT pg_catalog.set_config('statement_timeout', $1, true)", 1, params, &rows,
+			      err);
+}
+
+static bool run_statements(struct work *work, struct batch *batch, struct pgm_error *err)
+{
+	for (size_t i = 0; i < work->count && !batch->again; i++) {
+		const struct statement *statement = &work->statements[i];
+		struct pgm_rows rows;
+		const char **params = PGM_NEW_ARRAY(batch->scratch, const char *, statement->used_count + 1);
+		for (size_t p = 0; p < statement->used_count; p++) {
+			int number = statement->used[p];
+			if (number < 1 || (size_t)number > batch->params.count)
+				return pgm_error_set(err, PGM_ERR_INPUT,
+						     "statement %zu of the batch uses $%d, which no statement "
+						     "before it returns",
+						     i + 1, number);
+			params[p] = batch->params.items[number - 1];
+		}
+		if (!limit_statement(work, batch, err) ||
+		    !pgm_conn_query(work->run->work, batch->scratch, statement->sql, statement->used_count,
+				    params, &rows, err) ||
+		    !take(batch, &rows, err))
+			return false;
+	}
+	return true;
+}
+
+static const char *done_note(struct pgm_arena *arena, const struct pgm_batches_state *state)
+{
+	return pgm_sprintf(arena, "%s rows in %s batches, the longest %s",
+			   pgm_format_count(arena, (double)state->rows),
+			   pgm_format_count(arena, (double)state->batches),
+			   pgm_format_ms(arena, state->longest_ms));
+}
+
+/* The Ledger's part of the transaction. *done: it was the last batch. */
+static bool save(struct work *work, struct batch *batch, bool *done, struct pgm_error *err)
+{
+	struct pgm_run *run = work->run;
+	struct pgm_batches_state *state = &work->state;
+	struct pgm_rows rows;
+	double elapsed_ms = pgm_clock_ms() - batch->began_ms;
+	const char *cursor = batch->again ? state->cursor : batch->cursor;
+	const char *params[] = {pgm_sprintf(batch->scratch, "%lld", (long long)run->seq),
+				pgm_sprintf(batch->scratch, "%d", run->step),
+				cursor,
+				pgm_sprintf(batch->scratch, "%lld", (long long)state->size),
+				pgm_sprintf(batch->scratch, "%lld", (long long)batch->rows),
+				pgm_sprintf(batch->scratch, "%.3f", elapsed_ms)};
+	*done = !batch->again && (batch->has_cursor ? !batch->cursor : batch->rows == 0);
+	if (!pgm_conn_query(run->work, batch->scratch, pgm_embedded_text("change/sql/batches_save.sql"), 6,
+			    params, &rows, err))
+		return pgm_error_context(err, "writing the ledger");
+	if (!*done)
+		return true;
+	struct pgm_batches_state last = *state;
+	last.rows += batch->rows;
+	last.batches++;
+	last.longest_ms = fmax(last.longest_ms, elapsed_ms);
+	struct pgm_ledger_update update = {
+		.state = "done", .note = done_note(batch->scratch, &last), .size_bytes = -1};
+	return pgm_ledger_set_step(run->work, batch->scratch, run->seq, run->step, &update, err);
+}
+
+static bool transaction(struct work *work, struct batch *batch, bool *done, struct pgm_error *err)
+{
+	struct pgm_run *run = work->run;
+	const char *begin = pgm_sprintf(
+		batch->scratch,
+		PGM_CONN_MARKER
+		"BEGIN; SET LOCAL jit = off; SET LOCAL lock_timeout = %lld; SET LOCAL statement_timeout "
+		"= %.0f",
+		(long long)run->options->lock_timeout_ms, batch->limit_ms);
+	bool ok = pgm_conn_exec(run->work, begin, err) && run_statements(work, batch, err) &&
+		  save(work, batch, done, err) && pgm_conn_exec(run->work, PGM_CONN_MARKER "COMMIT", err);
+	if (!ok)
+		pgm_conn_exec_quietly(run->work, "ROLLBACK");
+	return ok;
+}
+
+/* A batch took elapsed_ms: the next one shall take the target. */
+static void adapt(struct work *work, double elapsed_ms)
+{
+	double target = (double)work->run->options->batch_target_ms;
+	double factor = fmin(fmax(target / fmax(elapsed_ms, 0.1), 0.4), 2);
+	double size = round((double)work->state.size * factor);
+	if (size <= (double)work->state.size && factor > 1)
+		size = (double)work->state.size + 1;
+	work->state.size = (int64_t)fmin(fmax(size, 1), PGM_BATCH_SIZE_MAX);
+}
+
+static void tell(struct work *work, const struct batch *batch)
+{
+	struct pgm_run *run = work->run;
+	double now = pgm_clock_ms();
+	if (!run->options->on_event || now - work->last_told_ms < TELL_MS)
+		return;
+	work->last_told_ms = now;
+	if (work->first_fraction < 0)
+		work->first_fraction = batch->fraction;
+	double gained = batch->fraction - work->first_fraction;
+	struct pgm_engine_event event = {
+		.kind = PGM_EVENT_PROGRESS,
+		.step = run->step,
+		.steps = run->steps,
+		.title = run->title,
+		.text = pgm_sprintf(batch->scratch, "%s rows",
+				    pgm_format_count(batch->scratch, (double)work->state.rows)),
+		.fraction = batch->fraction,
+		.elapsed_ms = now - run->step_began_ms,
+		.left_ms = gained > 0.001 ? (now - work->began_ms - work->throttle.waited_ms) *
+						    (1 - batch->fraction) / gained
+					  : -1,
+		.size_bytes = -1,
+	};
+	run->options->on_event(&event, run->options->event_arg);
+}
+
+/* After a batch that was taken back: whether to try again, with what. */
+static bool try_again(struct work *work, const struct batch *batch, struct pgm_error *err)
+{
+	struct pgm_run *run = work->run;
+	double now = pgm_clock_ms();
+	if (pgm_interrupted())
+		return pgm_error_set(err, PGM_ERR_CANCELED, "stopped by the user");
+	if (!pgm_conn_alive(run->work))
+		return false;
+	if (strcmp(err->sqlstate, "57014") == 0 && batch->limit_ms > 0 &&
+	    now - batch->began_ms > batch->limit_ms * 0.8) {
+		work->unlimited = work->state.size == 1;
+		if (work->unlimited)
+			pgm_run_tell(run, PGM_EVENT_NOTE,
+				     "the smallest batch takes longer than a transaction should: it may");
+		work->state.size = work->state.size > 4 ? work->state.size / 4 : 1;
+		return true;
+	}
+	if (strcmp(err->sqlstate, "55P03") != 0 && strcmp(err->sqlstate, "40P01") != 0 &&
+	    strcmp(err->sqlstate, "40001") != 0)
+		return false;
+	if (work->tries == 0)
+		work->retry_until_ms = now + (double)run->options->max_wait_ms;
+	if (now > work->retry_until_ms) {
+		pgm_error_set(err, PGM_ERR_TIMEOUT, "another session has held a row for %s",
+			      pgm_format_ms(batch->scratch, (double)run->options->max_wait_ms));
+		return pgm_error_hint(err, "End that session, or give --max-wait more; then run the same "
+					   "command again: it goes on from here.");
+	}
+	/* A smaller batch meets fewer locks, and holds its own for less time. */
+	work->state.size = work->state.size > 2 ? work->state.size / 2 : 1;
+	pgm_run_tell(run, PGM_EVENT_WAIT, "waiting for a row that another session holds");
+	pgm_clock_sleep_ms(pgm_clock_backoff_ms(work->tries++, PAUSE_MS, PAUSE_MAX_MS));
+	return true;
+}
+
+/* One batch, tried until it is committed. */
+static bool run_batch(struct work *work, bool *done, struct pgm_error *err)
+{
+	struct pgm_batches_state *state = &work->state;
+	struct pgm_run *run = work->run;
+	for (;;) {
+		PGM_AUTO_ARENA scratch = pgm_arena_new(0);
+		struct batch batch = {.scratch = scratch, .fraction = -1, .began_ms = pgm_clock_ms()};
+		batch.limit_ms = work->unlimited ? 0 : (double)run->options->batch_limit_ms;
+		*pgm_vec_add(scratch, &batch.params) = pgm_sprintf(scratch, "%lld", (long long)state->size);
+		*pgm_vec_add(scratch, &batch.params) = state->cursor;
+		if (run->deadline_ms > 0 && batch.began_ms > run->deadline_ms)
+			return pgm_run_check(run, err);
+		if (!transaction(work, &batch, done, err)) {
+			if (!try_again(work, &batch, err))
+				return false;
+			continue;
+		}
+		double elapsed_ms = pgm_clock_ms() - batch.began_ms;
+		if (!batch.again && (!state->cursor || !batch.cursor || strcmp(state->cursor, batch.cursor)))
+			state->cursor = pgm_strdup(run->arena, batch.cursor);
+		state->batches++;
+		state->rows += batch.rows;
+		state->work_ms += elapsed_ms;
+		state->longest_ms = fmax(state->longest_ms, elapsed_ms);
+		work->unlimited = false;
+		work->tries = 0;
+		adapt(work, elapsed_ms);
+		tell(work, &batch);
+		return true;
+	}
+}
+
+bool pgm_batches_run(struct pgm_run *run, const struct pgm_plan_sql *sqls, size_t count, const char **note,
+		     struct pgm_error *err)
+{
+	struct pgm_error own;
+	struct work work = {.run = run,
+			    .statements = PGM_NEW_ARRAY(run->arena, struct statement, count + 1),
+			    .count = count,
+			    .began_ms = pgm_clock_ms(),
+			    .first_fraction = -1};
+	err = err ? err : &own;
+	for (size_t i = 0; i < count; i++)
+		work.statements[i].sql = pgm_batches_renumber(
+			run->arena, sqls[i].text, &work.statements[i].used, &work.statements[i].used_count);
+	if (!enter(&work, err))
+		return false;
+	for (bool done = false; !done;)
+		if (!pgm_throttle(run, &work.throttle, err) || !run_batch(&work, &done, err))
+			return false;
+	*note = done_note(run->arena, &work.state);
+	return true;
+}
