@@ -54,7 +54,7 @@ static void submit(struct pgm_loop *loop)
 	unsigned count = 0;
 	for (unsigned i = 0; i < loop->outgoing_count; i++) {
 		struct pgm_stream *stream = loop->outgoing[i];
-		if (stream->out_end == stream->out_sent)
+		if (stream->blocked || stream->out_end == stream->out_sent)
 			continue; /* more came since, and went out with it */
 		count++;
 		struct io_uring_sqe *sqe = io_uring_get_sqe(loop->ring);
@@ -88,6 +88,10 @@ void pgm_outgoing_flush(struct pgm_loop *loop)
 		for (unsigned i = 0; i < count; i++) {
 			struct pgm_stream *stream = loop->outgoing[i];
 			stream->outgoing = false;
+			/* more came since than the socket took: who waits for that is told by its event alone
+			 */
+			if (stream->blocked)
+				continue;
 			/* what is left goes the plain way, which also finds out what is wrong */
 			if (!pgm_stream_flush(stream))
 				pgm_stream_broke(stream);
