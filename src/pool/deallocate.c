@@ -93,3 +93,27 @@ bool pgm_relay_deallocate(struct pgm_client *client, const char *name)
 	pgm_wire_ready(&writer, client->server->status);
 	return pgm_client_send(client, answer, pgm_writer_length(&writer));
 }
+
+bool pgm_relay_parse_without_server(struct pgm_client *client, const uint8_t *body, size_t length)
+{
+	struct pgm_cursor cursor = pgm_cursor_over(body, length);
+	size_t sql_length;
+	const char *name = pgm_cursor_string(&cursor, NULL);
+	const uint8_t *rest = cursor.at;
+	pgm_cursor_string(&cursor, &sql_length);
+	if (cursor.bad || !*name || !pgm_relay_tracks(client) || pgm_names_get(&client->names, name) ||
+	    client->names.bytes + length > PGM_CLIENT_NAMES_MAX)
+		return false;
+	struct pgm_prepared *prepared =
+		pgm_prepared_of(client->share->pool, rest, (size_t)(cursor.end - rest), sql_length,
+				client->shaping, client->standard_strings);
+	if (!prepared || !prepared->proven || prepared->scan.flags & PGM_SCAN_SEQUENCE_READ ||
+	    !pgm_names_put(&client->names, name, prepared)) {
+		pgm_prepared_drop(prepared);
+		return false;
+	}
+	uint8_t answer[PGM_RELAY_LOCAL_BYTES];
+	client->share->stats.client_parses++;
+	return pgm_client_send(client, answer,
+			       pgm_relay_local_answer(PGM_EXPECT_PARSE, answer, sizeof(answer)));
+}

@@ -58,7 +58,59 @@ static void touch(struct front *front, const struct pgm_scan *scan, const char *
 static const uint32_t barriers =
 	PGM_SCAN_COPY | PGM_SCAN_DEALLOCATE_ALL | PGM_SCAN_DISCARD_ALL | PGM_SCAN_UNKNOWN;
 
+static enum next answer_locally(struct front *front, enum pgm_expect_kind kind)
+{
+	struct pgm_client *client = front->client;
+	if (client->server->expect_count == 0) {
+		/* it is done: no failure of what follows undoes it */
+		pgm_journal_clear(client);
+		uint8_t message[PGM_RELAY_LOCAL_BYTES];
+		size_t length = pgm_relay_local_answer(kind, message, sizeof(message));
+		return pgm_client_send(client, message, length) ? NEXT_MESSAGE : NEXT_GONE;
+	}
+	return expect(front, kind, PGM_EXPECT_LOCAL) ? NEXT_MESSAGE : out_of_memory(front);
+}
+
+/* The client's name goes, and the request is answered when its turn comes. */
+static enum next drop_name(struct front *front, const char *name, enum pgm_expect_kind kind)
+{
+	struct pgm_client *client = front->client;
+	if (!pgm_journal_note(client, name))
+		return out_of_memory(front);
+	client->portal = NULL;
+	pgm_names_remove(&client->names, name);
+	return answer_locally(front, kind);
+}
+
+static bool expect_sync(struct front *front)
+{
+	struct pgm_server *server = front->client->server;
+	server->skip_to_sync = false;
+	server->unsynced = false;
+	server->batch_clock = server->holding.clock;
+	if (!expect(front, PGM_EXPECT_SYNC, 0))
+		return false;
+	front->client->batch_position = pgm_relay_next_position(server);
+	return true;
+}
+
 /* ---- simple queries ---- */
+
+/* DEALLOCATE of a name of the protocol as a simple query; it ends a batch that has no Sync yet, as any does.
+ */
+static enum next deallocate(struct front *front, const char *name)
+{
+	static const uint8_t sync[] = {PGM_FE_SYNC, 0, 0, 0, 4};
+	struct pgm_client *client = front->client;
+	if (!client->server->unsynced)
+		return pgm_relay_deallocate(client, name) ? NEXT_MESSAGE : NEXT_GONE;
+	client->unnamed_id = 0;
+	enum next next = drop_name(front, name, PGM_EXPECT_EXECUTE);
+	if (next != NEXT_MESSAGE)
+		return next;
+	pgm_relay_raw(client, sync, sizeof(sync));
+	return expect_sync(front) ? NEXT_MESSAGE : out_of_memory(front);
+}
 
 static enum next query(struct front *front)
 {
@@ -85,7 +137,7 @@ static enum next query(struct front *front)
 	if (pgm_relay_tracks(client)) {
 		char name[PGM_RELAY_NAME_BYTES];
 		if (server->expect_count == 0 && pgm_relay_deallocates(client, &scan, sql, sql_length, name))
-			return pgm_relay_deallocate(client, name) ? NEXT_MESSAGE : NEXT_GONE;
+			return deallocate(front, name);
 		touch(front, &scan, sql, sql_length);
 	}
 	/* PostgreSQL drops the unnamed statement when it begins with a simple query that is not broken */
@@ -173,19 +225,6 @@ static bool ensure(struct front *front, struct pgm_prepared *prepared)
 	pgm_relay_changes(server, expected, prepared);
 	server->share->stats.server_parses++;
 	return true;
-}
-
-static enum next answer_locally(struct front *front, enum pgm_expect_kind kind)
-{
-	struct pgm_client *client = front->client;
-	if (client->server->expect_count == 0) {
-		/* it is done: no failure of what follows undoes it */
-		pgm_journal_clear(client);
-		uint8_t message[PGM_RELAY_LOCAL_BYTES];
-		size_t length = pgm_relay_local_answer(kind, message, sizeof(message));
-		return pgm_client_send(client, message, length) ? NEXT_MESSAGE : NEXT_GONE;
-	}
-	return expect(front, kind, PGM_EXPECT_LOCAL) ? NEXT_MESSAGE : out_of_memory(front);
 }
 
 /*
@@ -442,17 +481,6 @@ static enum next describe(struct front *front)
 	return expect(front, PGM_EXPECT_DESCRIBE, 0) ? pass(front) : out_of_memory(front);
 }
 
-/* The client's name goes, and the request is answered when its turn comes. */
-static enum next drop_name(struct front *front, const char *name, enum pgm_expect_kind kind)
-{
-	struct pgm_client *client = front->client;
-	if (!pgm_journal_note(client, name))
-		return out_of_memory(front);
-	client->portal = NULL;
-	pgm_names_remove(&client->names, name);
-	return answer_locally(front, kind);
-}
-
 static enum next close_statement(struct front *front)
 {
 	struct pgm_client *client = front->client;
@@ -519,18 +547,6 @@ static enum next execute(struct front *front)
 	return pass(front);
 }
 
-static enum next sync_batch(struct front *front)
-{
-	struct pgm_server *server = front->client->server;
-	server->skip_to_sync = false;
-	server->unsynced = false;
-	server->batch_clock = server->holding.clock;
-	if (!expect(front, PGM_EXPECT_SYNC, 0))
-		return out_of_memory(front);
-	front->client->batch_position = pgm_relay_next_position(server);
-	return pass(front);
-}
-
 static enum pgm_expect_kind kind_of(uint8_t type)
 {
 	switch (type) {
@@ -588,6 +604,9 @@ static enum next to_server(struct front *front)
 		return during_copy(front);
 	if (server->skip_to_sync && type != PGM_FE_SYNC)
 		return NEXT_MESSAGE;
+	/* data for a COPY that was asked for and has not begun: whether it does shows in the answer */
+	if (memchr("dcf", type, 3) && pgm_relay_answer_first(client))
+		return NEXT_WAIT;
 	if (memchr("PBDEC", type, 5)) {
 		if (!server->unsynced && server->expect_count == 0)
 			begin_batch(server);
@@ -607,7 +626,7 @@ static enum next to_server(struct front *front)
 	case PGM_FE_CLOSE:
 		return close_statement(front);
 	case PGM_FE_SYNC:
-		return sync_batch(front);
+		return expect_sync(front) ? pass(front) : out_of_memory(front);
 	case PGM_FE_FUNCTION:
 		pgm_relay_touch_by_call(client, front->body, front->length);
 		if (server->unsynced && pgm_relay_answer_first(client))
@@ -617,39 +636,12 @@ static enum next to_server(struct front *front)
 	case PGM_FE_FLUSH:
 		if (front->total == PGM_WIRE_HEADER_BYTES)
 			return pass(front);
-		server->unsynced = true; /* a broken one is answered by an error, as any request */
+		server->unsynced = server->batch_sent =
+			true; /* a broken one is answered by an error, as any request */
 		return expect(front, PGM_EXPECT_BIND, 0) ? pass(front) : out_of_memory(front);
 	default:
 		return pass(front);
 	}
-}
-
-/*
- * A statement that a server of this pool has taken, prepared by one more client: no server is needed to say
- * so. True: answered.
- */
-static bool parse_without_server(struct front *front)
-{
-	struct pgm_client *client = front->client;
-	struct pgm_cursor cursor = pgm_cursor_over(front->body, front->length);
-	size_t sql_length;
-	const char *name = pgm_cursor_string(&cursor, NULL);
-	const uint8_t *rest = cursor.at;
-	pgm_cursor_string(&cursor, &sql_length);
-	if (cursor.bad || front->there < front->total || !*name || !pgm_relay_tracks(client) ||
-	    pgm_names_get(&client->names, name) || client->names.bytes + front->length > PGM_CLIENT_NAMES_MAX)
-		return false;
-	struct pgm_prepared *prepared =
-		pgm_prepared_of(client->share->pool, rest, (size_t)(cursor.end - rest), sql_length,
-				client->shaping, client->standard_strings);
-	if (!prepared || !prepared->proven || prepared->scan.flags & PGM_SCAN_SEQUENCE_READ ||
-	    !pgm_names_put(&client->names, name, prepared)) {
-		pgm_prepared_drop(prepared);
-		return false;
-	}
-	static const uint8_t complete[] = {PGM_BE_PARSE_COMPLETE, 0, 0, 0, 4};
-	client->share->stats.client_parses++;
-	return pgm_client_send(client, complete, sizeof(complete));
 }
 
 static enum next wait_for_server(struct front *front)
@@ -685,7 +677,8 @@ static enum next without_server(struct front *front)
 	case PGM_FE_COPY_FAIL:
 		return NEXT_MESSAGE; /* the server would read over them */
 	case PGM_FE_PARSE:
-		if (parse_without_server(front))
+		if (front->there == front->total &&
+		    pgm_relay_parse_without_server(client, front->body, front->length))
 			return NEXT_MESSAGE;
 		if (client->state >= PGM_CLIENT_CLOSING)
 			return NEXT_GONE;
@@ -786,6 +779,8 @@ size_t pgm_frontend_messages(struct pgm_client *client, const uint8_t *bytes, si
 			return length;
 		if (next == NEXT_WAIT)
 			break;
+		if (client->server)
+			client->server->batch_sent = client->server->unsynced;
 		client->stream_drop = front.there < front.total && !client->stream_left;
 		if (client->stream_drop) /* the begin was passed on to nobody, so the rest is not either */
 			client->stream_left = front.total - front.there;

@@ -66,6 +66,11 @@ bool pgm_relay_deallocates(const struct pgm_client *client, const struct pgm_sca
 			   size_t length, char *name);
 /* Take the name from the client and answer its simple query; all before it is answered. False: it is gone. */
 bool pgm_relay_deallocate(struct pgm_client *client, const char *name);
+/*
+ * A Parse's body: a statement that a server of this pool has taken, prepared by one more client. No server is
+ * needed to say so. True: answered; false: not so, or the client is closed.
+ */
+bool pgm_relay_parse_without_server(struct pgm_client *client, const uint8_t *body, size_t length);
 
 /* A message with the client's names in place of ours, in out; its length, 0 where nothing was renamed. */
 size_t pgm_relay_rename(const struct pgm_client *client, uint32_t name_tag, const uint8_t *message,

@@ -92,7 +92,8 @@ struct pgm_server {
 	uint32_t expect_head, expect_count, expect_capacity;
 	uint32_t changes; /* of those, how many prepare or close a statement of ours */
 	char status;	  /* 'I', 'T', 'E' */
-	bool unsynced;	  /* an extended request was sent, and no Sync after it */
+	bool unsynced;	  /* an extended request came, and no Sync after it */
+	bool batch_sent;  /* and one was sent: the transaction that a batch is has begun */
 	bool failed;	  /* the simple query that is being answered */
 	char failed_sqlstate[6];
 	uint64_t rows;	   /* that it returned or changed so far */

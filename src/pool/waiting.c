@@ -55,7 +55,7 @@ bool pgm_relay_settle_sequences(struct pgm_client *client, const struct pgm_scan
 	}
 	if (!pool->sequences_read || server->status == 'E' || pgm_session_has_own_sequences(server, client))
 		return false;
-	if (server->unsynced) { /* no job of ours may end the transaction that a batch is */
+	if (server->batch_sent) { /* no job of ours may end the transaction that a batch is */
 		if (pgm_session_discard_sequences(client))
 			return false;
 		pgm_client_end(client, "53200", "out of memory");

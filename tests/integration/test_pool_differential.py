@@ -11,6 +11,7 @@ import pytest
 
 import pipelines
 import wire
+from wire import bind, copy_data, copy_done, copy_fail, execute, parse, query, sync
 
 COUNT = int(os.environ.get("PGMEND_DIFFERENTIAL_COUNT", "700"))
 SEED = os.environ.get("PGMEND_DIFFERENTIAL_SEED", "1")
@@ -85,3 +86,37 @@ def test_answers_are_those_of_postgresql(cluster, make_pool, mode):
              Side(cluster, pool.target, f"diff_pool_{mode}", tls=True)]
     reports = compare(sides, COUNT if mode == "transaction" else COUNT // 4, True)
     assert not reports, "\n".join(reports)
+
+
+FOUND = {
+    # Syncs within COPY data are read over while the COPY is sound, and answered where it has failed before them.
+    "sync in copy": [query("COPY t FROM STDIN"), copy_data(b"300\tx\n"), sync(), copy_data(b"301\ty\n"), copy_done()],
+    "syncs in a copy that the client fails": [query("COPY t FROM STDIN"), copy_data(b"300\tx\n"), sync(), sync(), copy_fail()],
+    "syncs in a failed copy": [query("COPY t FROM STDIN"), copy_data(b"bad\tx\n"), sync(), sync(), copy_done()],
+    "sync ends a failed copy": [query("COPY t FROM STDIN"), copy_data(b"bad\tx\n"), sync()],
+    # Data may come before it is known whether there is a COPY.
+    "prepared copy": [parse("", "COPY t FROM STDIN"), bind("", ""), execute(), copy_data(b"300\tx\n"), copy_done(), sync(),
+                      execute(), sync()],
+    # A simple query ends the transaction that a batch is, and so its portals.
+    "deallocate in a batch": [parse("s1", "SELECT v FROM t WHERE id = $1"), bind("p1", "s1", ["5"]),
+                              query("DEALLOCATE s1"), execute("p1"), sync()],
+    "deallocate in a batch of a block": [query("BEGIN"), parse("s1", "SELECT v FROM t WHERE id = $1"),
+                                         bind("p1", "s1", ["5"]), query("DEALLOCATE s1"), execute("p1"), sync()],
+    # What is done first for lastval() must not begin the batch.
+    "lastval before discard": [query("SELECT 1"), parse("s1", "SELECT lastval()"), parse("", "DISCARD ALL"), bind("", ""),
+                               execute(), sync()],
+}
+
+
+@pytest.mark.parametrize("mode", ["transaction", "session"])
+def test_what_the_comparison_found(cluster, make_pool, mode):
+    pool = make_pool(pool_mode=mode, default_pool_size=1)
+    sides = [Side(cluster, direct_of(cluster), f"found_direct_{mode}"), Side(cluster, pool.target, f"found_pool_{mode}")]
+    for name, messages in FOUND.items():
+        for pieces in (1, 1, 10):
+            if mode == "transaction":
+                # The pool's server has another's sequence values, and somebody asks for them.
+                with pool.connect(sides[1].name) as other:
+                    other.query("CREATE TEMP SEQUENCE n; SELECT nextval('n'); SELECT lastval()")
+            answers = [side.run(pipelines.Pipeline({}, messages, pieces)) for side in sides]
+            assert answers[0] == answers[1], f"{name}: {describe(*answers)}"
