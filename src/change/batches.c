@@ -194,10 +194,11 @@ static bool run_statements(struct work *work, struct batch *batch, struct pgm_er
 		for (size_t p = 0; p < statement->used_count; p++) {
 			int number = statement->used[p];
 			if (number < 1 || (size_t)number > batch->params.count)
-				return pgm_error_set(err, PGM_ERR_INPUT,
-						     "statement %zu of the batch uses $%d, which no statement "
-						     "before it returns",
-						     i + 1, number);
+				return pgm_error_set(
+					err, PGM_ERR_INPUT,
+					"statement %zu of the batch uses $%d, which no statement "
+					"before it returns",
+					i + 1, number);
 			params[p] = batch->params.items[number - 1];
 		}
 		if (!limit_statement(work, batch, err) ||
@@ -211,10 +212,9 @@ static bool run_statements(struct work *work, struct batch *batch, struct pgm_er
 
 static const char *done_note(struct pgm_arena *arena, const struct pgm_batches_state *state)
 {
-	return pgm_sprintf(arena, "%s rows in %s batches, the longest %s",
-			   pgm_format_count(arena, (double)state->rows),
-			   pgm_format_count(arena, (double)state->batches),
-			   pgm_format_ms(arena, state->longest_ms));
+	return pgm_sprintf(
+		arena, "%s rows in %s batches, the longest %s", pgm_format_count(arena, (double)state->rows),
+		pgm_format_count(arena, (double)state->batches), pgm_format_ms(arena, state->longest_ms));
 }
 
 /* The Ledger's part of the transaction. *done: it was the last batch. */

@@ -12,9 +12,8 @@
  *
  *	cursor		where this batch ends, as text; NULL: there is nothing left after this batch. Without
  *			any such column the step is done when a batch changes no row
- *	again		true: commit here and begin the same batch again, with the same $2 (there was more than
- *			one batch could hold)
- *	fraction	how much of the step is done, from 0 to 1
+ *	again		true: commit here and begin the same batch again, with the same $2 (there was more
+ *than one batch could hold) fraction	how much of the step is done, from 0 to 1
  *	handled		rows that this batch changed, where the command tags (DELETE 5) do not tell
  *
  * The cursor is kept in the Ledger in the same transaction: whatever ends a run, the next one goes on behind

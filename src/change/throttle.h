@@ -1,6 +1,6 @@
 /*
- * What a step in batches waits for between two batches: a pause that someone asked for (a file, or the Ledger)
- * and standbys that are behind. Inside change/ only.
+ * What a step in batches waits for between two batches: a pause that someone asked for (a file, or the
+ * Ledger) and standbys that are behind. Inside change/ only.
  */
 #ifndef PGM_CHANGE_THROTTLE_H
 #define PGM_CHANGE_THROTTLE_H

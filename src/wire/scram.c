@@ -7,7 +7,9 @@
 #include <openssl/hmac.h>
 #include <openssl/sha.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
+#include <stringprep.h>
 #include <sys/random.h>
 
 #define MOCK_SALT_BYTES 16 /* as PostgreSQL's SCRAM_DEFAULT_SALT_LEN */
@@ -112,19 +114,48 @@ bool scram_hmac(const uint8_t key[PGM_SCRAM_KEY_BYTES], const void *text, size_t
 	       out_length == PGM_SCRAM_KEY_BYTES;
 }
 
+/*
+ * SASLprep (RFC 4013) as PostgreSQL uses it: what it forbids, and what is no UTF-8, is taken as its bytes
+ * are. NULL: as it is. The result is the caller's to wipe and free.
+ */
+static char *prepared(const char *password)
+{
+	char *out = NULL;
+	const char *c = password;
+	while (*c && (unsigned char)*c < 0x80)
+		c++;
+	if (!*c || stringprep_profile(password, &out, "SASLprep", STRINGPREP_NO_UNASSIGNED) != STRINGPREP_OK)
+		return NULL;
+	if (*out)
+		return out;
+	free(out);
+	return NULL;
+}
+
+static void wipe_text(char *text)
+{
+	if (text)
+		pgm_scram_wipe(text, strlen(text));
+	free(text);
+}
+
 bool scram_derive(const char *password, const uint8_t *salt, size_t salt_length, uint32_t iterations,
 		  struct pgm_scram_keys *keys)
 {
-	size_t length = strlen(password);
+	char *changed = prepared(password);
+	size_t length = strlen(changed ? changed : password);
 	if (length > INT32_MAX || salt_length > PGM_SCRAM_SALT_MAX || iterations == 0 ||
-	    iterations > PGM_SCRAM_ITERATIONS_MAX)
+	    iterations > PGM_SCRAM_ITERATIONS_MAX) {
+		wipe_text(changed);
 		return false;
+	}
 	uint8_t salted[PGM_SCRAM_KEY_BYTES];
-	bool made = PKCS5_PBKDF2_HMAC(password, (int)length, salt, (int)salt_length, (int)iterations,
-				      EVP_sha256(), sizeof(salted), salted) == 1 &&
+	bool made = PKCS5_PBKDF2_HMAC(changed ? changed : password, (int)length, salt, (int)salt_length,
+				      (int)iterations, EVP_sha256(), sizeof(salted), salted) == 1 &&
 		    scram_hmac(salted, "Client Key", 10, keys->client_key) &&
 		    scram_hmac(salted, "Server Key", 10, keys->server_key);
 	pgm_scram_wipe(salted, sizeof(salted));
+	wipe_text(changed);
 	return made;
 }
 

@@ -5,9 +5,8 @@
  * A pooler logs in to a server for a client whose password it does not know: the client's proof gives its
  * ClientKey, which with the verifier's ServerKey is all that logging in takes (as PgBouncer and Odyssey do).
  *
- * Passwords are used as their bytes are. SASLprep (RFC 4013) leaves ASCII and most composed letters as they
- * are, and PostgreSQL too uses the bytes where it fails; a password that it would change (a ligature, a
- * no-break space) does not work here.
+ * Passwords go through SASLprep (RFC 4013), and are used as their bytes are where that forbids them, as
+ * PostgreSQL does.
  */
 #ifndef PGM_WIRE_SCRAM_H
 #define PGM_WIRE_SCRAM_H

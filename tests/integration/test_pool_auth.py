@@ -137,6 +137,17 @@ def test_long_passwords(make_pool, server, length):
     assert WRONG.format("tenant") in refused(pool, "tenant", password[:-1] or "y")
 
 
+@pytest.mark.parametrize("password", ["gr\u00f6\u00dfe", "\ufb01le", "a\u00a0b", "\u2168", "a\u00adb", "\u00ad", "\u0627\u0031",
+                                      "u\u0308", "\u0221"])
+def test_passwords_beyond_ascii(make_pool, server, password):
+    """SASLprep changes some of them, and forbids others; libpq and PostgreSQL do the same."""
+    with server.connect() as conn:
+        conn.execute(f"ALTER ROLE tenant PASSWORD '{password}'")
+    pool = make_pool(server, auth_type="scram-sha-256", secrets={"tenant": password})
+    assert who(pool, "tenant", password) == "tenant/tenant"
+    assert WRONG.format("tenant") in refused(pool, "tenant", password + "x")
+
+
 def test_passwords_that_are_none(make_pool, server):
     pool = make_pool(server, auth_type="plain", secrets={"ann": MARKER + "ann", "empty": ""})
     for user, body, text in [("ann", b"\0", "empty password returned by client"),
