@@ -132,7 +132,7 @@ static enum next query(struct front *front)
 	if (server->unsynced && pgm_relay_answer_first(client))
 		return NEXT_WAIT;
 	/* DEALLOCATE may name a statement that a request before it makes or uses */
-	if (scan.flags & PGM_SCAN_PREPARES && client->names.count && pgm_relay_answer_first(client))
+	if (scan.flags & PGM_SCAN_PREPARES && pgm_relay_tracks(client) && pgm_relay_answer_first(client))
 		return NEXT_WAIT;
 	if (pgm_relay_tracks(client)) {
 		char name[PGM_RELAY_NAME_BYTES];

@@ -55,14 +55,15 @@ bool pgm_relay_settle_sequences(struct pgm_client *client, const struct pgm_scan
 	}
 	if (!pool->sequences_read || server->status == 'E' || pgm_session_has_own_sequences(server, client))
 		return false;
+	/* in a transaction that fails meanwhile, ours would, too */
+	if (pgm_relay_answer_first(client))
+		return true;
 	if (server->batch_sent) { /* no job of ours may end the transaction that a batch is */
 		if (pgm_session_discard_sequences(client))
 			return false;
 		pgm_client_end(client, "53200", "out of memory");
 		return true;
 	}
-	if (pgm_relay_answer_first(client))
-		return true;
 	(void)!pgm_relay_send(client);
 	pgm_job_start(server, PGM_JOB_SEQUENCES, "/* pgmend */ DISCARD SEQUENCES");
 	return true;

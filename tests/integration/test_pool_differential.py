@@ -11,7 +11,7 @@ import pytest
 
 import pipelines
 import wire
-from wire import bind, copy_data, copy_done, copy_fail, execute, parse, query, sync
+from wire import bind, close, copy_data, copy_done, copy_fail, describe, execute, parse, query, sync
 
 COUNT = int(os.environ.get("PGMEND_DIFFERENTIAL_COUNT", "700"))
 SEED = os.environ.get("PGMEND_DIFFERENTIAL_SEED", "1")
@@ -50,7 +50,7 @@ def compare(sides, count, tls):
         now = [side.run(small) for side in sides]
         if now[0] == now[1]:
             small, now = f"{pipeline}, only sometimes", answers
-        reports.append(f"seed {SEED}/{number}: {small}\n{describe(*now)}")
+        reports.append(f"seed {SEED}/{number}: {small}\n{difference(*now)}")
         if len(reports) >= SHOW or "Refused" in reports[-1]:
             break
     return reports
@@ -60,7 +60,7 @@ def shown(messages):
     return " ".join(repr(m) if len(m.body) < 300 else f"{m.kind}[{len(m.body)}]" for m in messages) or "nothing"
 
 
-def describe(expected, got):
+def difference(expected, got):
     """What both answered from their first difference on, and a little before."""
     same = next((i for i, (a, b) in enumerate(zip(expected, got)) if a != b), min(len(expected), len(got)))
     start = max(0, same - 3)
@@ -102,6 +102,12 @@ FOUND = {
                               query("DEALLOCATE s1"), execute("p1"), sync()],
     "deallocate in a batch of a block": [query("BEGIN"), parse("s1", "SELECT v FROM t WHERE id = $1"),
                                          bind("p1", "s1", ["5"]), query("DEALLOCATE s1"), execute("p1"), sync()],
+    # A Close that is passed over takes nothing from the DEALLOCATE behind it.
+    "deallocate of what was closed in vain": [parse("s2", "COMMIT"), execute("p2", 2), close("S", "s2"), sync(),
+                                              query("DEALLOCATE s2")],
+    # Nor does what is done first for sequences fail in a transaction that turns out to have failed.
+    "sequences in a failed block": [query("BEGIN"), execute("p1"), sync(), describe("P", ""),
+                                    query("SELECT 1; COPY t FROM STDIN"), copy_data(b"1"), copy_done(), query("SELECT 1")],
     # What is done first for lastval() must not begin the batch.
     "lastval before discard": [query("SELECT 1"), parse("s1", "SELECT lastval()"), parse("", "DISCARD ALL"), bind("", ""),
                                execute(), sync()],
@@ -119,4 +125,4 @@ def test_what_the_comparison_found(cluster, make_pool, mode):
                 with pool.connect(sides[1].name) as other:
                     other.query("CREATE TEMP SEQUENCE n; SELECT nextval('n'); SELECT lastval()")
             answers = [side.run(pipelines.Pipeline({}, messages, pieces)) for side in sides]
-            assert answers[0] == answers[1], f"{name}: {describe(*answers)}"
+            assert answers[0] == answers[1], f"{name}: {difference(*answers)}"
