@@ -1,0 +1,190 @@
+"""A conversion or a purge under load: what it runs, the figures, and the proof that nothing was lost."""
+
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+import time
+
+import living
+from cluster import clean_env
+
+WARM_S = 8
+AFTER_S = 8
+
+# What a small production server has; every commit waits for its WAL.
+SETTINGS = {
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "shared_buffers": "1GB",
+    "max_wal_size": "16GB",
+    "checkpoint_timeout": "30min",
+    "maintenance_work_mem": "256MB",
+    "max_locks_per_transaction": "256",
+    "autovacuum_naptime": "10s",
+    "log_lock_waits": "off",
+}
+
+PARTITION = ("partition", living.TABLE, "--by", "created_at", "--interval", "month")
+PURGE = ("purge", "users", "--where", "id % 20 = 7")
+
+# Each is a list of Plans, one after the other: (arguments that design it).
+METHODS = {
+    "adopt": [(*PARTITION, "--method", "adopt")],
+    "split": [(*PARTITION, "--method", "adopt"), (*PARTITION, "--method", "split")],
+    "shadow": [(*PARTITION, "--method", "shadow")],
+}
+
+
+class RunError(Exception):
+    pass
+
+
+def run(program, *args, env=None, check=True):
+    done = subprocess.run([str(program), *map(str, args)], capture_output=True, text=True, check=False,
+                          stdin=subprocess.DEVNULL, env=clean_env(HOME="/nonexistent", **(env or {})))
+    if check and done.returncode != 0:
+        raise RunError(f"{' '.join(map(str, done.args[1:]))}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+    return done
+
+
+def rate_options(options):
+    return {"rate": options.rate, "writers": options.writers, "readers": 2, "long_readers": 1,
+            "long_ms": 3000, "seed": options.seed}
+
+
+def table_oid(db):
+    return db.scalar("SELECT 'activity_logs'::regclass::oid::bigint")
+
+
+def partitions_touched(db):
+    """How many relations the plan of the headline query scans, at run time."""
+    plan = db.scalar("EXPLAIN (ANALYZE, FORMAT JSON) SELECT count(*) FROM activity_logs "
+                     "WHERE created_at >= now() - interval '30 days'")[0]["Plan"]
+    found = set()
+
+    def visit(node):
+        if "Relation Name" in node and node.get("Actual Loops", 1) > 0:
+            found.add(node["Relation Name"])
+        for child in node.get("Plans", []):
+            visit(child)
+
+    visit(plan)
+    return len(found)
+
+
+def design(program, db, arguments, folder):
+    path = pathlib.Path(folder) / f"plan-{arguments[-1]}.sql"
+    run(program, *arguments, "--out", path, db.conninfo)
+    return path
+
+
+def convert(program, db, method, folder):
+    """Designs and applies each Plan of the method; returns seconds of each apply."""
+    took = []
+    for arguments in METHODS[method]:
+        plan = design(program, db, arguments, folder)
+        began = time.time()
+        run(program, "apply", "--yes", plan, db.conninfo)
+        took.append(time.time() - began)
+    return took
+
+
+def measure(program, load_program, cluster, template, shape, method, options):
+    """One method on a copy of the template, under load from before until after."""
+    name = f"live_{method}"
+    with cluster.connect(options="-c statement_timeout=0") as conn:
+        conn.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    db = living.Database(cluster, name)
+    with tempfile.TemporaryDirectory(prefix="pgmend-live-") as folder:
+        os.chmod(folder, 0o700)
+        db.execute("CHECKPOINT")
+        load = living.Load(load_program, db, shape, f"{folder}/load", **rate_options(options))
+        try:
+            old = table_oid(db)
+            time.sleep(WARM_S)
+            began = time.time()
+            took = convert(program, db, method, folder)
+            ended = time.time()
+            time.sleep(AFTER_S)
+            summary = load.stop()
+        finally:
+            load.close()
+        oids = {old, table_oid(db)}
+        holds = sorted((h for h in load.holds() if h[0] in oids and began <= h[4] <= ended), key=lambda h: h[3])
+        figures = {
+            "method": method,
+            "rows": shape.rows,
+            "seconds": [round(t, 2) for t in took],
+            "statements_per_s": summary["statements"] / (ended - began + WARM_S + AFTER_S),
+            "statements": summary["statements"],
+            "failed": summary["failed"],
+            "errors": sorted({f"{state} {message}" for _, state, message in load.errors()}),
+            "locks": len(holds),
+            "hold_ms": holds[-1][2:4] if holds else (0, 0),
+            "partitions_touched": partitions_touched(db),
+        }
+        for phase, low, high in (("before", began - WARM_S + 2, began), ("during", began, ended + 1)):
+            late = load.latencies(low, high)
+            figures[phase] = {"p50": living.percentile(late, 0.5), "p99": living.percentile(late, 0.99),
+                              "p999": living.percentile(late, 0.999), "max": late[-1] if late else 0}
+        verdict = living.judge(db, load)
+        figures["verdict"] = {k: v for k, v in vars(verdict).items() if k != "examples"}
+        figures["examples"] = verdict.examples
+    return figures, db
+
+
+def print_figures(all_figures):
+    heads = ("method", "seconds", "statements/s", "failed", "AE locks", "longest AE hold, ms (sampled)",
+             "p50/p99/max before, ms", "p50/p99/max during, ms", "rows compared", "lost", "ghost", "wrong", "twice")
+    print("| " + " | ".join(heads) + " |")
+    print("|" + "---|" * len(heads))
+    for f in all_figures:
+        verdict = f["verdict"]
+        cells = (f["method"], " + ".join(f"{s:.1f}" for s in f["seconds"]), f"{f['statements_per_s']:.0f}", f["failed"],
+                 f["locks"], f"{f['hold_ms'][0]:.1f} to {f['hold_ms'][1]:.1f}",
+                 *(f"{f[p]['p50']:.1f} / {f[p]['p99']:.1f} / {f[p]['max']:.1f}" for p in ("before", "during")),
+                 f"{verdict['same'] + verdict['open']:,}", verdict["lost"], verdict["ghost"], verdict["wrong"],
+                 verdict["twice"])
+        print("| " + " | ".join(map(str, cells)) + " |")
+    for f in all_figures:
+        for error in f["errors"]:
+            print(f"{f['method']}: the application saw: {error}")
+        if f["examples"]:
+            print(f"{f['method']}: {json.dumps(f['examples'])}")
+
+
+QUERIES = {
+    "rows of the last 30 days, counted":
+        "SELECT count(*) FROM activity_logs WHERE created_at >= now() - interval '30 days'",
+    "levels of the last 30 days":
+        "SELECT level, count(*) FROM activity_logs WHERE created_at >= now() - interval '30 days' GROUP BY level",
+    "actions of a category, last 30 days":
+        "SELECT action, count(*) FROM activity_logs WHERE category = 'category 3' AND created_at >= now() - "
+        "interval '30 days' GROUP BY action ORDER BY 2 DESC LIMIT 10",
+    "a user's last 30 days":
+        "SELECT * FROM activity_logs WHERE user_id = 42 AND created_at >= now() - interval '30 days' "
+        "ORDER BY created_at DESC LIMIT 50",
+}
+
+
+def timed(db, query, rounds=5):
+    """Milliseconds (median), buffers, and relations that the plan scans."""
+    times, buffers = [], 0
+    for _ in range(rounds):
+        answer = db.scalar(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query}")[0]
+        times.append(answer["Execution Time"] + answer["Planning Time"])
+        buffers = answer["Plan"]["Shared Hit Blocks"] + answer["Plan"]["Shared Read Blocks"]
+    return sorted(times)[rounds // 2], buffers
+
+
+def time_deletion(db, statement):
+    """Seconds and bytes of WAL of a statement in a transaction of its own."""
+    before = db.scalar("SELECT pg_current_wal_insert_lsn()")
+    began = time.time()
+    db.execute("SET statement_timeout = 0")
+    db.execute(statement)
+    took = time.time() - began
+    return took, int(db.scalar("SELECT pg_current_wal_insert_lsn() - %s::pg_lsn", [before]))
