@@ -2,6 +2,7 @@
  * What concerns all workers at once: their locks, a new configuration, and the end.
  */
 #include "pool/background.h"
+#include "pool/peers.h"
 #include "pool/worker.h"
 
 #include <stdio.h>
@@ -87,6 +88,7 @@ void pgm_pooler_use(struct pgm_pooler *pooler, struct pgm_pool_config *config)
 		if (databases[i]->config && !pgm_background_resolve_now(databases[i]))
 			pgm_background_resolve(pooler, databases[i]);
 	free(databases);
+	pgm_peers_resolve(pooler);
 	pgm_pool_config_free(old);
 }
 
@@ -159,6 +161,7 @@ void pgm_pooler_free_tables(struct pgm_pooler *pooler)
 	free(pooler->pools);
 	free(pooler->databases);
 	free(pooler->cancel_slots);
+	pgm_peers_free(pooler);
 }
 
 /* systemd's protocol (sd_notify(3)): a datagram to the socket that the environment names. */

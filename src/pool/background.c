@@ -443,3 +443,15 @@ void pgm_background_resolve(struct pgm_pooler *pooler, struct pgm_database *data
 	task->port = port_of(database->config);
 	add_task(pooler->background, task);
 }
+
+void pgm_background_refresh(struct pgm_pooler *pooler, struct pgm_database *database)
+{
+	uint64_t age_us, now = pgm_loop_clock_us();
+	pthread_mutex_lock(&database->lock);
+	age_us = now - database->resolved_at_us;
+	bool due = database->config && database->by_name &&
+		   (!database->address_count || age_us > (uint64_t)pooler->config->dns_max_ttl_ms * 1000);
+	pthread_mutex_unlock(&database->lock);
+	if (due)
+		pgm_background_resolve(pooler, database);
+}

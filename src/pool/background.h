@@ -23,6 +23,9 @@ bool pgm_background_ask_secret(struct pgm_worker *worker, uint64_t client_id, st
 /* Look up the database's hosts; its pools are served again when they are known. */
 void pgm_background_resolve(struct pgm_pooler *pooler, struct pgm_database *database);
 
+/* The same where names were looked up, and it is time to do so again; the old addresses count until then. */
+void pgm_background_refresh(struct pgm_pooler *pooler, struct pgm_database *database);
+
 /* The same at once, for what needs no name server: directories and numeric addresses. */
 bool pgm_background_resolve_now(struct pgm_database *database);
 

@@ -1,7 +1,9 @@
 #include "pool/cancel.h"
 
+#include "pool/background.h"
 #include "pool/client.h"
 #include "pool/console.h"
+#include "pool/peers.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,15 +18,29 @@ struct asked {
 	uint64_t asker_id, target_id;
 };
 
+enum request_state {
+	REQUEST_WAITING, /* to a peer: for its address or for room among its connections; then CONNECTING */
+	REQUEST_CONNECTING, /* connect(2) is under way; then TLS_ASKED or SENT */
+	REQUEST_TLS_ASKED,  /* SSLRequest sent: waits for one byte; then TLS */
+	REQUEST_TLS,	    /* handshake; then SENT */
+	REQUEST_SENT,	    /* waits for the other side's end of the connection */
+};
+
 struct request {
 	struct pgm_grave grave;
 	struct pgm_stream stream;
 	struct pgm_link link; /* in worker->cancels */
 	struct pgm_worker *worker;
-	struct pgm_server *server; /* held by its cancels */
+	struct pgm_server *server; /* held by its cancels; NULL: it goes to a peer */
+	struct pgm_peer *peer;
+	struct pgm_address address;
+	enum request_state state;
+	unsigned tries; /* addresses of the peer that did not answer */
+	bool tls;	/* nothing is sent in the clear */
 	uint64_t started_us;
 	struct asked *asked; /* who waits for it; NULL: nobody */
-	bool connected;
+	uint8_t packet[12 + PGM_WIRE_CANCEL_KEY_MAX];
+	size_t length;
 };
 
 static struct pgm_client *find_client(struct pgm_worker *worker, uint64_t id)
@@ -50,9 +66,50 @@ static void let_asker_go(struct asked *asked)
 	pgm_loop_post(&asked->from->loop, &asked->letter);
 }
 
+/* ---- a request on its way ---- */
+
 static void free_request(struct pgm_grave *grave)
 {
 	free(grave);
+}
+
+static struct request *new_request(struct pgm_worker *worker, uint32_t pid, const uint8_t *secret,
+				   size_t length, struct asked *asked)
+{
+	struct request *request = calloc(1, sizeof(*request));
+	if (!request)
+		return NULL;
+	request->grave.release = free_request;
+	request->stream.source.fd = -1;
+	request->worker = worker;
+	request->asked = asked;
+	request->started_us = worker->loop.now_us;
+	struct pgm_writer writer = pgm_writer_over(request->packet, sizeof(request->packet));
+	pgm_writer_u32(&writer, (uint32_t)(12 + length));
+	pgm_writer_u32(&writer, PGM_WIRE_CODE_CANCEL);
+	pgm_writer_u32(&writer, pid);
+	pgm_writer_bytes(&writer, secret, length);
+	request->length = pgm_writer_length(&writer);
+	pgm_list_append(&worker->cancels, &request->link);
+	return request;
+}
+
+/* The peer's counters say how many requests are where. */
+static void count(struct request *request, int change)
+{
+	struct pgm_peer *peer = request->peer;
+	if (peer)
+		atomic_fetch_add(request->state == REQUEST_WAITING ? &peer->waiting
+				 : request->state == REQUEST_SENT  ? &peer->sent
+								   : &peer->connecting,
+				 change);
+}
+
+static void move(struct request *request, enum request_state state)
+{
+	count(request, -1);
+	request->state = state;
+	count(request, 1);
 }
 
 static void finish(struct request *request)
@@ -61,22 +118,140 @@ static void finish(struct request *request)
 	if (request->asked)
 		let_asker_go(request->asked);
 	request->asked = NULL;
+	count(request, -1);
+	if (request->peer && request->state != REQUEST_WAITING)
+		pgm_peer_give_back(request->peer);
 	pgm_list_remove(&request->worker->cancels, &request->link);
 	pgm_stream_close(&request->stream);
 	pgm_loop_bury(&request->worker->loop, &request->grave);
-	pgm_server_unhold(server);
+	if (server)
+		pgm_server_unhold(server);
 }
 
-static bool send_request(struct request *request)
+static void want_write(struct request *request, bool want)
 {
-	uint8_t packet[16 + 256];
-	struct pgm_server *server = request->server;
-	struct pgm_writer writer = pgm_writer_over(packet, sizeof(packet));
-	pgm_writer_u32(&writer, (uint32_t)(12 + server->secret_length));
-	pgm_writer_u32(&writer, PGM_WIRE_CODE_CANCEL);
-	pgm_writer_u32(&writer, server->pid);
-	pgm_writer_bytes(&writer, server->secret, server->secret_length);
-	return pgm_stream_write(&request->stream, packet, pgm_writer_length(&writer));
+	request->stream.want_write = want;
+	pgm_loop_want_write(&request->worker->loop, &request->stream.source, want);
+}
+
+static void request_ready(struct pgm_source *source, uint32_t events);
+
+/* False: errno. */
+static bool connect_now(struct request *request)
+{
+	int fd = socket(request->address.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return false;
+	int result = connect(fd, (struct sockaddr *)&request->address.address, request->address.length);
+	if ((result < 0 && errno != EINPROGRESS) ||
+	    !pgm_stream_open(&request->stream, &request->worker->loop, fd, request_ready)) {
+		int error = errno;
+		close(fd);
+		errno = error;
+		return false;
+	}
+	move(request, REQUEST_CONNECTING);
+	want_write(request, true);
+	return true;
+}
+
+/* It did not arrive. A peer may answer at another of its addresses. */
+static void failed(struct request *request, const char *why)
+{
+	if (request->server) {
+		pgm_log(PGM_LOG_WARNING, "S-%llu: its query is not cancelled: %s",
+			(unsigned long long)request->server->id, why);
+		finish(request);
+		return;
+	}
+	pgm_stream_close(&request->stream);
+	while (request->state < REQUEST_SENT &&
+	       pgm_peer_address(request->peer, ++request->tries, &request->address)) {
+		if (connect_now(request))
+			return;
+		why = strerror(errno);
+	}
+	pgm_peer_failed(request->peer, why);
+	finish(request);
+}
+
+static void send_request(struct request *request)
+{
+	move(request, REQUEST_SENT);
+	if (request->peer)
+		pgm_peer_reached(request->peer);
+	if (!pgm_stream_write(&request->stream, request->packet, request->length))
+		failed(request, "the connection for it broke");
+	else
+		request->stream.readable = true;
+}
+
+/* ---- TLS, where the server's own connection has it: the key is not to be read on its way ---- */
+
+static void ask_for_tls(struct request *request)
+{
+	uint8_t packet[8];
+	pgm_wire_put32(packet, sizeof(packet));
+	pgm_wire_put32(packet + 4, PGM_WIRE_CODE_SSL);
+	move(request, REQUEST_TLS_ASKED);
+	if (!pgm_stream_write(&request->stream, packet, sizeof(packet)))
+		failed(request, "the connection for it broke");
+}
+
+static void read_tls_answer(struct request *request)
+{
+	const struct pgm_pooler *pooler = request->worker->pooler;
+	uint8_t answer[2];
+	size_t got;
+	enum pgm_stream_result result = pgm_stream_read(&request->stream, answer, sizeof(answer), &got);
+	if (result == PGM_STREAM_WAIT)
+		return;
+	if (result == PGM_STREAM_END || got != 1 || answer[0] != 'S' || !pooler->server_tls) {
+		failed(request, "its server speaks no TLS now, and it is not sent in the clear");
+		return;
+	}
+	request->stream.tls =
+		pgm_tls_new(pooler->server_tls, request->stream.source.fd, request->address.host,
+			    pooler->config->server_tls.mode == PGM_SSL_VERIFY_FULL, false);
+	if (!request->stream.tls) {
+		failed(request, "out of memory");
+		return;
+	}
+	request->stream.readable = true;
+	move(request, REQUEST_TLS);
+}
+
+static void handshake(struct request *request)
+{
+	switch (pgm_tls_handshake(request->stream.tls)) {
+	case PGM_TLS_OK:
+		want_write(request, false);
+		send_request(request);
+		return;
+	case PGM_TLS_WAIT_READ:
+		return;
+	case PGM_TLS_WAIT_WRITE:
+		want_write(request, true);
+		return;
+	default:
+		failed(request, pgm_tls_why(request->stream.tls));
+	}
+}
+
+static void connected(struct request *request)
+{
+	int error = 0;
+	socklen_t size = sizeof(error);
+	getsockopt(request->stream.source.fd, SOL_SOCKET, SO_ERROR, &error, &size);
+	if (error) {
+		failed(request, strerror(error));
+		return;
+	}
+	want_write(request, false);
+	if (request->tls)
+		ask_for_tls(request);
+	else
+		send_request(request);
 }
 
 static void request_ready(struct pgm_source *source, uint32_t events)
@@ -84,21 +259,20 @@ static void request_ready(struct pgm_source *source, uint32_t events)
 	struct request *request = pgm_container_of(source, struct request, stream.source);
 	uint8_t bytes[64];
 	size_t got;
-	if (!request->connected) {
-		int error = 0;
-		socklen_t size = sizeof(error);
-		getsockopt(source->fd, SOL_SOCKET, SO_ERROR, &error, &size);
-		request->connected = true;
-		pgm_loop_want_write(&request->worker->loop, source, false);
-		if (error || !send_request(request)) {
-			finish(request);
-			return;
-		}
+	if (request->state == REQUEST_CONNECTING) {
+		connected(request);
+		return; /* what came with it is announced again: the socket was registered anew */
 	}
 	if (!pgm_stream_note(&request->stream, events)) {
-		finish(request);
+		failed(request, "the connection for it broke");
 		return;
 	}
+	if (request->state == REQUEST_TLS_ASKED)
+		read_tls_answer(request);
+	if (request->state == REQUEST_TLS && request->stream.source.fd >= 0)
+		handshake(request);
+	if (request->state != REQUEST_SENT || request->stream.source.fd < 0)
+		return;
 	enum pgm_stream_result result;
 	while ((result = pgm_stream_read(&request->stream, bytes, sizeof(bytes), &got)) == PGM_STREAM_DATA)
 		;
@@ -106,32 +280,26 @@ static void request_ready(struct pgm_source *source, uint32_t events)
 		finish(request);
 }
 
+/* ---- to a server ---- */
+
 static bool send_to(struct pgm_server *server, struct asked *asked)
 {
-	struct pgm_worker *worker = server->share->worker;
-	struct request *request = calloc(1, sizeof(*request));
-	int family = server->address.address.ss_family;
-	int fd = request ? socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) : -1;
-	if (fd < 0) {
-		free(request);
+	struct request *request =
+		new_request(server->share->worker, server->pid, server->secret, server->secret_length, asked);
+	if (!request)
 		return false;
-	}
-	int result = connect(fd, (struct sockaddr *)&server->address.address, server->address.length);
-	if ((result < 0 && errno != EINPROGRESS) ||
-	    !pgm_stream_open(&request->stream, &worker->loop, fd, request_ready)) {
-		close(fd);
-		free(request);
-		return false;
-	}
-	request->grave.release = free_request;
-	request->worker = worker;
 	request->server = server;
-	request->asked = asked;
-	request->started_us = worker->loop.now_us;
-	server->cancels++;
-	pgm_list_append(&worker->cancels, &request->link);
-	pgm_loop_want_write(&worker->loop, &request->stream.source, true);
-	return true;
+	request->address = server->address;
+	request->tls = server->stream.tls != NULL;
+	if (connect_now(request)) {
+		server->cancels++;
+		return true;
+	}
+	pgm_log(PGM_LOG_WARNING, "S-%llu: its query is not cancelled: %s", (unsigned long long)server->id,
+		strerror(errno));
+	pgm_list_remove(&request->worker->cancels, &request->link);
+	free(request);
+	return false;
 }
 
 void pgm_cancel_send(struct pgm_server *server)
@@ -139,15 +307,60 @@ void pgm_cancel_send(struct pgm_server *server)
 	(void)!send_to(server, NULL);
 }
 
+/* ---- to a peer ---- */
+
+static void go_to_peer(struct request *request)
+{
+	struct pgm_peer *peer = request->peer;
+	pgm_peer_refresh(request->worker->pooler, peer);
+	if (!pgm_peer_address(peer, request->tries, &request->address) || !pgm_peer_take(peer))
+		return; /* the tick tries again */
+	if (connect_now(request))
+		return;
+	int error = errno;
+	move(request, REQUEST_CONNECTING);
+	failed(request, strerror(error));
+}
+
+/* The key's number is another's: with one hop less to go. False: nobody can be asked. */
+static bool forward(struct pgm_client *asker, uint32_t pid, const uint8_t *secret, size_t length)
+{
+	struct pgm_worker *worker = asker->worker;
+	uint8_t lower[PGM_WIRE_CANCEL_KEY_MAX];
+	struct pgm_peer *peer = pgm_peer_of_key(worker->pooler, pid);
+	if (!peer || !pgm_peer_spend(lower, secret, length))
+		return false;
+	struct asked *asked = malloc(sizeof(*asked));
+	struct request *request = asked ? new_request(worker, pid, lower, length, asked) : NULL;
+	if (!request) {
+		free(asked);
+		return false;
+	}
+	*asked = (struct asked){.from = worker, .to = worker, .asker_id = asker->id};
+	request->peer = peer;
+	count(request, 1);
+	asker->state = PGM_CLIENT_CANCEL;
+	go_to_peer(request);
+	return true;
+}
+
+/* ---- all of them ---- */
+
 void pgm_cancel_tick(struct pgm_worker *worker)
 {
 	uint64_t limit_us = (uint64_t)worker->pooler->config->cancel_wait_timeout_ms * 1000;
 	struct request *request;
-	pgm_list_each(&worker->cancels, request, struct request,
-		      link) if (limit_us && worker->loop.now_us - request->started_us > limit_us)
+	pgm_list_each(&worker->cancels, request, struct request, link)
 	{
-		request->server->close_soon = true; /* the signal may come yet */
-		finish(request);
+		if (limit_us && worker->loop.now_us - request->started_us > limit_us) {
+			if (request->server)
+				request->server->close_soon = true; /* the signal may come yet */
+			else
+				pgm_peer_failed(request->peer, "it does not answer");
+			finish(request);
+		} else if (request->state == REQUEST_WAITING) {
+			go_to_peer(request);
+		}
 	}
 }
 
@@ -195,8 +408,12 @@ void pgm_cancel_asked(struct pgm_client *asker, uint32_t pid, const uint8_t *sec
 	unsigned worker;
 	uint64_t target;
 	struct asked *asked;
-	if (!pgm_cancel_find(pooler, pid, secret, length, &worker, &target) ||
-	    !(asked = malloc(sizeof(*asked)))) {
+	if (!pgm_cancel_find(pooler, pid, secret, length, &worker, &target)) {
+		if (!forward(asker, pid, secret, length))
+			pgm_client_close(asker, NULL);
+		return;
+	}
+	if (!(asked = malloc(sizeof(*asked)))) {
 		pgm_client_close(asker, NULL);
 		return;
 	}

@@ -114,19 +114,6 @@ static struct pgm_server *new_server(struct pgm_share *share, struct pgm_client 
 	return server;
 }
 
-/* Addresses of names do not last; the old ones do until the new ones are there. */
-static void resolve_again(struct pgm_pooler *pooler, struct pgm_database *database)
-{
-	uint64_t age_us, now = pgm_loop_clock_us();
-	pthread_mutex_lock(&database->lock);
-	age_us = now - database->resolved_at_us;
-	bool due = database->config && database->by_name &&
-		   (!database->address_count || age_us > (uint64_t)pooler->config->dns_max_ttl_ms * 1000);
-	pthread_mutex_unlock(&database->lock);
-	if (due)
-		pgm_background_resolve(pooler, database);
-}
-
 static void connect_server(struct pgm_share *share, struct pgm_client *client)
 {
 	struct pgm_pool *pool = share->pool;
@@ -140,7 +127,7 @@ static void connect_server(struct pgm_share *share, struct pgm_client *client)
 	}
 	int fd = -1;
 	char why[512] = "the database's host name is not resolved";
-	resolve_again(share->worker->pooler, pool->database);
+	pgm_background_refresh(share->worker->pooler, pool->database);
 	if (pick_address(pool->database, atomic_load(&pool->failures), &server->address))
 		fd = socket(server->address.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int connected =

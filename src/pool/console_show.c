@@ -3,6 +3,7 @@
  * the other, each for as long as it takes to count, so that looking does not stop them all.
  */
 #include "pool/console_parts.h"
+#include "pool/peers.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -274,15 +275,17 @@ void pgm_console_show_peers(struct pgm_pooler *pooler, struct pgm_console_reques
 			    const char *argument)
 {
 	struct pgm_answer *answer = &request->answer;
-	const struct pgm_pool_config *config = pooler->config;
 	(void)argument;
 	pgm_answer_columns(answer, "peer_id:i host port:i pool_size:i");
-	for (size_t i = 0; i < config->peer_count; i++) {
+	for (size_t i = 0; i < pooler->peer_count; i++) {
+		const struct pgm_peer *peer = pooler->peers[i];
+		if (!peer->listed)
+			continue;
 		pgm_answer_row(answer);
-		pgm_answer_number(answer, config->peers[i].id);
-		pgm_answer_text(answer, config->peers[i].host);
-		pgm_answer_number(answer, first_set(config->peers[i].port, 6432));
-		pgm_answer_number(answer, first_set(config->peers[i].pool_size, config->default_pool_size));
+		pgm_answer_number(answer, peer->id);
+		pgm_answer_text(answer, peer->line.host);
+		pgm_answer_number(answer, peer->line.port);
+		pgm_answer_number(answer, peer->size);
 	}
 	pgm_answer_done(answer, "SHOW");
 }
@@ -295,11 +298,18 @@ void pgm_console_show_peer_pools(struct pgm_pooler *pooler, struct pgm_console_r
 	pgm_answer_columns(answer,
 			   "peer_id:i cl_active_cancel_req:i cl_waiting_cancel_req:i sv_active_cancel:i "
 			   "sv_login:i");
-	for (size_t i = 0; i < pooler->config->peer_count; i++) {
+	for (size_t i = 0; i < pooler->peer_count; i++) {
+		struct pgm_peer *peer = pooler->peers[i];
+		if (!peer->listed)
+			continue;
+		/* as PgBouncer counts: whose connection is being made waits for it */
+		int connecting = atomic_load(&peer->connecting), sent = atomic_load(&peer->sent);
 		pgm_answer_row(answer);
-		pgm_answer_number(answer, pooler->config->peers[i].id);
-		for (int cell = 0; cell < 4; cell++)
-			pgm_answer_number(answer, 0);
+		pgm_answer_number(answer, peer->id);
+		pgm_answer_number(answer, sent);
+		pgm_answer_number(answer, atomic_load(&peer->waiting) + connecting);
+		pgm_answer_number(answer, sent);
+		pgm_answer_number(answer, connecting);
 	}
 	pgm_answer_done(answer, "SHOW");
 }

@@ -6,6 +6,7 @@
 #include "pool/client.h"
 #include "pool/console.h"
 #include "pool/listen.h"
+#include "pool/peers.h"
 #include "pool/worker.h"
 
 #include <errno.h>
@@ -67,6 +68,8 @@ static bool start(struct pgm_pooler *pooler, struct pgm_error *err)
 	if (!pgm_loop_init(&pooler->control, pooler, err) || !pgm_console_start(pooler, err) ||
 	    !(pooler->background = pgm_background_start(pooler, err)))
 		return false;
+	pgm_peers_configure(pooler);
+	pgm_peers_resolve(pooler);
 	unsigned count = worker_count(config);
 	for (unsigned i = 0; i < count; i++) {
 		pooler->workers[i] = pgm_worker_new(pooler, i, err);

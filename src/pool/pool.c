@@ -1,6 +1,7 @@
 #include "pool/pool.h"
 
 #include "pool/background.h"
+#include "pool/peers.h"
 #include "pool/worker.h"
 #include "util/hash.h"
 
@@ -207,6 +208,7 @@ void pgm_pooler_configure(struct pgm_pooler *pooler, const struct pgm_pool_confi
 	for (size_t i = 0; i < pooler->pool_count; i++)
 		configure_pool(pooler, pooler->pools[i]);
 	pthread_mutex_unlock(&pooler->lock);
+	pgm_peers_configure(pooler);
 }
 
 /* ---- the budget ---- */
@@ -308,7 +310,10 @@ bool pgm_cancel_register(struct pgm_pooler *pooler, struct pgm_cancel_key *key, 
 			 bool long_secret, unsigned worker, uint64_t client_id)
 {
 	bool done = false;
-	key->length = long_secret ? PGM_CANCEL_SECRET_BYTES : 4;
+	int64_t peer_id = pooler->config->peer_id;
+	key->length = long_secret && peer_id <= 0 ? PGM_CANCEL_SECRET_BYTES : 4;
+	if (peer_id > 0)
+		pid = 0;
 	pthread_mutex_lock(&pooler->lock);
 	if ((pooler->cancel_count + 1) * 2 <= pooler->cancel_capacity || grow_slots(pooler)) {
 		size_t at;
@@ -317,7 +322,11 @@ bool pgm_cancel_register(struct pgm_pooler *pooler, struct pgm_cancel_key *key, 
 			key->pid = pid;
 			random = pgm_random_bytes(key->secret, key->length) &&
 				 (pid || pgm_random_bytes(&key->pid, sizeof(key->pid)));
-			key->pid = pid ? pid : (key->pid & 0x7fffffff) | 1;
+			key->pid = pid ? pid : key->pid & 0x7fffffff;
+			if (peer_id > 0)
+				pgm_peer_mark(peer_id, key);
+			else
+				key->pid |= !pid; /* never 0 */
 			at = slot_of(pooler, key->pid, key->secret, key->length);
 		} while (random && pooler->cancel_slots[at].key.length);
 		if (random) {
@@ -356,18 +365,31 @@ void pgm_cancel_move(struct pgm_pooler *pooler, const struct pgm_cancel_key *key
 	pthread_mutex_unlock(&pooler->lock);
 }
 
+static const struct pgm_cancel_slot *find_slot(const struct pgm_pooler *pooler, uint32_t pid,
+					       const uint8_t *secret, size_t length)
+{
+	if (!pooler->cancel_capacity || !length)
+		return NULL;
+	const struct pgm_cancel_slot *slot = &pooler->cancel_slots[slot_of(pooler, pid, secret, length)];
+	return slot->key.length ? slot : NULL;
+}
+
 bool pgm_cancel_find(struct pgm_pooler *pooler, uint32_t pid, const uint8_t *secret, size_t length,
 		     unsigned *worker, uint64_t *client_id)
 {
-	bool found = false;
+	uint8_t full[PGM_CANCEL_SECRET_BYTES];
 	pthread_mutex_lock(&pooler->lock);
-	if (pooler->cancel_capacity && length > 0) {
-		const struct pgm_cancel_slot *slot =
-			&pooler->cancel_slots[slot_of(pooler, pid, secret, length)];
-		found = slot->key.length;
+	const struct pgm_cancel_slot *slot = find_slot(pooler, pid, secret, length);
+	/* a peer that passed it on has counted that in it */
+	if (!slot && pooler->config->peer_id > 0 && length <= sizeof(full)) {
+		memcpy(full, secret, length);
+		pgm_peer_unspend(full, length);
+		slot = find_slot(pooler, pid, full, length);
+	}
+	if (slot) {
 		*worker = slot->worker;
 		*client_id = slot->client_id;
 	}
 	pthread_mutex_unlock(&pooler->lock);
-	return found;
+	return slot != NULL;
 }

@@ -140,6 +140,8 @@ struct pgm_pooler {
 	size_t pool_count;
 	struct pgm_user **users;
 	size_t user_count, user_capacity; /* a power of two: an open-addressed table */
+	struct pgm_peer **peers;	  /* peers.h, by number; changes under all workers' locks */
+	size_t peer_count;
 	struct pgm_cancel_slot *cancel_slots;
 	size_t cancel_capacity, cancel_count;
 };
@@ -179,7 +181,8 @@ bool pgm_take_below(_Atomic int *count, int64_t most);
 
 /*
  * Cancel keys. A key is the pid and secret that a client was told; wherever it is asked for, the client's
- * worker is found by it. Secrets come from getrandom, and a key that is gone is gone.
+ * worker is found by it. Secrets come from getrandom, and a key that is gone is gone. With peer_id set a key
+ * is of PgBouncer's form (peers.h): four bytes of secret, and a pid of our own invention.
  */
 #define PGM_CANCEL_SECRET_BYTES 32
 struct pgm_cancel_key {

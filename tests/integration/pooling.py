@@ -70,6 +70,7 @@ class Pool:
         self.log_path = self.folder / "log"
         self.databases = databases or {"*": "{server}"}
         self.users = users or {}
+        self.peers = {}  # lines of [peers] by number
         self.secrets = secrets or {"postgres": ""}
         self.settings = {**SETTINGS, **settings}
         for name, text in (files or {}).items():
@@ -86,6 +87,7 @@ class Pool:
         lines = ["[databases]"]
         lines += [f"{name} = {line.format(server=server)}" for name, line in self.databases.items()]
         lines += ["[users]"] + [f"{name} = {line}" for name, line in self.users.items()]
+        lines += ["[peers]"] + [f"{number} = {line}" for number, line in self.peers.items()] if self.peers else []
         values = {"listen_port": self.port, "unix_socket_dir": self.folder,
                   "auth_file": self.folder / "userlist.txt", **self.settings}
         lines += ["[pgbouncer]"] + [f"{k} = {v}" for k, v in values.items()]
