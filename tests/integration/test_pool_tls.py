@@ -1,5 +1,7 @@
 """TLS on both sides of the pooler: what each sslmode takes and refuses, certificates, and what must not leak."""
 
+import contextlib
+import select
 import signal
 import socket
 import ssl
@@ -240,6 +242,68 @@ def test_server_modes(make_pool, certs, server, mode):
         time.sleep(0.3)
         conn.cancel()
         assert [m.sqlstate for m in conn.answer() if m.kind == "E"] == ["57014"]
+
+
+class Wiretap(threading.Thread):
+    """Between the pooler and its server: keeps what each connection sends. deny: answers SSLRequest with N."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.to, self.sent, self.deny = ("127.0.0.1", port), [], False
+        self.sock = socket.create_server(("127.0.0.1", 0))
+        self.port = self.sock.getsockname()[1]
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                conn, _ = self.sock.accept()
+            except OSError:
+                return
+            self.sent.append(b"")
+            threading.Thread(target=self.carry, args=(conn, len(self.sent) - 1), daemon=True).start()
+
+    def carry(self, conn, number):
+        with conn, socket.create_connection(self.to) as server, contextlib.suppress(OSError):
+            if self.deny:
+                self.sent[number] += conn.recv(1000)
+                conn.sendall(b"N")
+            while True:
+                for ready in select.select([conn, server], [], [])[0]:
+                    data = ready.recv(65536)
+                    if not data:
+                        return
+                    if ready is conn:
+                        self.sent[number] += data
+                    (server if ready is conn else conn).sendall(data)
+
+
+@pytest.mark.parametrize("mode", ["prefer", "require", "verify-full"])
+def test_cancel_requests_go_over_tls(make_pool, certs, server, mode):
+    """A key that came over TLS is never sent in the clear; where the server speaks no TLS now, not at all."""
+    tap = Wiretap(server.settings["port"])
+    ca = {"server_tls_ca_file": certs.ca} if mode.startswith("verify") else {}
+    pool = make_pool(server, server_tls_sslmode=mode, secrets={"plain": ""}, default_pool_size=1, **ca,
+                     databases={"postgres": f"host=localhost port={tap.port}"})
+    sleeping = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'"
+    with pool.connect(user="plain") as conn, server.connect() as direct:
+        conn.sock.settimeout(30)
+        for deny in (False, True):
+            conn.send(wire.query("SELECT pg_sleep(300)"))
+            while not direct.execute(sleeping).fetchone():
+                time.sleep(0.01)
+            tap.deny = deny
+            conn.cancel()
+            if deny:
+                assert "its query is not cancelled: its server speaks no TLS now" in pool.log()
+                tap.deny = False
+                conn.cancel()
+            assert [m.sqlstate for m in conn.answer() if m.kind == "E"] == ["57014"]
+    tap.sock.close()
+    assert len(tap.sent) == 4
+    code = struct.pack("!i", wire.CANCEL_CODE)
+    for sent in tap.sent:
+        assert sent.startswith(wire.ssl_request()) and code not in sent
 
 
 @pytest.mark.parametrize("mode", ["verify-ca", "verify-full"])
