@@ -9,6 +9,8 @@ static const char *const kind_names[] = {
 	[PGM_CHANGE_DROP_INDEX] = "drop_index",
 	[PGM_CHANGE_SQL] = "sql",
 	[PGM_CHANGE_BATCHES] = "batches",
+	[PGM_CHANGE_DETACH] = "detach",
+	[PGM_CHANGE_DROP_TABLE] = "drop_table",
 };
 
 static const char *const severity_names[] = {

@@ -13,8 +13,10 @@
 enum pgm_change_kind {
 	PGM_CHANGE_CREATE_INDEX, /* CREATE INDEX, or on a partitioned table ON ONLY, the children, ATTACH */
 	PGM_CHANGE_DROP_INDEX,
-	PGM_CHANGE_SQL,	    /* anything else that can run in a transaction */
-	PGM_CHANGE_BATCHES, /* run again and again, each time in a transaction of its own: batches.h */
+	PGM_CHANGE_SQL,	       /* anything else that can run in a transaction */
+	PGM_CHANGE_BATCHES,    /* run again and again, each time in a transaction of its own: batches.h */
+	PGM_CHANGE_DETACH,     /* ALTER TABLE relation DETACH PARTITION, of the partition with that oid */
+	PGM_CHANGE_DROP_TABLE, /* DROP TABLE of the table with that oid, once its rows are in file */
 };
 
 struct pgm_change {
@@ -33,6 +35,8 @@ struct pgm_change {
 	double write_overhead; /* estimate: share that each row written to the relation costs more; -1 */
 	const char **evidence; /* lines of plain text: why, and what proves it */
 	size_t evidence_count;
+	const char *oid;  /* of the partition or table that a DETACH or DROP_TABLE is about; NULL elsewhere */
+	const char *file; /* on this machine: where a DROP_TABLE archives the rows first; NULL: nowhere */
 };
 
 const char *pgm_change_kind_name(enum pgm_change_kind kind); /* "create_index" */

@@ -260,6 +260,12 @@ static bool act(struct pgm_run *run, const struct pgm_change *change, const stru
 		break;
 	case PGM_CHANGE_BATCHES: /* its last transaction holds the new state */
 		return pgm_batches_run(run, look->sqls, look->sql_count, note, err);
+	case PGM_CHANGE_DETACH:
+		if (!pgm_detach(run, change, err))
+			return false;
+		break;
+	case PGM_CHANGE_DROP_TABLE: /* its transaction holds the new state */
+		return pgm_drop_table(run, change, size, note, err);
 	default:
 		if (change->transactional)
 			return pgm_run_transaction(run, change->sql_up,

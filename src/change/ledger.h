@@ -89,6 +89,19 @@ bool pgm_ledger_add_plan(struct pgm_conn *conn, struct pgm_arena *arena, const s
 bool pgm_ledger_set_plan(struct pgm_conn *conn, struct pgm_arena *arena, int64_t seq, const char *state,
 			 const char *error, struct pgm_error *err) PGM_MUST_CHECK;
 
+/* Plans that began and are not done (running, failed, canceled) and whose title begins so, the oldest first.
+ */
+bool pgm_ledger_unfinished(struct pgm_conn *conn, struct pgm_arena *arena, const char *title,
+			   struct pgm_ledger_plan **plans, size_t *count,
+			   struct pgm_error *err) PGM_MUST_CHECK;
+
+/*
+ * Close a Plan that ended (done; with failed also failed or canceled) and that is to be carried out again
+ * since its effect is gone: its row says undone, and a new one will be made.
+ */
+bool pgm_ledger_close(struct pgm_conn *conn, struct pgm_arena *arena, const char *id, bool failed,
+		      struct pgm_error *err) PGM_MUST_CHECK;
+
 /* How a step changes; NULL, -1 and 0 leave a field as it is (error: clears it). */
 struct pgm_ledger_update {
 	const char *state;

@@ -39,18 +39,16 @@ struct attempt {
 	const struct pgm_ledger_update *update; /* NULL: the statement alone */
 };
 
-typedef bool attempt_fn(struct pgm_run *run, const struct attempt *attempt, struct pgm_error *err);
-
-/* Full pauses between tries: those who queue behind our lock request wait for try_ms at most. */
-static bool try_until_deadline(struct pgm_run *run, attempt_fn *try, const struct attempt *attempt,
-			       const char *relation_oid, struct pgm_error *err)
+/* Full pauses between tries: those who queue behind our lock request wait for one try at most. */
+bool pgm_run_tries(struct pgm_run *run, pgm_run_try *try, void *arg, const char *relation_oid,
+		   struct pgm_error *err)
 {
 	struct pgm_error own;
 	double budget_ms = (double)run->options->lock_deadline_ms;
 	double until = pgm_clock_ms() + (run->cleaning ? fmin(budget_ms, CLEANING_MAX_MS) : budget_ms);
 	err = err ? err : &own;
 	for (int tries = 0;; tries++) {
-		if (try(run, attempt, err))
+		if (try(run, arg, err))
 			return true;
 		if (!worth_another_try(err))
 			return false;
@@ -68,8 +66,9 @@ static bool try_until_deadline(struct pgm_run *run, attempt_fn *try, const struc
 	}
 }
 
-static bool attempt_statement(struct pgm_run *run, const struct attempt *attempt, struct pgm_error *err)
+static bool attempt_statement(struct pgm_run *run, void *arg, struct pgm_error *err)
 {
+	const struct attempt *attempt = arg;
 	const char *limit = pgm_sprintf(run->arena, "SET lock_timeout = %lld", (long long)attempt->try_ms);
 	bool ok = pgm_conn_exec(run->work, limit, err) && pgm_run_watched(run, attempt->sql, err);
 	pgm_conn_exec_quietly(run->work, "SET lock_timeout = 0");
@@ -80,11 +79,12 @@ bool pgm_run_locked(struct pgm_run *run, const char *sql, const char *relation_o
 		    struct pgm_error *err)
 {
 	struct attempt attempt = {.sql = sql, .try_ms = try_ms};
-	return try_until_deadline(run, attempt_statement, &attempt, relation_oid, err);
+	return pgm_run_tries(run, attempt_statement, &attempt, relation_oid, err);
 }
 
-static bool attempt_transaction(struct pgm_run *run, const struct attempt *attempt, struct pgm_error *err)
+static bool attempt_transaction(struct pgm_run *run, void *arg, struct pgm_error *err)
 {
+	const struct attempt *attempt = arg;
 	const char *begin = pgm_sprintf(run->arena, PGM_CONN_MARKER "BEGIN; SET LOCAL lock_timeout = %lld",
 					(long long)attempt->try_ms);
 	bool ok = pgm_conn_exec(run->work, begin, err) && pgm_run_watched(run, attempt->sql, err) &&
@@ -99,5 +99,5 @@ bool pgm_run_transaction(struct pgm_run *run, const char *sql, const char *relat
 			 const struct pgm_ledger_update *update, struct pgm_error *err)
 {
 	struct attempt attempt = {.sql = sql, .try_ms = run->options->lock_timeout_ms, .update = update};
-	return try_until_deadline(run, attempt_transaction, &attempt, relation_oid, err);
+	return pgm_run_tries(run, attempt_transaction, &attempt, relation_oid, err);
 }

@@ -12,7 +12,8 @@ static const struct key plan_keys[] = {
 static const struct key change_keys[] = {
 	{"step", 'i'},	   {"kind", 's'},	    {"title", 's'}, {"schema", 's'},
 	{"relation", 's'}, {"index", 's'},	    {"lock", 's'},  {"size_bytes", 'i'},
-	{"build_ms", 'n'}, {"write_overhead", 'n'}, {NULL, 0}};
+	{"build_ms", 'n'}, {"write_overhead", 'n'}, {"oid", 's'},   {"file", 's'},
+	{NULL, 0}};
 static const struct key statement_keys[] = {{"id", 's'},      {"sql", 's'},	    {"text", 's'},
 					    {"calls", 'n'},   {"cost_before", 'n'}, {"cost_after", 'n'},
 					    {"indexes", 'l'}, {"reads", 'b'},	    {NULL, 0}};

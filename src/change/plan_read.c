@@ -111,6 +111,28 @@ static void take_metadata(struct builder *builder, const struct pgm_plan_block *
 		change->lock = pgm_plan_text(arena, block->json, "lock", change->lock);
 }
 
+/* The SQL of these is like any other: that it is to be carried out with more care stands in the mark. */
+static bool take_kind(struct builder *builder, const struct pgm_plan_block *block, enum pgm_change_kind kind,
+		      const struct pgm_plan_sql *sqls, size_t count)
+{
+	struct pgm_change *change = &builder->changes.items[builder->changes.count - 1];
+	bool detach = kind == PGM_CHANGE_DETACH;
+	if (!detach && kind != PGM_CHANGE_DROP_TABLE)
+		return true;
+	if (count != 1 || strcmp(sqls[0].ddl.node, detach ? "AlterTableStmt" : "DropStmt") != 0)
+		return pgm_plan_fail(builder->reader, block->line,
+				     "a step of kind \"%s\" is one statement, %s", pgm_change_kind_name(kind),
+				     detach ? "ALTER TABLE ... DETACH PARTITION" : "DROP TABLE");
+	change->oid = pgm_plan_text(builder->reader->arena, block->json, "oid", NULL);
+	change->file = pgm_plan_text(builder->reader->arena, block->json, "file", NULL);
+	if (!change->oid || !*change->oid || change->oid[strspn(change->oid, "0123456789")])
+		return pgm_plan_fail(builder->reader, block->line, "a step of kind \"%s\" needs \"oid\"",
+				     pgm_change_kind_name(kind));
+	change->kind = kind;
+	change->transactional = !detach; /* with its row in the Ledger */
+	return true;
+}
+
 /* 0 where the mark does not say. */
 static bool read_step(struct pgm_plan_reader *reader, const struct pgm_plan_block *block, int *step)
 {
@@ -164,7 +186,7 @@ static bool read_up(struct builder *builder, const struct pgm_plan_block *block)
 		return take_batches(builder, block, sqls, count, step);
 	if (block->json && pgm_plan_is_one_change(sqls, count)) {
 		take_metadata(builder, block, add_change(builder, sqls, count, step));
-		return true;
+		return take_kind(builder, block, given, sqls, count);
 	}
 	for (size_t i = 0; i < count; i++) {
 		struct pgm_change *change = add_change(builder, &sqls[i], 1, i == 0 ? step : 0);

@@ -125,6 +125,10 @@ static void add_change(struct pgm_buf *out, const struct pgm_change *change)
 		"relation", json_text(arena, change->relation));
 	if (change->index)
 		json_object_set_new(object, "index", json_text(arena, change->index));
+	if (change->oid)
+		json_object_set_new(object, "oid", json_text(arena, change->oid));
+	if (change->file)
+		json_object_set_new(object, "file", json_text(arena, change->file));
 	json_object_set_new(object, "lock", json_text(arena, change->lock));
 	json_object_set_new(object, "size_bytes", json_integer(change->size_bytes));
 	json_object_set_new(object, "build_ms", json_number(change->build_ms));

@@ -48,6 +48,15 @@ void pgm_run_tell(const struct pgm_run *run, enum pgm_engine_event_kind kind, co
 bool pgm_run_watched(struct pgm_run *run, const char *sql, struct pgm_error *err) PGM_MUST_CHECK;
 
 /*
+ * One try of something that blocks others while it waits for its lock: false with SQLSTATE lock_not_available
+ * (or deadlock_detected) where another one may do. Goes on until options->lock_deadline_ms. relation_oid (may
+ * be NULL) is for naming who holds it up.
+ */
+typedef bool pgm_run_try(struct pgm_run *run, void *arg, struct pgm_error *err);
+bool pgm_run_tries(struct pgm_run *run, pgm_run_try *try, void *arg, const char *relation_oid,
+		   struct pgm_error *err) PGM_MUST_CHECK;
+
+/*
  * Run a statement that blocks others while it waits for its lock: many short tries with pauses between them,
  * until options->lock_deadline_ms. try_ms: the longest wait of one try. relation_oid (may be NULL) is for
  * naming who holds it up.

@@ -59,6 +59,23 @@ bool pgm_drop_inverse(struct pgm_run *run, const struct pgm_target_index *index,
 bool pgm_target_made(struct pgm_run *run, const struct pgm_ledger_made *made, struct pgm_target_index *index,
 		     struct pgm_error *err) PGM_MUST_CHECK;
 
+/* A step of kind DETACH or DROP_TABLE: whether it is to be done still. */
+bool pgm_partition_look(struct pgm_run *run, const struct pgm_change *change,
+			const struct pgm_ledger_step *ledger, bool later, struct pgm_preflight *preflight,
+			struct pgm_error *err) PGM_MUST_CHECK;
+
+/*
+ * Detach the partition: each statement waits for a lock no longer than one try may, and what another run (or
+ * such a wait) left half detached is finished.
+ */
+bool pgm_detach(struct pgm_run *run, const struct pgm_change *change, struct pgm_error *err) PGM_MUST_CHECK;
+bool pgm_detach_undo(struct pgm_run *run, const struct pgm_change *change, const char **kept,
+		     struct pgm_error *err) PGM_MUST_CHECK;
+
+/* Drop the table, and commit its row in the Ledger with that. *note: what became of its rows, or NULL. */
+bool pgm_drop_table(struct pgm_run *run, const struct pgm_change *change, int64_t *freed_bytes,
+		    const char **note, struct pgm_error *err) PGM_MUST_CHECK;
+
 /* Take one step back; *kept: NULL, or why it stays as it is. */
 bool pgm_undo(struct pgm_run *run, const struct pgm_change *change, const struct pgm_ledger_step *ledger,
 	      const char **kept, struct pgm_error *err) PGM_MUST_CHECK;

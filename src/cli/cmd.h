@@ -46,6 +46,8 @@ struct pgm_cmd {
 	const char *operands; /* before CONNINFO: "PLAN.sql"; "" for none */
 	int operands_min;     /* how many of them must be given */
 	int operands_max;     /* CONNINFO not counted */
+	/* How many must be given with these options; NULL: operands_min. */
+	int (*operands_needed)(const struct pgm_cli *cli);
 	unsigned flags;
 	const char *description; /* a few paragraphs for --help and the man page */
 	const struct pgm_option *options;

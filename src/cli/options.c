@@ -91,7 +91,8 @@ static bool take_operands(struct pgm_cli *cli, int count, char **words, struct p
 	bool connects = cmd->flags & PGM_CMD_CONNECTS;
 	if (cmd->flags & PGM_CMD_FILES)
 		return take_files(cli, count, words);
-	if (count < cmd->operands_min) {
+	int needed = cmd->operands_needed ? cmd->operands_needed(cli) : cmd->operands_min;
+	if (count < needed) {
 		pgm_error_set(err, PGM_ERR_USAGE, "%s is missing", cmd->operands);
 		return pgm_error_hint(err, "See \"pgmend %s --help\".", cmd->name);
 	}
@@ -100,7 +101,8 @@ static bool take_operands(struct pgm_cli *cli, int count, char **words, struct p
 		return pgm_error_hint(err, "See \"pgmend %s --help\".", cmd->name);
 	}
 	/* CONNINFO is always the last argument: it is there when there is more than the operands need. */
-	if (connects && count > cmd->operands_min)
+	bool named = cmd->operands_needed && pgm_cli_flag(cli, "dbname");
+	if (connects && count > needed && !named)
 		cli->connection.conninfo = words[--count];
 	cli->operands = (const char **)words;
 	cli->operand_count = (size_t)count;

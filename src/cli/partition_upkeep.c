@@ -1,0 +1,292 @@
+#include "cli/partition_upkeep.h"
+
+#include "change/ledger.h"
+#include "cli/change_output.h"
+#include "cli/safe_text.h"
+#include "partition/upkeep.h"
+#include "util/interrupt.h"
+#include "util/term.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct upkeep {
+	struct pgm_cli *cli;
+	struct pgm_conn *conn;
+	struct pgm_engine_options options;
+	struct pgm_change_output output;
+	struct pgm_upkeep_settings given;
+	bool dry;
+	bool ledger;	/* there is one */
+	json_t *tables; /* the result so far, as JSON */
+	json_t *plans;	/* of the table under way */
+	size_t failed, problems, done, looked;
+};
+
+static bool take_options(struct upkeep *upkeep, struct pgm_error *err)
+{
+	const struct pgm_cli *cli = upkeep->cli;
+	struct pgm_upkeep_settings *given = &upkeep->given;
+	const char *retire = pgm_cli_value(cli, "retention-action");
+	*given = (struct pgm_upkeep_settings){
+		.interval = pgm_cli_value(cli, "interval"),
+		.retention = pgm_cli_value(cli, "retention"),
+		.timezone = pgm_cli_value(cli, "timezone"),
+		.retention_schema = pgm_cli_value(cli, "retention-schema"),
+		.now = pgm_cli_value(cli, "as-of"),
+		.premake = -1,
+		.fill_gaps = pgm_cli_flag(cli, "fill-gaps") || pgm_cli_flag(cli, "fix-default"),
+		.fix_default = pgm_cli_flag(cli, "fix-default"),
+	};
+	if (!pgm_cli_int(cli, "premake", 0, 1000, &given->premake, err))
+		return false;
+	if (!retire)
+		return true;
+	if (strcmp(retire, "keep") == 0)
+		given->retire = PGM_RETIRE_KEEP;
+	else if (strcmp(retire, "drop") == 0)
+		given->retire = PGM_RETIRE_DROP;
+	else
+		return pgm_error_set(err, PGM_ERR_USAGE, "--retention-action: keep or drop, not \"%s\"",
+				     retire);
+	return true;
+}
+
+static const char *safe(const struct upkeep *upkeep, const char *text)
+{
+	char *copy = pgm_strdup(upkeep->cli->arena, text ? text : "");
+	for (char *p = copy; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7F)
+			*p = ' ';
+	return copy;
+}
+
+static const char *const retire_words[] = {
+	[PGM_RETIRE_UNSET] = "keep",
+	[PGM_RETIRE_KEEP] = "keep",
+	[PGM_RETIRE_DROP] = "drop",
+	[PGM_RETIRE_ARCHIVE] = "archive",
+};
+
+static void print_head(struct upkeep *upkeep, const struct pgm_upkeep_table *table)
+{
+	struct pgm_arena *arena = upkeep->cli->arena;
+	if (upkeep->output.json)
+		return;
+	bool time = table->class != PGM_UPKEEP_INTEGER;
+	bool zoned = table->class == PGM_UPKEEP_TIMESTAMPTZ || table->class == PGM_UPKEEP_EPOCH;
+	const char *retention = table->settings.retention ? pgm_sprintf(arena, "; %s what ended %s ago",
+									retire_words[table->settings.retire],
+									table->settings.retention)
+							  : "";
+	printf("%s%s%s: %zu partitions of %s%s%s, %zu ahead%s\n", pgm_term_on(stdout, PGM_BOLD),
+	       safe(upkeep, table->quoted), pgm_term_off(stdout), table->part_count, time ? "" : "length ",
+	       table->interval, zoned ? pgm_sprintf(arena, " (%s)", table->zone) : "", table->ahead,
+	       safe(upkeep, retention));
+}
+
+static void print_notes(struct upkeep *upkeep, const struct pgm_upkeep_table *table)
+{
+	for (size_t i = 0; i < table->note_count && !upkeep->output.json; i++)
+		printf("  note: %s\n", safe(upkeep, table->notes[i]));
+	upkeep->problems += table->problems;
+}
+
+static json_t *text_or_null(const char *text)
+{
+	json_t *value = text ? json_string(text) : NULL;
+	return value ? value : json_null();
+}
+
+static void add_json(struct upkeep *upkeep, const struct pgm_upkeep_table *table, const struct pgm_error *err)
+{
+	json_t *notes = json_array();
+	for (size_t i = 0; i < table->note_count; i++)
+		json_array_append_new(notes, text_or_null(table->notes[i]));
+	json_t *error = !err ? json_null()
+			     : json_pack("{s:o, s:o, s:o}", "message", text_or_null(err->message), "hint",
+					 text_or_null(err->hint), "sqlstate", text_or_null(err->sqlstate));
+	json_array_append_new(
+		upkeep->tables,
+		json_pack("{s:o, s:o, s:o, s:I, s:I, s:o, s:s, s:o, s:I, s:O, s:o}", "table",
+			  text_or_null(table->quoted), "interval", text_or_null(table->interval), "timezone",
+			  text_or_null(table->zone), "partitions", (json_int_t)table->part_count, "ahead",
+			  (json_int_t)table->ahead, "retention", text_or_null(table->settings.retention),
+			  "retention_action", retire_words[table->settings.retire], "notes", notes,
+			  "problems", (json_int_t)table->problems, "plans", upkeep->plans, "error", error));
+}
+
+static bool carry_out(struct upkeep *upkeep, const struct pgm_plan *plan, struct pgm_error *err)
+{
+	struct pgm_arena *arena = upkeep->cli->arena;
+	struct pgm_engine_result result;
+	bool ok = pgm_engine_apply(upkeep->conn, arena, plan, &upkeep->options, &result, err);
+	json_array_append_new(upkeep->plans, pgm_change_result_json(&result, ok ? NULL : err));
+	upkeep->done += ok;
+	if (ok)
+		upkeep->ledger = true;
+	return ok;
+}
+
+static bool preview(struct upkeep *upkeep, const struct pgm_plan *plan, struct pgm_error *err)
+{
+	struct pgm_engine_preview preview;
+	if (!pgm_engine_preview_apply(upkeep->conn, upkeep->cli->arena, plan, &upkeep->options, &preview,
+				      err))
+		return false;
+	if (!upkeep->output.json) {
+		pgm_change_print_preview(&upkeep->output, &preview);
+		putchar('\n');
+		return true;
+	}
+	json_t *steps = json_array();
+	for (size_t i = 0; i < preview.step_count; i++)
+		json_array_append_new(
+			steps, json_pack("{s:i, s:o, s:s, s:o, s:o}", "step", preview.steps[i].step, "title",
+					 text_or_null(preview.steps[i].title), "action",
+					 preview.steps[i].action, "sql", text_or_null(preview.steps[i].sql),
+					 "lock", text_or_null(preview.steps[i].lock)));
+	json_array_append_new(upkeep->plans,
+			      json_pack("{s:s, s:o, s:b, s:o}", "plan", preview.plan_id, "title",
+					text_or_null(preview.title), "dry_run", true, "steps", steps));
+	return true;
+}
+
+/*
+ * What an earlier run began with this table and did not end. What retires a partition must go on from the
+ * Ledger, for a table that is detached already shows no more what it was; new partitions are seen anew.
+ */
+static bool resume(struct upkeep *upkeep, const struct pgm_upkeep_table *table, struct pgm_error *err)
+{
+	struct pgm_arena *arena = upkeep->cli->arena;
+	struct pgm_ledger_plan *rows;
+	size_t count;
+	if (!upkeep->ledger)
+		return true;
+	if (!pgm_ledger_unfinished(upkeep->conn, arena, pgm_upkeep_title(arena, table), &rows, &count, err))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		struct pgm_plan plan;
+		struct pgm_error ignored = {0};
+		if (!pgm_plan_parse(arena, "the Plan in the ledger", rows[i].source, &plan, err))
+			return false;
+		bool retires = plan.changes[0].kind == PGM_CHANGE_DETACH;
+		if (!retires && strcmp(rows[i].state, "running") != 0)
+			continue;
+		if (upkeep->dry) {
+			if (!preview(upkeep, &plan, err))
+				return false;
+			continue;
+		}
+		if (!carry_out(upkeep, &plan, retires ? err : &ignored) &&
+		    (retires || pgm_interrupted() || !pgm_conn_alive(upkeep->conn)))
+			return false;
+	}
+	return true;
+}
+
+static bool keep_one(struct upkeep *upkeep, struct pgm_upkeep_table *table, struct pgm_error *err)
+{
+	struct pgm_arena *arena = upkeep->cli->arena;
+	if (!resume(upkeep, table, err) ||
+	    !pgm_upkeep_design(upkeep->conn, arena, &upkeep->given, table, err))
+		return false;
+	print_head(upkeep, table);
+	print_notes(upkeep, table);
+	for (size_t i = 0; i < table->plan_count; i++) {
+		const struct pgm_upkeep_plan *plan = &table->plans[i];
+		if (upkeep->dry) {
+			if (!preview(upkeep, &plan->plan, err))
+				return false;
+			continue;
+		}
+		if (upkeep->ledger &&
+		    !pgm_ledger_close(upkeep->conn, arena, plan->plan.id, !plan->retires, err))
+			return false;
+		if (!carry_out(upkeep, &plan->plan, err))
+			return false;
+	}
+	return true;
+}
+
+static void tell_failure(struct upkeep *upkeep, const struct pgm_upkeep_table *table,
+			 const struct pgm_error *err)
+{
+	upkeep->failed++;
+	pgm_progress_clear();
+	fflush(stdout);
+	fprintf(stderr, "pgmend partition: %s: %s\n", safe(upkeep, table->quoted),
+		safe(upkeep, err->message));
+	if (*err->hint)
+		fprintf(stderr, "hint: %s\n", safe(upkeep, err->hint));
+}
+
+/* Ctrl-C, or a server that is gone, ends all; anything else only the table that it happened to. */
+static bool keep_all(struct upkeep *upkeep, struct pgm_upkeep_table *tables, size_t count,
+		     struct pgm_error *last)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct pgm_error err = {0};
+		upkeep->plans = json_array();
+		upkeep->looked++;
+		bool ok = keep_one(upkeep, &tables[i], &err);
+		add_json(upkeep, &tables[i], ok ? NULL : &err);
+		json_decref(upkeep->plans);
+		upkeep->plans = NULL;
+		if (ok)
+			continue;
+		tell_failure(upkeep, &tables[i], &err);
+		*last = err;
+		if (pgm_interrupted() || !pgm_conn_alive(upkeep->conn) || err.kind == PGM_ERR_CANCELED)
+			return false;
+	}
+	return true;
+}
+
+static int finish(struct upkeep *upkeep, size_t count)
+{
+	if (upkeep->output.json) {
+		json_t *all = json_pack("{s:i, s:b, s:O, s:I, s:I}", "version", 1, "dry_run", upkeep->dry,
+					"tables", upkeep->tables, "failed", (json_int_t)upkeep->failed,
+					"problems", (json_int_t)upkeep->problems);
+		json_dumpf(all, stdout, JSON_INDENT(2));
+		putchar('\n');
+		json_decref(all);
+	} else {
+		printf("%zu of %zu table%s looked after: %zu Plan%s done, %zu problem%s, %zu failed.%s\n",
+		       upkeep->looked, count, count == 1 ? "" : "s", upkeep->done,
+		       upkeep->done == 1 ? "" : "s", upkeep->problems, upkeep->problems == 1 ? "" : "s",
+		       upkeep->failed, upkeep->dry ? " Nothing was changed (--dry-run)." : "");
+	}
+	json_decref(upkeep->tables);
+	return upkeep->failed ? PGM_EXIT_FAILED : upkeep->problems ? PGM_EXIT_FOUND : PGM_EXIT_OK;
+}
+
+int pgm_partition_upkeep(struct pgm_cli *cli)
+{
+	struct pgm_error err = {0};
+	struct upkeep upkeep = {
+		.cli = cli, .options = PGM_ENGINE_OPTIONS, .dry = pgm_cli_flag(cli, "dry-run")};
+	struct pgm_upkeep_table *tables;
+	size_t count;
+	if (!pgm_change_options(cli, &upkeep.options, &upkeep.output, &err) || !take_options(&upkeep, &err))
+		return pgm_cli_fail(cli, &err);
+	PGM_AUTO_CONN conn = pgm_cli_connect(cli, &err);
+	if (!conn)
+		return pgm_cli_fail(cli, &err);
+	upkeep.conn = conn;
+	if (!pgm_ledger_exists(conn, true, &upkeep.ledger, &err) ||
+	    !pgm_upkeep_tables(conn, cli->arena, cli->operands, cli->operand_count, &tables, &count, &err))
+		return pgm_cli_fail(cli, &err);
+	const char *question = pgm_sprintf(cli->arena, "Look after %zu partitioned table%s of database %s?",
+					   count, count == 1 ? "" : "s", pgm_conn_database(conn));
+	if (!upkeep.dry && count && !pgm_cli_confirm(cli, question)) {
+		pgm_error_set(&err, PGM_ERR_USAGE, "nothing was changed");
+		return pgm_cli_fail(cli, &err);
+	}
+	upkeep.tables = json_array();
+	if (!keep_all(&upkeep, tables, count, &err) && upkeep.output.json == false)
+		puts("Stopped: the next run goes on from there.");
+	return finish(&upkeep, count);
+}

@@ -1,0 +1,119 @@
+#include "partition/upkeep_parts.h"
+
+#include "pg/quote.h"
+
+#include <string.h>
+
+static void set_detach(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_upkeep_table *table,
+		       const struct pgm_upkeep_part *part, struct pgm_change *change)
+{
+	const char *name = pgm_quote_qualified(arena, part->schema, part->name);
+	/* A DEFAULT partition, and PostgreSQL 13, leave only the short but strong lock. */
+	bool concurrently = pgm_conn_version(conn) >= 140000 && !table->default_oid;
+	const char *how = part->pending ? " FINALIZE" : concurrently ? " CONCURRENTLY" : "";
+	const char *low = part->low ? pgm_quote_literal(arena, part->low) : "MINVALUE";
+	const char *high = part->high ? pgm_quote_literal(arena, part->high) : "MAXVALUE";
+	*change = (struct pgm_change){
+		.kind = PGM_CHANGE_DETACH,
+		.step = 1,
+		.title = pgm_sprintf(arena, "detach %s", name),
+		.schema = table->schema,
+		.relation = table->name,
+		.sql_up = pgm_sprintf(arena, "ALTER TABLE %s DETACH PARTITION %s%s;\n", table->quoted, name,
+				      how),
+		.sql_down = pgm_sprintf(arena,
+					"ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s);\n",
+					table->quoted, name, low, high),
+		.lock = concurrently ? "SHARE UPDATE EXCLUSIVE" : "ACCESS EXCLUSIVE",
+		.size_bytes = -1,
+		.build_ms = -1,
+		.write_overhead = -1,
+		.oid = part->oid,
+	};
+}
+
+static void set_drop(struct pgm_arena *arena, const struct pgm_upkeep_part *part, const char *file,
+		     struct pgm_change *change)
+{
+	const char *name = pgm_quote_qualified(arena, part->schema, part->name);
+	*change = (struct pgm_change){
+		.kind = PGM_CHANGE_DROP_TABLE,
+		.step = 2,
+		.title = file ? pgm_sprintf(arena, "archive %s, then drop it", name)
+			      : pgm_sprintf(arena, "drop %s", name),
+		.schema = part->schema,
+		.relation = part->name,
+		.sql_up = pgm_sprintf(arena, "DROP TABLE %s;\n", name),
+		.sql_down = "",
+		.transactional = true,
+		.lock = "ACCESS EXCLUSIVE",
+		.size_bytes = -1,
+		.build_ms = -1,
+		.write_overhead = -1,
+		.oid = part->oid,
+		.file = file,
+	};
+}
+
+static void set_move(struct pgm_arena *arena, const struct pgm_upkeep_part *part, const char *schema,
+		     struct pgm_change *change)
+{
+	const char *from = pgm_quote_qualified(arena, part->schema, part->name);
+	const char *to = pgm_quote_qualified(arena, schema, part->name);
+	*change = (struct pgm_change){
+		.kind = PGM_CHANGE_SQL,
+		.step = 2,
+		.title = pgm_sprintf(arena, "move %s to schema %s", from, pgm_quote_ident(arena, schema)),
+		.schema = part->schema,
+		.relation = part->name,
+		.sql_up = pgm_sprintf(arena, "ALTER TABLE %s SET SCHEMA %s;\n", from,
+				      pgm_quote_ident(arena, schema)),
+		.sql_down = pgm_sprintf(arena, "ALTER TABLE %s SET SCHEMA %s;\n", to,
+					pgm_quote_ident(arena, part->schema)),
+		.transactional = true,
+		.lock = "ACCESS EXCLUSIVE",
+		.size_bytes = -1,
+		.build_ms = -1,
+		.write_overhead = -1,
+	};
+}
+
+static bool retire(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_upkeep_table *table,
+		   const struct pgm_upkeep_part *part, bool old, struct pgm_error *err)
+{
+	const struct pgm_upkeep_settings *settings = &table->settings;
+	const char *name = pgm_quote_ident(arena, part->name);
+	bool drops = old && settings->retire != PGM_RETIRE_KEEP;
+	bool moves = old && !drops && settings->retention_schema;
+	if (drops && part->kind == 'f') {
+		pgm_upkeep_note(arena, table, true, "%s is a foreign table: it is not dropped here", name);
+		drops = false;
+	}
+	if (drops && settings->retire == PGM_RETIRE_ARCHIVE)
+		return pgm_error_set(err, PGM_ERR_USAGE, "archives are not there yet");
+	const char *what = pgm_sprintf(arena, "%s %s", old ? "retire" : "end the detach of", name);
+	struct pgm_plan *plan = pgm_upkeep_add_plan(conn, arena, table, what, 1 + (drops || moves), true);
+	set_detach(conn, arena, table, part, &plan->changes[0]);
+	if (drops)
+		set_drop(arena, part, NULL, &plan->changes[1]);
+	else if (moves)
+		set_move(arena, part, settings->retention_schema, &plan->changes[1]);
+	plan->id = pgm_plan_id(arena, plan->changes, plan->change_count);
+	return true;
+}
+
+/* The oldest first. A detach that someone began is ended whatever its age: until then no other can begin. */
+bool pgm_upkeep_plan_retire(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_upkeep_table *table,
+			    struct pgm_error *err)
+{
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < table->part_count; i++) {
+			const struct pgm_upkeep_part *part = &table->parts[i];
+			bool old = part->high && part->high_pos <= table->cutoff_pos;
+			if (part->pending != (pass == 0) || (!old && !part->pending))
+				continue;
+			if (!retire(conn, arena, table, part, old, err))
+				return false;
+		}
+	return true;
+}
