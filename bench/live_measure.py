@@ -28,7 +28,7 @@ SETTINGS = {
 }
 
 PARTITION = ("partition", living.TABLE, "--by", "created_at", "--interval", "month")
-PURGE = ("purge", "users", "--where", "id % 20 = 7")
+PURGE = ("purge", "users", "--where", "id % 20 = 7", "--apply")
 
 # Each is a list of Plans, one after the other: (arguments that design it).
 METHODS = {
@@ -60,7 +60,7 @@ def table_oid(db):
 
 
 def partitions_touched(db):
-    """How many relations the plan of the headline query scans, at run time."""
+    """How many partitions the plan of the headline query scans at run time: those with rows, and empty ones ahead."""
     plan = db.scalar("EXPLAIN (ANALYZE, FORMAT JSON) SELECT count(*) FROM activity_logs "
                      "WHERE created_at >= now() - interval '30 days'")[0]["Plan"]
     found = set()
@@ -72,7 +72,9 @@ def partitions_touched(db):
             visit(child)
 
     visit(plan)
-    return len(found)
+    full = db.scalar("SELECT count(*) FROM pg_class WHERE relname = ANY (%s) AND pg_relation_size(oid) > 0",
+                     [list(found)])
+    return full, len(found) - full
 
 
 def design(program, db, arguments, folder):

@@ -422,7 +422,8 @@ static void *run_long_reader(void *arg)
 				note_error(worker, result);
 			PQclear(result);
 		}
-		PQclear(PQexec(worker->conn, "ROLLBACK"));
+		if (PQtransactionStatus(worker->conn) != PQTRANS_IDLE)
+			PQclear(PQexec(worker->conn, "ROLLBACK"));
 		for (int i = 0; !stopping && i < 20; i++)
 			sleep_us(100000);
 	}
