@@ -3,6 +3,7 @@
 
 #include "pg/quote.h"
 #include "util/clock.h"
+#include "util/format.h"
 #include "util/interrupt.h"
 
 #include <stdio.h>
@@ -236,6 +237,25 @@ static bool refuse_duplicates(struct pgm_run *run, const struct pgm_preflight *l
 	return pgm_error_hint(err, "Find them: %s", look->duplicates);
 }
 
+/* One transaction; where its SQL tells when it got a lock, how long that was held is worth a line. */
+static bool act_at_once(struct pgm_run *run, const struct pgm_change *change,
+			const struct pgm_preflight *look, const char **note, struct pgm_error *err)
+{
+	struct pgm_ledger_update update = {.state = "done", .size_bytes = -1};
+	if (!pgm_run_transaction(run, change->sql_up, look->target.there ? look->target.oid : NULL, &update,
+				 err))
+		return false;
+	if (run->held_ms < 0)
+		return true;
+	struct pgm_error ignored;
+	*note = pgm_sprintf(run->arena, "ACCESS EXCLUSIVE held for %s",
+			    pgm_format_ms(run->arena, run->held_ms));
+	update.note = *note;
+	if (!pgm_ledger_set_step(run->control, run->arena, run->seq, run->step, &update, &ignored))
+		pgm_run_tell(run, PGM_EVENT_NOTE, "the ledger holds no note of it"); /* done it is */
+	return true;
+}
+
 static bool act(struct pgm_run *run, const struct pgm_change *change, const struct pgm_preflight *look,
 		int64_t *size, const char **note, struct pgm_error *err)
 {
@@ -268,9 +288,7 @@ static bool act(struct pgm_run *run, const struct pgm_change *change, const stru
 		return pgm_drop_table(run, change, size, note, err);
 	default:
 		if (change->transactional)
-			return pgm_run_transaction(run, change->sql_up,
-						   look->target.there ? look->target.oid : NULL, &update,
-						   err);
+			return act_at_once(run, change, look, note, err);
 		if (!pgm_steps_run_alone(run, change->sql_up, err))
 			return false;
 	}

@@ -5,10 +5,13 @@
 #include "util/interrupt.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PAUSE_MS     50
 #define PAUSE_MAX_MS 2000
+
+#define LOCKED_AT "pgmend.locked_at"
 
 /* After a failure the user waits for the error, and the next run can clean up as well. */
 #define CLEANING_MAX_MS 10000
@@ -82,6 +85,20 @@ bool pgm_run_locked(struct pgm_run *run, const char *sql, const char *relation_o
 	return pgm_run_tries(run, attempt_statement, &attempt, relation_oid, err);
 }
 
+/* By the server's clock, up to now, when the transaction is committed. */
+static void read_held(struct pgm_run *run)
+{
+	char *value;
+	struct pgm_error ignored;
+	if (pgm_conn_value(run->work, run->arena,
+			   "SELECT extract(epoch FROM pg_catalog.clock_timestamp() - "
+			   "nullif(pg_catalog.current_setting('" LOCKED_AT
+			   "', true), '')::timestamptz) * 1000",
+			   0, NULL, &value, &ignored) &&
+	    value)
+		run->held_ms = strtod(value, NULL);
+}
+
 static bool attempt_transaction(struct pgm_run *run, void *arg, struct pgm_error *err)
 {
 	const struct attempt *attempt = arg;
@@ -92,6 +109,8 @@ static bool attempt_transaction(struct pgm_run *run, void *arg, struct pgm_error
 		  pgm_conn_exec(run->work, PGM_CONN_MARKER "COMMIT", err);
 	if (!ok)
 		pgm_conn_exec_quietly(run->work, "ROLLBACK");
+	else if (strstr(attempt->sql, LOCKED_AT))
+		read_held(run);
 	return ok;
 }
 
@@ -99,5 +118,6 @@ bool pgm_run_transaction(struct pgm_run *run, const char *sql, const char *relat
 			 const struct pgm_ledger_update *update, struct pgm_error *err)
 {
 	struct attempt attempt = {.sql = sql, .try_ms = run->options->lock_timeout_ms, .update = update};
+	run->held_ms = -1;
 	return pgm_run_tries(run, attempt_transaction, &attempt, relation_oid, err);
 }

@@ -295,8 +295,8 @@ static bool preflight_drop(struct pgm_run *run, const struct pgm_ledger_step *le
 	return true;
 }
 
-static bool preflight_sql(struct pgm_run *run, bool later, struct pgm_preflight *preflight,
-			  struct pgm_error *err)
+static bool preflight_sql(struct pgm_run *run, const struct pgm_change *change, bool later,
+			  struct pgm_preflight *preflight, struct pgm_error *err)
 {
 	for (size_t i = 0; i < preflight->sql_count; i++) {
 		const struct pgm_ddl *ddl = &preflight->sqls[i].ddl;
@@ -311,7 +311,9 @@ static bool preflight_sql(struct pgm_run *run, bool later, struct pgm_preflight 
 		if (target.there && !preflight->target.there)
 			preflight->target = target;
 	}
-	return true;
+	/* Who holds it up is told of the relation that the Plan names, where the SQL does not say. */
+	return preflight->target.there || !*change->relation ||
+	       pgm_target_relation(run, change->schema, change->relation, &preflight->target, err);
 }
 
 bool pgm_preflight(struct pgm_run *run, const struct pgm_change *change, const struct pgm_ledger_step *ledger,
@@ -334,6 +336,6 @@ bool pgm_preflight(struct pgm_run *run, const struct pgm_change *change, const s
 		/* It commits together with its row in the Ledger, which is therefore the truth. */
 		if (ledger && strcmp(ledger->state, "done") == 0)
 			preflight->way = PGM_WAY_DONE;
-		return preflight_sql(run, later, preflight, err);
+		return preflight_sql(run, change, later, preflight, err);
 	}
 }

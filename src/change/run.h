@@ -27,6 +27,7 @@ struct pgm_run {
 	const char *title;
 	double step_began_ms;
 	double estimate_ms; /* of the step; -1 */
+	double held_ms;	    /* how long its transaction held the lock that its SQL told of; -1 */
 };
 
 /* Open the sessions; with_lock: become the one runner. */
@@ -64,7 +65,10 @@ bool pgm_run_tries(struct pgm_run *run, pgm_run_try *try, void *arg, const char 
 bool pgm_run_locked(struct pgm_run *run, const char *sql, const char *relation_oid, int64_t try_ms,
 		    struct pgm_error *err) PGM_MUST_CHECK;
 
-/* The same for statements and the step's new state in one transaction. */
+/*
+ * The same for statements and the step's new state in one transaction. SQL that sets pgmend.locked_at (to
+ * clock_timestamp(), as text) when it got its lock learns how long that was held: run->held_ms.
+ */
 bool pgm_run_transaction(struct pgm_run *run, const char *sql, const char *relation_oid,
 			 const struct pgm_ledger_update *update, struct pgm_error *err) PGM_MUST_CHECK;
 

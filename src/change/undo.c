@@ -85,13 +85,28 @@ bool pgm_steps_run_alone(struct pgm_run *run, const char *sql, struct pgm_error 
 	return true;
 }
 
+/*
+ * Indexes that the way back needs are built first, concurrently; the rest is one transaction. When that has
+ * been committed they are the user's.
+ */
+static bool build_then_undo(struct pgm_run *run, const struct pgm_plan_sql *sqls, size_t builds, size_t count,
+			    const char *relation_oid, struct pgm_error *err)
+{
+	struct pgm_ledger_update update = {.state = "undone", .size_bytes = -1};
+	for (size_t i = 0; i < builds; i++)
+		if (!pgm_build(run, &sqls[i], 1, err))
+			return false;
+	const char *rest = pgm_plan_join(run->arena, sqls + builds, count - builds);
+	return pgm_run_transaction(run, rest, relation_oid, &update, err) && disown(run, err);
+}
+
 static bool undo_sql(struct pgm_run *run, const struct pgm_change *change,
 		     const struct pgm_ledger_step *ledger, const char **kept, struct pgm_error *err)
 {
 	struct pgm_plan_sql *sqls;
 	struct pgm_target target = {.oid = NULL};
-	size_t count;
-	bool together = true;
+	size_t count, builds = 0;
+	bool together = true, rest = true;
 	bool committed = strcmp(ledger->state, "done") == 0 || strcmp(ledger->state, "undoing") == 0;
 	if (change->transactional && !committed)
 		return true; /* its transaction never committed */
@@ -106,13 +121,22 @@ static bool undo_sql(struct pgm_run *run, const struct pgm_change *change,
 		return true;
 	if (!pgm_steps_parse(run->arena, change->sql_down, &sqls, &count, err))
 		return false;
-	for (size_t i = 0; i < count; i++)
+	while (builds < count && sqls[builds].ddl.kind == PGM_DDL_CREATE_INDEX &&
+	       sqls[builds].ddl.concurrently)
+		builds++;
+	for (size_t i = 0; i < count; i++) {
 		together &= sqls[i].ddl.transactional;
-	if (!together)
+		rest &= i < builds || sqls[i].ddl.transactional;
+	}
+	if (!together && (!rest || builds == count))
 		return pgm_steps_run_alone(run, change->sql_down, err);
-	if (count && *sqls[0].ddl.relation &&
-	    !pgm_target_relation(run, sqls[0].ddl.schema, sqls[0].ddl.relation, &target, err))
+	bool named = count && *sqls[0].ddl.relation;
+	const char *schema = named ? sqls[0].ddl.schema : change->schema;
+	const char *relation = named ? sqls[0].ddl.relation : change->relation;
+	if (*relation && !pgm_target_relation(run, schema, relation, &target, err))
 		return false;
+	if (builds)
+		return build_then_undo(run, sqls, builds, count, target.oid, err);
 	struct pgm_ledger_update update = {.state = "undone", .size_bytes = -1};
 	return pgm_run_transaction(run, change->sql_down, target.oid, &update, err);
 }

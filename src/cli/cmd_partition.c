@@ -1,14 +1,11 @@
 #include "cli/change_output.h"
 #include "cli/commands.h"
+#include "cli/partition_convert.h"
 #include "cli/partition_upkeep.h"
 
 static int run(struct pgm_cli *cli)
 {
-	struct pgm_error err = {0};
-	if (pgm_cli_flag(cli, "upkeep"))
-		return pgm_partition_upkeep(cli);
-	pgm_error_set(&err, PGM_ERR_USAGE, "say what to do: --upkeep");
-	return pgm_cli_fail(cli, &err);
+	return pgm_cli_flag(cli, "upkeep") ? pgm_partition_upkeep(cli) : pgm_partition_convert(cli);
 }
 
 static int operands_needed(const struct pgm_cli *cli)
@@ -17,31 +14,40 @@ static int operands_needed(const struct pgm_cli *cli)
 }
 
 static const struct pgm_option options[] = {
-	PGM_UPKEEP_OPTION_ROWS,
+	PGM_CONVERT_OPTION_ROWS,
 	{0, "interval", "TIME",
-	 "how long a partition is: 1 month, week, 3 months... or a number for integers"},
-	{0, "premake", "N", "how many partitions there are to be ahead of the present one (default 4)"},
-	{0, "timezone", "ZONE", "whose midnights the bounds are (default: seen from those there are)"},
+	 "how much a partition holds: day, week, month, quarter, year; a number of integers"},
+	{0, "premake", "N", "how many partitions there are to be ahead (default: by the interval, 4 months)"},
+	{0, "timezone", "ZONE", "whose midnights the bounds are (default UTC; for --upkeep as they are)"},
+	PGM_UPKEEP_OPTION_ROWS,
 	PGM_ENGINE_OPTION_ROWS,
 	{0, NULL, NULL, NULL},
 };
 
 const struct pgm_cmd pgm_cmd_partition = {
 	.name = "partition",
-	.summary = "keep partitioned tables in order",
+	.summary = "make a live table a partitioned one, and keep such tables in order",
 	.operands = "[TABLE]...",
 	.operands_max = 1000,
 	.operands_needed = operands_needed,
 	.flags = PGM_CMD_CONNECTS,
 	.description =
+		"With TABLE and --by: looks at the table and says what it would become, what changes for "
+		"those "
+		"who use it, locks, disk and time, and what stands in the way. The Plan that --out writes is "
+		"for "
+		"you to review and for \"pgmend apply\" to carry out; --apply does both at once. \"pgmend "
+		"rollback\" takes it back, without losing a row that was written since. Exit code 1 says "
+		"that it "
+		"cannot be done, and why.\n\n"
 		"--upkeep looks after tables that are partitioned by range of a time or an integer: it makes "
 		"the "
 		"partitions that will be needed next, retires those that are older than --retention, and "
 		"tells of "
-		"gaps and of rows in DEFAULT partitions. Without TABLE it does so for all there are.\n\n"
-		"Where one table fails the others go on; exit code 4 says that one did. The last argument is "
-		"the "
-		"database, unless -d names it.",
+		"gaps and of rows in DEFAULT partitions. Without TABLE it does so for all there are. Where "
+		"one "
+		"table fails the others go on; exit code 4 says that one did.\n\n"
+		"The last argument is the database, unless -d names it.",
 	.options = options,
 	.run = run,
 };

@@ -1,8 +1,10 @@
 #include "sql/ddl.h"
 
+#include "sql/lex.h"
 #include "sql/parse.h"
 
 #include <string.h>
+#include <strings.h>
 
 static const char *text_of(struct pgm_arena *arena, const json_t *object, const char *key)
 {
@@ -139,6 +141,44 @@ static bool never_in_transaction(const char *node)
 	return false;
 }
 
+/* A block that commits on its way cannot be run in a transaction. "ON COMMIT DROP" is something else. */
+static bool commits(const char *body)
+{
+	struct pgm_lex lex;
+	bool word = false;
+	pgm_lex_init(&lex, body, strlen(body));
+	for (;;) {
+		struct pgm_token token = pgm_lex_next(&lex);
+		if (token.kind == PGM_TOKEN_END)
+			return false;
+		if (token.kind == PGM_TOKEN_SPACE || token.kind == PGM_TOKEN_COMMENT)
+			continue;
+		bool ends = token.kind == PGM_TOKEN_OTHER && *token.text == ';';
+		bool chains = token.kind == PGM_TOKEN_WORD && token.length == 3 &&
+			      strncasecmp(token.text, "and", 3) == 0;
+		if (word && (ends || chains))
+			return true;
+		word = token.kind == PGM_TOKEN_WORD &&
+		       ((token.length == 6 && strncasecmp(token.text, "commit", 6) == 0) ||
+			(token.length == 8 && strncasecmp(token.text, "rollback", 8) == 0));
+	}
+}
+
+static void read_do(const json_t *body, struct pgm_ddl *ddl)
+{
+	size_t i;
+	json_t *arg;
+	json_array_foreach(json_object_get(body, "args"), i, arg)
+	{
+		const json_t *element = json_object_get(arg, "DefElem");
+		const char *name = json_string_value(json_object_get(element, "defname"));
+		const char *text = json_string_value(
+			json_object_get(json_object_get(json_object_get(element, "arg"), "String"), "sval"));
+		if (name && text && strcmp(name, "as") == 0 && commits(text))
+			ddl->transactional = false;
+	}
+}
+
 static void read_statement(struct pgm_arena *arena, const json_t *body, struct pgm_ddl *ddl)
 {
 	const char *node = ddl->node;
@@ -150,6 +190,8 @@ static void read_statement(struct pgm_arena *arena, const json_t *body, struct p
 		read_alter(arena, body, ddl);
 	} else if (strcmp(node, "VacuumStmt") == 0) {
 		read_vacuum(arena, body, ddl);
+	} else if (strcmp(node, "DoStmt") == 0) {
+		read_do(body, ddl);
 	} else if (strcmp(node, "ReindexStmt") == 0) {
 		read_reindex(arena, body, ddl);
 	} else if (strcmp(node, "TransactionStmt") == 0) {
