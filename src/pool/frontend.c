@@ -139,6 +139,8 @@ static enum next query(struct front *front)
 		if (server->expect_count == 0 && pgm_relay_deallocates(client, &scan, sql, sql_length, name))
 			return deallocate(front, name);
 		touch(front, &scan, sql, sql_length);
+	} else {
+		pgm_relay_touch_session(client, &scan, sql, sql_length);
 	}
 	/* PostgreSQL drops the unnamed statement when it begins with a simple query that is not broken */
 	if (front->there < front->total || sql_length + 1 == front->length) {
@@ -376,7 +378,7 @@ static enum next parse(struct front *front)
 	if (front->there < front->total && pgm_relay_tracks(client))
 		return parse_too_long(front);
 	if (!pgm_relay_tracks(client)) {
-		pgm_relay_look_for_copy(client, cursor.bad ? NULL : (const char *)rest, sql_length);
+		pgm_relay_look_in_session(client, cursor.bad ? NULL : (const char *)rest, sql_length);
 		return expect(front, PGM_EXPECT_PARSE, 0) ? pass(front) : out_of_memory(front);
 	}
 	size_t length = (size_t)(cursor.end - rest), types = pgm_cursor_u16(&cursor);

@@ -112,6 +112,10 @@ static inline bool pgm_relay_tracks(const struct pgm_client *client)
 
 /* Note what a text that goes to the client's server, or a function that is called, may do to the session. */
 void pgm_relay_touch(struct pgm_client *client, const struct pgm_scan *scan, const char *sql, size_t length);
+/* The same in session mode, where only a RESET matters: it must lead back to the startup packet's settings.
+ */
+void pgm_relay_touch_session(struct pgm_client *client, const struct pgm_scan *scan, const char *sql,
+			     size_t length);
 /* Which entry of the profile it belongs to. */
 void pgm_relay_note_call(struct pgm_client *client, struct pgm_expect *expected, const struct pgm_scan *scan,
 			 const char *sql, size_t length);
@@ -124,8 +128,8 @@ bool pgm_relay_answer_first(struct pgm_client *client);
 bool pgm_relay_wait_for_name(struct pgm_client *client, const char *name);
 bool pgm_relay_wait_for_statement(struct pgm_client *client, const struct pgm_prepared *prepared);
 bool pgm_relay_settle_sequences(struct pgm_client *client, const struct pgm_scan *scan);
-/* Of a text that is prepared in session mode; NULL where it is not there whole. */
-void pgm_relay_look_for_copy(struct pgm_client *client, const char *sql, size_t length);
+/* At a text that is prepared in session mode; NULL where it is not there whole. */
+void pgm_relay_look_in_session(struct pgm_client *client, const char *sql, size_t length);
 /* Whether the pool's mode forbids it; the client is told and gone. */
 bool pgm_relay_forbids(struct pgm_client *client, const struct pgm_scan *scan);
 

@@ -483,7 +483,10 @@ void pgm_session_transaction_end(struct pgm_server *server)
 	client->portal = NULL;
 	client->idle_since_us = now;
 	if (client->pins & PGM_PIN_SESSION) {
-		pgm_client_run(client);
+		if (touched & PGM_SCAN_SETS)
+			start_probe(server, client);
+		else
+			pgm_client_run(client);
 		return;
 	}
 	if (touched & PGM_SCAN_SEQUENCE_WRITE) {

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static void keep_custom_name(void *data, const char *name)
 {
@@ -37,6 +38,24 @@ void pgm_relay_touch(struct pgm_client *client, const struct pgm_scan *scan, con
 	if (scan->flags & PGM_SCAN_LOADS &&
 	    !pgm_scan_hidden_settings(sql, length, client->standard_strings, keep_custom_name, client))
 		client->server->touched |= PGM_SCAN_CUSTOM_SETTING;
+}
+
+static bool mentions(const char *sql, size_t length, const char *word)
+{
+	size_t size = strlen(word);
+	for (size_t i = 0; i + size <= length; i++)
+		if (strncasecmp(sql + i, word, size) == 0)
+			return true;
+	return false;
+}
+
+void pgm_relay_touch_session(struct pgm_client *client, const struct pgm_scan *scan, const char *sql,
+			     size_t length)
+{
+	if (scan->flags & PGM_SCAN_SETS && pgm_pairs_count(client->base) &&
+	    (mentions(sql, length, "reset") || mentions(sql, length, "discard") ||
+	     mentions(sql, length, "default")))
+		client->server->touched |= PGM_SCAN_SETS;
 }
 
 /* Functions of large objects, which hold nothing beyond a transaction. (pg_proc.dat) */

@@ -78,12 +78,12 @@ bool pgm_relay_forbids(struct pgm_client *client, const struct pgm_scan *scan)
 }
 
 /* What follows the Execute of a COPY must wait until the server has said that it reads data. */
-void pgm_relay_look_for_copy(struct pgm_client *client, const char *sql, size_t length)
+void pgm_relay_look_in_session(struct pgm_client *client, const char *sql, size_t length)
 {
 	struct pgm_scan scan = {.flags = PGM_SCAN_COPY};
-	if (client->copies)
-		return;
 	if (sql)
 		pgm_scan_sql(sql, length, client->standard_strings, &scan);
-	client->copies = scan.flags & (PGM_SCAN_COPY | PGM_SCAN_UNKNOWN);
+	client->copies |= scan.flags & (PGM_SCAN_COPY | PGM_SCAN_UNKNOWN);
+	if (sql)
+		pgm_relay_touch_session(client, &scan, sql, length);
 }
