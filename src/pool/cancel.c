@@ -11,11 +11,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define FOLLOW_TRIES 100
+
 /* A client's request for the cancellation of another's query; on its way between their workers. */
 struct asked {
 	struct pgm_letter letter;
 	struct pgm_worker *from, *to;
 	uint64_t asker_id, target_id;
+	uint32_t pid; /* the key, with which its target may be looked for again */
+	uint8_t secret[PGM_CANCEL_SECRET_BYTES];
+	size_t length;
+	unsigned tries;
 };
 
 enum request_state {
@@ -382,17 +388,36 @@ void pgm_cancel_drop_all(struct pgm_worker *worker)
 
 /* ---- what a client asks for ---- */
 
+static void carry_out(struct pgm_letter *letter, void *owner);
+
+/* It went from one worker to another meanwhile, and may have asked something there. False: it is gone. */
+static bool follow(struct asked *asked, const struct pgm_worker *worker)
+{
+	unsigned now;
+	if (worker->stop || asked->tries++ >= FOLLOW_TRIES ||
+	    !pgm_cancel_find(worker->pooler, asked->pid, asked->secret, asked->length, &now,
+			     &asked->target_id))
+		return false;
+	asked->to = worker->pooler->workers[now];
+	pgm_loop_post(&asked->to->loop, &asked->letter);
+	return true;
+}
+
 static void carry_out(struct pgm_letter *letter, void *owner)
 {
 	struct asked *asked = (struct asked *)letter;
 	struct pgm_client *target = find_client(owner, asked->target_id);
-	/* only what this client itself asked of the server, not a statement of ours */
-	if (target && target->server && target->server->client == target &&
-	    target->server->job == PGM_JOB_NONE && target->server->expect_count) {
-		target->server->cancelled = true;
-		target->server->share->stats.cancels++;
+	struct pgm_server *server = target ? target->server : NULL;
+	if (!target && follow(asked, owner))
+		return;
+	if (server && server->client == target && server->job != PGM_JOB_NONE) {
+		/* a statement of ours is not what is meant; what waits for it is */
+		pgm_client_cancel_next(target);
+	} else if (server && server->client == target && server->expect_count) {
+		server->cancelled = true;
+		server->share->stats.cancels++;
 		/* its asker is told when the signal was sent, so that what the target asks next is not hit */
-		if (send_to(target->server, asked))
+		if (send_to(server, asked))
 			return;
 	} else if (target && target->waiting.next && target->state == PGM_CLIENT_WAITING) {
 		pgm_client_cancel_waiting(target);
@@ -422,6 +447,9 @@ void pgm_cancel_asked(struct pgm_client *asker, uint32_t pid, const uint8_t *sec
 				.from = asker->worker,
 				.to = pooler->workers[worker],
 				.asker_id = asker->id,
-				.target_id = target};
+				.target_id = target,
+				.pid = pid,
+				.length = length};
+	memcpy(asked->secret, secret, length); /* no longer than a key of ours: it was found */
 	pgm_loop_post(&asked->to->loop, &asked->letter);
 }

@@ -201,30 +201,61 @@ void pgm_client_link_failed(struct pgm_client *client, const char *sqlstate, con
 	pgm_client_end(client, *sqlstate ? sqlstate : "08006", "%s", message);
 }
 
-void pgm_client_cancel_waiting(struct pgm_client *client)
+static const char why_canceled[] = "canceling statement due to user request";
+
+bool pgm_client_fail_request(struct pgm_client *client, char status)
 {
-	static const char why[] = "canceling statement due to user request";
 	size_t held = client->pending_end - client->pending_start;
 	const uint8_t *first = client->pending + client->pending_start;
 	size_t total = held >= PGM_WIRE_HEADER_BYTES ? (size_t)pgm_wire_get32(first + 1) + 1 : 0;
-	if (total == 0 || total > held) { /* too long to be whole */
-		pgm_client_end(client, "57014", "%s", why);
-		return;
-	}
+	if (total == 0 || total > held) /* too long to be whole */
+		return false;
 	uint8_t packet[200];
 	struct pgm_writer writer = pgm_writer_over(packet, sizeof(packet));
-	pgm_wire_error(&writer,
-		       &(struct pgm_wire_error){.severity = "ERROR", .sqlstate = "57014", .message = why});
+	pgm_wire_error(&writer, &(struct pgm_wire_error){
+					.severity = "ERROR", .sqlstate = "57014", .message = why_canceled});
 	client->passing_over = *first != PGM_FE_QUERY && *first != PGM_FE_FUNCTION;
 	if (!client->passing_over) {
 		client->pending_start += total;
-		pgm_wire_ready(&writer, 'I');
+		pgm_wire_ready(&writer, status);
 	}
+	if (status == 'I')
+		client->transaction_us = 0;
+	(void)pgm_client_send(client, packet, pgm_writer_length(&writer));
+	return true;
+}
+
+/* PostgreSQL has none to cancel while it reads, either. */
+static bool has_request(const struct pgm_client *client)
+{
+	return client->pending_end > client->pending_start && !client->passing_over &&
+	       memchr("QFPBDEC", client->pending[client->pending_start], 7);
+}
+
+void pgm_client_cancel_waiting(struct pgm_client *client)
+{
+	if (!has_request(client))
+		return;
 	leave_queue(client);
+	if (!pgm_client_fail_request(client, 'I')) {
+		pgm_client_end(client, "57014", "%s", why_canceled);
+		return;
+	}
+	if (client->state == PGM_CLIENT_DEAD)
+		return;
 	client->state = PGM_CLIENT_IDLE;
-	client->transaction_us = 0;
-	if (pgm_client_send(client, packet, pgm_writer_length(&writer)))
-		pgm_client_run(client);
+	pgm_client_run(client);
+}
+
+void pgm_client_cancel_next(struct pgm_client *client)
+{
+	const struct pgm_server *server = client->server;
+	if (!has_request(client))
+		return;
+	if (server->status != 'I') /* its transaction must fail, too */
+		client->cancel_due = true;
+	else
+		(void)!pgm_client_fail_request(client, 'I');
 }
 
 const char *pgm_pin_words(unsigned pins, char *out, size_t size)

@@ -76,7 +76,8 @@ struct pgm_client {
 	size_t stream_left; /* bytes of a long message that still have to come */
 	bool stream_drop;   /* and are not passed on */
 	bool barrier;	    /* nothing more until the server has answered all */
-	bool passing_over;  /* its batch was canceled in the queue: nothing more of it up to Sync */
+	bool passing_over;  /* its batch was canceled before it began: nothing of it up to Sync */
+	bool cancel_due;    /* what waits for a statement of ours, in a transaction, is to be canceled */
 	bool terminating;   /* it sent Terminate behind requests that are not answered yet */
 	bool running;	    /* pgm_client_run() is on the stack */
 	bool again;
@@ -140,6 +141,11 @@ void pgm_client_leave_queue(struct pgm_client *client);
 
 /* A cancel request for a client that is in the queue: its first query fails as if it had run. */
 void pgm_client_cancel_waiting(struct pgm_client *client);
+/* The same for one whose server is running a statement of ours, which the request waits for. */
+void pgm_client_cancel_next(struct pgm_client *client);
+/* Its first request, which no server was sent, is answered as if it had been canceled, and ends with status.
+ * False: it is not there whole. */
+bool pgm_client_fail_request(struct pgm_client *client, char status);
 
 /* It has a server whose session is its own: go on. */
 void pgm_client_linked(struct pgm_client *client);

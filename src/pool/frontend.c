@@ -662,11 +662,6 @@ static enum next without_server(struct front *front)
 {
 	struct pgm_client *client = front->client;
 	static const uint8_t ready[] = {PGM_BE_READY, 0, 0, 0, 5, 'I'};
-	if (client->passing_over && front->message[0] != PGM_FE_SYNC) {
-		client->stream_left = front->total - front->there;
-		return NEXT_MESSAGE;
-	}
-	client->passing_over = false;
 	switch (front->message[0]) {
 	case PGM_FE_SYNC:
 		if (front->total > PGM_WIRE_HEADER_BYTES) /* broken */
@@ -703,6 +698,9 @@ static enum next handle(struct front *front)
 		pgm_client_close(client, "client close request");
 		return NEXT_GONE;
 	}
+	if (client->passing_over && front->message[0] != PGM_FE_SYNC)
+		return NEXT_MESSAGE;
+	client->passing_over = false;
 	if (!client->server && memchr("SHdcf", front->message[0], 5)) {
 		client->idle_since_us = client->worker->loop.now_us;
 		return without_server(front);

@@ -145,7 +145,9 @@ void pgm_server_lost(struct pgm_server *server, const char *why)
 	pgm_server_close(server, message);
 	if (!client)
 		return;
-	if (job == PGM_JOB_CHECK || job == PGM_JOB_APPLY || job == PGM_JOB_CLEAN || job == PGM_JOB_SEQUENCES)
+	/* another will do, but not in the midst of a transaction */
+	if (server->status == 'I' && (job == PGM_JOB_CHECK || job == PGM_JOB_APPLY || job == PGM_JOB_CLEAN ||
+				      job == PGM_JOB_SEQUENCES))
 		pgm_client_wait(client);
 	else if (told)
 		pgm_client_end(client, NULL, "server closed the connection");

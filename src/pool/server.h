@@ -30,6 +30,8 @@ enum pgm_job {
 	PGM_JOB_CLEAN,	       /* strict: nothing of the last client is left; then APPLY or the client */
 	PGM_JOB_SEQUENCES, /* the client reads lastval(), and the last nextval() was another's; then the same
 			    */
+	PGM_JOB_CANCEL,	   /* what the client asks in its transaction is canceled before it began; then the
+			      client */
 	PGM_JOB_SETTLE,	   /* a cancel was sent: one round trip, so that it cannot hit the next; then IDLE */
 };
 

@@ -630,8 +630,21 @@ static void job_done_linked(struct pgm_server *server, enum pgm_job job)
 		}
 		pgm_pairs_put(&server->applied, pgm_pairs_hold(client->settings));
 		break;
+	case PGM_JOB_CANCEL:
+		if (server->job_failed)
+			(void)!pgm_client_fail_request(client, server->status);
+		pgm_client_run(client);
+		return;
 	case PGM_JOB_SEQUENCES:
 		forget_sequences(server);
+		if (client->cancel_due && !server->job_failed) {
+			client->cancel_due = false;
+			/* from within, so that it can hit nothing else */
+			pgm_job_start(server, PGM_JOB_CANCEL,
+				      "/* pgmend */ SELECT pg_catalog.pg_cancel_backend("
+				      "pg_catalog.pg_backend_pid()), pg_catalog.pg_sleep(1)");
+			return;
+		}
 		/* fall through */
 	default:
 		if (server->job_failed) {

@@ -1,6 +1,9 @@
-"""Cancel requests that come to another process than their client's: [peers]."""
+"""Cancel requests that come to another process than their client's ([peers]), or while the pooler prepares a server."""
 
+import contextlib
+import os
 import pathlib
+import signal
 import socket
 import struct
 import time
@@ -153,3 +156,72 @@ def test_a_peer_that_is_not_there(make_pool):
     log = pool.log()
     assert log.count("peer 2: cancel requests for its clients cannot be passed on") == 1
     assert log.count("peer 3: cancel requests for its clients cannot be passed on") == 1
+
+
+@contextlib.contextmanager
+def stopped(pid):
+    """The server's process does nothing meanwhile."""
+    os.kill(int(pid), signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(int(pid), signal.SIGCONT)
+
+
+def is_in_use(pool):
+    return [row["state"] for row in pool.console("SHOW SERVERS")] not in ([], ["idle"])
+
+
+def received(pool):
+    return sum(int(row["total_received"]) for row in pool.console("SHOW STATS"))
+
+
+SIMPLE = [wire.query("CREATE TABLE ran ()")]
+EXTENDED = [wire.parse("", "CREATE TABLE ran ()"), wire.bind("", ""), wire.execute(), wire.sync()]
+
+
+@pytest.mark.parametrize("request_", [SIMPLE, EXTENDED], ids=["simple", "extended"])
+@pytest.mark.parametrize("job, settings, own", [("check", {"server_check_delay": 0}, {}), ("clean", {"strict": 1}, {}),
+                                                ("apply", {}, {"DateStyle": "German"})], ids=lambda v: str(v)[:8])
+def test_cancel_before_it_began(make_pool, db, job, settings, own, request_):
+    """While a server is made ready for a client, what waits for that is cancelled, and nobody else's query."""
+    pool = make_pool(default_pool_size=1, **settings)
+    with pool.connect(db.name, **own) as conn, pool.connect(db.name) as other:
+        conn.sock.settimeout(DEADLINE_S)
+        other.sock.settimeout(DEADLINE_S)
+        with stopped(other.scalar("SELECT pg_backend_pid()")):
+            conn.send(*request_)
+            until(is_in_use, pool)
+            other.send(wire.query("SELECT 'other'"))
+            for _ in range(2):  # the second has nothing to cancel
+                assert cancel_at(pool.target, conn.key) == b""
+            assert conn.receive().sqlstate == "57014"
+            if request_ is SIMPLE:
+                assert conn.receive().body == b"I"
+        if request_ is EXTENDED:
+            assert conn.receive().body == b"I"
+        assert [m.cells() for m in other.answer() if m.kind == "D"] == [["other"]]
+        assert conn.scalar("SELECT to_regclass('ran')") is None
+        assert conn.fetch("SELECT $1", "it goes on") == [["it goes on"]]
+
+
+def test_cancel_before_it_began_in_a_transaction(make_pool, db):
+    """It fails, and so does its transaction."""
+    pool = make_pool(default_pool_size=1)
+    with pool.connect(db.name) as other:
+        other.query("CREATE SEQUENCE numbers")
+        for request_ in ([wire.query("SELECT lastval()")],
+                         [wire.parse("", "SELECT lastval()"), wire.bind("", ""), wire.execute(), wire.sync()]):
+            with pool.connect(db.name) as conn:  # of which it is not known yet that it reads such values
+                conn.sock.settimeout(DEADLINE_S)
+                pid = other.scalar("SELECT pg_backend_pid() FROM nextval('numbers')")
+                conn.query("BEGIN")
+                before = received(pool)
+                with stopped(pid):
+                    conn.send(*request_)
+                    until(lambda: received(pool) > before)  # the pooler forgets the other's sequence values
+                    assert cancel_at(pool.target, conn.key) == b""
+                assert [m.sqlstate for m in conn.answer() if m.kind == "E"] == ["57014"]
+                assert conn.status == "E"
+                conn.query("ROLLBACK")
+        assert other.scalar("SELECT 'other'") == "other"
