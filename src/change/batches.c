@@ -33,6 +33,7 @@ struct batch {
 	bool again;
 	double fraction; /* -1: not known */
 	int64_t rows;
+	int64_t kept;
 	double began_ms;
 	double limit_ms; /* 0: none */
 };
@@ -96,7 +97,7 @@ bool pgm_batches_state(struct pgm_conn *conn, struct pgm_arena *arena, int64_t s
 	if (!there)
 		return true;
 	if (!pgm_conn_query(conn, arena,
-			    "SELECT cursor, size, batches, rows, work_ms, longest_ms, paused FROM "
+			    "SELECT cursor, size, batches, rows, work_ms, longest_ms, paused, kept FROM "
 			    "pgmend.batches WHERE plan_seq = $1::bigint AND step = $2::integer",
 			    2, params, &rows, err))
 		return pgm_error_context(err, "reading the ledger");
@@ -111,7 +112,38 @@ bool pgm_batches_state(struct pgm_conn *conn, struct pgm_arena *arena, int64_t s
 		.work_ms = pgm_rows_double(&rows, 0, 4),
 		.longest_ms = pgm_rows_double(&rows, 0, 5),
 		.paused = pgm_rows_bool(&rows, 0, 6),
+		.kept = pgm_rows_int(&rows, 0, 7),
 	};
+	return true;
+}
+
+/* "DELETE 5", "INSERT 0 5": rows that a statement changed; a SELECT changes none. */
+static int64_t rows_changed(const char *status)
+{
+	static const char *const tags[] = {"DELETE ", "UPDATE ", "INSERT 0 ", "MERGE "};
+	for (size_t i = 0; i < sizeof(tags) / sizeof(*tags); i++)
+		if (strncmp(status, tags[i], strlen(tags[i])) == 0)
+			return strtoll(status + strlen(tags[i]), NULL, 10);
+	return 0;
+}
+
+bool pgm_batches_pause(struct pgm_conn *conn, struct pgm_arena *arena, int64_t seq, bool pause,
+		       int64_t *changed, struct pgm_error *err)
+{
+	struct pgm_rows rows;
+	const char *params[] = {pgm_sprintf(arena, "%lld", (long long)seq), pause ? "t" : "f"};
+	char *there;
+	*changed = 0;
+	if (!pgm_conn_value(conn, arena, "SELECT pg_catalog.to_regclass('pgmend.batches')", 0, NULL, &there,
+			    err))
+		return false;
+	if (!there)
+		return true;
+	if (!pgm_conn_query(conn, arena,
+			    "UPDATE pgmend.batches SET paused = $2::boolean WHERE plan_seq = $1::bigint", 2,
+			    params, &rows, err))
+		return pgm_error_context(err, "writing the ledger");
+	*changed = rows_changed(rows.command_status);
 	return true;
 }
 
@@ -135,16 +167,6 @@ static bool enter(struct work *work, struct pgm_error *err)
 	       pgm_error_context(err, "writing the ledger");
 }
 
-/* "DELETE 5", "INSERT 0 5": rows that a statement changed; a SELECT changes none. */
-static int64_t rows_changed(const char *status)
-{
-	static const char *const tags[] = {"DELETE ", "UPDATE ", "INSERT 0 ", "MERGE "};
-	for (size_t i = 0; i < sizeof(tags) / sizeof(*tags); i++)
-		if (strncmp(status, tags[i], strlen(tags[i])) == 0)
-			return strtoll(status + strlen(tags[i]), NULL, 10);
-	return 0;
-}
-
 /* What the statement returned: the engine's columns, and parameters for those that follow. */
 static bool take(struct batch *batch, const struct pgm_rows *rows, struct pgm_error *err)
 {
@@ -162,6 +184,8 @@ static bool take(struct batch *batch, const struct pgm_rows *rows, struct pgm_er
 			batch->again = cell && *cell == 't';
 		} else if (strcmp(name, "fraction") == 0) {
 			batch->fraction = cell ? strtod(cell, NULL) : -1;
+		} else if (strcmp(name, "kept") == 0) {
+			batch->kept += cell ? strtoll(cell, NULL, 10) : 0;
 		} else if (strcmp(name, "handled") == 0) {
 			handled = cell ? strtoll(cell, NULL, 10) : 0;
 		} else {
@@ -212,9 +236,13 @@ static bool run_statements(struct work *work, struct batch *batch, struct pgm_er
 
 static const char *done_note(struct pgm_arena *arena, const struct pgm_batches_state *state)
 {
-	return pgm_sprintf(
-		arena, "%s rows in %s batches, the longest %s", pgm_format_count(arena, (double)state->rows),
-		pgm_format_count(arena, (double)state->batches), pgm_format_ms(arena, state->longest_ms));
+	const char *kept = state->kept ? pgm_sprintf(arena, "; %s rows kept, as they changed meanwhile",
+						     pgm_format_count(arena, (double)state->kept))
+				       : "";
+	return pgm_sprintf(arena, "%s rows in %s batches, the longest %s%s",
+			   pgm_format_count(arena, (double)state->rows),
+			   pgm_format_count(arena, (double)state->batches),
+			   pgm_format_ms(arena, state->longest_ms), kept);
 }
 
 /* The Ledger's part of the transaction. *done: it was the last batch. */
@@ -230,15 +258,17 @@ static bool save(struct work *work, struct batch *batch, bool *done, struct pgm_
 				cursor,
 				pgm_sprintf(batch->scratch, "%lld", (long long)state->size),
 				pgm_sprintf(batch->scratch, "%lld", (long long)batch->rows),
-				pgm_sprintf(batch->scratch, "%.3f", elapsed_ms)};
+				pgm_sprintf(batch->scratch, "%.3f", elapsed_ms),
+				pgm_sprintf(batch->scratch, "%lld", (long long)batch->kept)};
 	*done = !batch->again && (batch->has_cursor ? !batch->cursor : batch->rows == 0);
-	if (!pgm_conn_query(run->work, batch->scratch, pgm_embedded_text("change/sql/batches_save.sql"), 6,
+	if (!pgm_conn_query(run->work, batch->scratch, pgm_embedded_text("change/sql/batches_save.sql"), 7,
 			    params, &rows, err))
 		return pgm_error_context(err, "writing the ledger");
 	if (!*done)
 		return true;
 	struct pgm_batches_state last = *state;
 	last.rows += batch->rows;
+	last.kept += batch->kept;
 	last.batches++;
 	last.longest_ms = fmax(last.longest_ms, elapsed_ms);
 	struct pgm_ledger_update update = {
@@ -249,12 +279,12 @@ static bool save(struct work *work, struct batch *batch, bool *done, struct pgm_
 static bool transaction(struct work *work, struct batch *batch, bool *done, struct pgm_error *err)
 {
 	struct pgm_run *run = work->run;
-	const char *begin = pgm_sprintf(
-		batch->scratch,
-		PGM_CONN_MARKER
-		"BEGIN; SET LOCAL jit = off; SET LOCAL lock_timeout = %lld; SET LOCAL statement_timeout "
-		"= %.0f",
-		(long long)run->options->lock_timeout_ms, batch->limit_ms);
+	const char *begin =
+		pgm_sprintf(batch->scratch,
+			    PGM_CONN_MARKER "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL jit = off; SET "
+					    "LOCAL lock_timeout = %lld; SET LOCAL statement_timeout "
+					    "= %.0f",
+			    (long long)run->options->lock_timeout_ms, batch->limit_ms);
 	bool ok = pgm_conn_exec(run->work, begin, err) && run_statements(work, batch, err) &&
 		  save(work, batch, done, err) && pgm_conn_exec(run->work, PGM_CONN_MARKER "COMMIT", err);
 	if (!ok)
@@ -359,6 +389,7 @@ static bool run_batch(struct work *work, bool *done, struct pgm_error *err)
 			state->cursor = pgm_strdup(run->arena, batch.cursor);
 		state->batches++;
 		state->rows += batch.rows;
+		state->kept += batch.kept;
 		state->work_ms += elapsed_ms;
 		state->longest_ms = fmax(state->longest_ms, elapsed_ms);
 		work->unlimited = false;

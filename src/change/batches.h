@@ -14,6 +14,7 @@
  *			any such column the step is done when a batch changes no row
  *	again		true: commit here and begin the same batch again, with the same $2 (there was more
  *than one batch could hold) fraction	how much of the step is done, from 0 to 1
+ *	kept		how many rows this batch left as they are, for the note at the end
  *	handled		rows that this batch changed, where the command tags (DELETE 5) do not tell
  *
  * The cursor is kept in the Ledger in the same transaction: whatever ends a run, the next one goes on behind
@@ -36,10 +37,15 @@ struct pgm_batches_state {
 	int64_t size;
 	int64_t batches; /* committed */
 	int64_t rows;
+	int64_t kept;
 	double work_ms;	   /* inside of transactions */
 	double longest_ms; /* of one */
 	bool paused;
 };
+
+/* Let the steps in batches of a Plan rest, or go on; *changed: how many. */
+bool pgm_batches_pause(struct pgm_conn *conn, struct pgm_arena *arena, int64_t seq, bool pause,
+		       int64_t *changed, struct pgm_error *err) PGM_MUST_CHECK;
 
 /* What stands in the Ledger, from whichever session; the Ledger must exist. */
 bool pgm_batches_state(struct pgm_conn *conn, struct pgm_arena *arena, int64_t seq, int step,

@@ -15,6 +15,7 @@ extern const struct pgm_cmd pgm_cmd_history;
 extern const struct pgm_cmd pgm_cmd_lint;
 extern const struct pgm_cmd pgm_cmd_partition;
 extern const struct pgm_cmd pgm_cmd_pool;
+extern const struct pgm_cmd pgm_cmd_purge;
 extern const struct pgm_cmd pgm_cmd_rollback;
 extern const struct pgm_cmd pgm_cmd_sessions;
 extern const struct pgm_cmd pgm_cmd_top;

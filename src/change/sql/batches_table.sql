@@ -6,6 +6,7 @@ CREATE TABLE IF NOT EXISTS pgmend.batches (
     size        bigint           NOT NULL,
     batches     bigint           NOT NULL DEFAULT 0,
     rows        bigint           NOT NULL DEFAULT 0,
+    kept        bigint           NOT NULL DEFAULT 0,
     work_ms     double precision NOT NULL DEFAULT 0,
     longest_ms  double precision NOT NULL DEFAULT 0,
     paused      boolean          NOT NULL DEFAULT false,
