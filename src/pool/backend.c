@@ -262,18 +262,21 @@ static bool hide_answer(struct relay *relay, enum pgm_expect_kind kind)
 	return hidden;
 }
 
-static void note_parameter(struct pgm_server *server, const uint8_t *body, size_t length)
+static void note_parameter(struct relay *relay, const uint8_t *body, size_t length)
 {
+	struct pgm_server *server = relay->server;
 	struct pgm_cursor cursor = pgm_cursor_over(body, length);
 	const char *name = pgm_cursor_string(&cursor, NULL);
 	const char *value = pgm_cursor_string(&cursor, NULL);
 	if (cursor.bad)
 		return;
-	pgm_pairs_put(&server->reports, pgm_pairs_with(server->reports, name, value));
 	struct pgm_client *client = server->client;
+	if (!pgm_pairs_change(&server->reports, pgm_pairs_with(server->reports, name, value)))
+		relay->broken = "out of memory";
 	if (!client || !client->reports || server->job != PGM_JOB_NONE)
 		return;
-	pgm_pairs_put(&client->reports, pgm_pairs_with(client->reports, name, value));
+	if (!pgm_pairs_change(&client->reports, pgm_pairs_with(client->reports, name, value)))
+		relay->broken = "out of memory";
 	if (strcmp(name, "standard_conforming_strings") == 0)
 		client->standard_strings = strcmp(value, "off") != 0;
 }
@@ -312,7 +315,7 @@ static bool hide_message(struct relay *relay, uint8_t type, const uint8_t *body,
 	bool job = head && head->kind == PGM_EXPECT_JOB;
 	switch (type) {
 	case PGM_BE_PARAMETER_STATUS:
-		note_parameter(server, body, length);
+		note_parameter(relay, body, length);
 		return job || !server->client;
 	case PGM_BE_NOTIFICATION:
 		return !server->client;

@@ -153,10 +153,17 @@ void pgm_client_end(struct pgm_client *client, const char *sqlstate, const char 
 		pgm_server_abandon(client->server);
 }
 
-void pgm_client_set_settings(struct pgm_client *client, const struct pgm_pairs *settings)
+bool pgm_client_set_settings(struct pgm_client *client, const struct pgm_pairs *settings)
 {
+	const struct pgm_pairs *shaping =
+		settings ? pgm_pairs_with(settings, "application_name", NULL) : NULL;
+	if (!shaping) {
+		pgm_pairs_drop(settings);
+		return false;
+	}
 	pgm_pairs_put(&client->settings, settings);
-	pgm_pairs_put(&client->shaping, pgm_pairs_with(settings, "application_name", NULL));
+	pgm_pairs_put(&client->shaping, shaping);
+	return true;
 }
 
 /* ---- waiting for a server ---- */

@@ -161,7 +161,8 @@ void pgm_login_free(struct pgm_client_login *login);
 /* frontend.c: pass on whole messages; returns how many bytes are done with. */
 size_t pgm_frontend_messages(struct pgm_client *client, const uint8_t *bytes, size_t length);
 
-void pgm_client_set_settings(struct pgm_client *client, const struct pgm_pairs *settings); /* takes it over */
+/* Takes the set over. False: it is NULL, or there was no memory; the client's are what they were. */
+bool pgm_client_set_settings(struct pgm_client *client, const struct pgm_pairs *settings) PGM_MUST_CHECK;
 const char *pgm_pin_words(unsigned pins, char *out, size_t size);
 
 #endif

@@ -103,6 +103,11 @@ static struct pgm_server *new_server(struct pgm_share *share, struct pgm_client 
 					.secret = server->login->secret,
 					.keys = pool->have_keys && !forced ? &server->login->keys : NULL};
 	pthread_mutex_unlock(&pool->lock);
+	if (secret && !server->login->secret) {
+		free(server->login);
+		free_grave(&server->grave);
+		return NULL;
+	}
 	if (client) {
 		server->client = client;
 		server->replication = true;
@@ -385,9 +390,11 @@ static bool login_message(struct pgm_server *server, uint8_t type, const uint8_t
 	case PGM_BE_PARAMETER_STATUS: {
 		const char *name = pgm_cursor_string(&cursor, NULL);
 		const char *value = pgm_cursor_string(&cursor, NULL);
-		if (!cursor.bad && pgm_pairs_count(server->reports) < 256)
-			pgm_pairs_put(&server->reports, pgm_pairs_with(server->reports, name, value));
-		return true;
+		if (cursor.bad || pgm_pairs_count(server->reports) >= 256 ||
+		    pgm_pairs_change(&server->reports, pgm_pairs_with(server->reports, name, value)))
+			return true;
+		pgm_server_lost(server, "out of memory");
+		return false;
 	}
 	case PGM_BE_BACKEND_KEY:
 		server->pid = pgm_cursor_u32(&cursor);
@@ -449,7 +456,7 @@ static void read_login(struct pgm_server *server)
 				return;
 			at += total;
 		}
-		if (length > at && !(server->carry = realloc(server->carry, LOGIN_MESSAGE_MAX * 2))) {
+		if (length > at && !server->carry && !(server->carry = malloc(LOGIN_MESSAGE_MAX * 2))) {
 			pgm_server_lost(server, "out of memory");
 			return;
 		}

@@ -198,8 +198,9 @@ static void await_welcome(struct pgm_client *client)
 
 /* ---- who it is ---- */
 
-static void keep_secret(struct pgm_pool *pool, struct pgm_client_login *login)
+static bool keep_secret(struct pgm_pool *pool, struct pgm_client_login *login)
 {
+	bool kept = true;
 	pthread_mutex_lock(&pool->lock);
 	const char *secret = login->secret;
 	enum pgm_secret_kind kind = pgm_secret_kind_of(secret);
@@ -210,12 +211,14 @@ static void keep_secret(struct pgm_pool *pool, struct pgm_client_login *login)
 			pgm_scram_wipe(pool->secret, strlen(pool->secret));
 		free(pool->secret);
 		pool->secret = keep ? strdup(secret) : NULL;
+		kept = !keep || pool->secret;
 	}
 	if (login->auth.have_keys) {
 		pool->keys = login->auth.keys;
 		pool->have_keys = true;
 	}
 	pthread_mutex_unlock(&pool->lock);
+	return kept;
 }
 
 static int64_t limit_of(int64_t own, int64_t global)
@@ -287,14 +290,13 @@ static void authenticated(struct pgm_client *client)
 	if (!admit(client))
 		return;
 	/* what logs in as another user is in the configuration */
-	if (!forced)
-		keep_secret(pool, login);
-	if (pooler->config->application_name_add_host && !add_host(client)) {
+	if ((!forced && !keep_secret(pool, login)) ||
+	    (pooler->config->application_name_add_host && !add_host(client)) ||
+	    !pgm_pairs_change(&client->base, pgm_pairs_of(login->pairs, login->pair_count)) ||
+	    !pgm_client_set_settings(client, pgm_pairs_hold(client->base))) {
 		pgm_client_end(client, "53200", "out of memory");
 		return;
 	}
-	pgm_pairs_put(&client->base, pgm_pairs_of(login->pairs, login->pair_count));
-	pgm_client_set_settings(client, pgm_pairs_hold(client->base));
 	await_welcome(client);
 }
 
@@ -383,7 +385,10 @@ void pgm_login_secret(struct pgm_client *client, bool found, const char *secret,
 		return;
 	}
 	client->login->secret = found ? strdup(secret) : NULL;
-	begin_auth(client);
+	if (found && !client->login->secret)
+		pgm_client_end(client, "53200", "out of memory");
+	else
+		begin_auth(client);
 }
 
 /* The console is no database of a server's, so only auth_dbname says where its users are. */
@@ -403,6 +408,10 @@ static void find_secret(struct pgm_client *client)
 	const char *auth_user = database->auth_user ? database->auth_user : config->auth_user;
 	if (secret) {
 		login->secret = strdup(secret);
+		if (!login->secret) {
+			pgm_client_end(client, "53200", "out of memory");
+			return;
+		}
 	} else if (auth_user && *auth_user && strcmp(auth_user, login->user) != 0 && may_ask(client)) {
 		client->state = PGM_CLIENT_SECRET;
 		if (pgm_background_ask_secret(client->worker, client->id, login->target, login->user))
@@ -505,7 +514,10 @@ static void take_startup(struct pgm_client *client, const struct pgm_first_packe
 	client->replication_database = client->replication && strcmp(packet->replication, "database") == 0;
 	login->target = console ? pgm_console_database(pooler) : pgm_pooler_database(pooler, login->database);
 	if (!login->target) {
-		pgm_client_end(client, "3D000", "no such database: %s", login->database);
+		if (pgm_config_database_find(config, login->database))
+			pgm_client_end(client, "53200", "out of memory");
+		else
+			pgm_client_end(client, "3D000", "no such database: %s", login->database);
 		return;
 	}
 	if (!console && atomic_load(&login->target->disabled)) {

@@ -20,7 +20,8 @@ struct pgm_pairs {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the buckets and every refs */
 static struct pgm_pairs *buckets[BUCKETS];
-static size_t live; /* under the lock, too */
+static size_t live;			     /* under the lock, too */
+static struct pgm_pairs empty = {.refs = 1}; /* never freed: a session without settings needs no memory */
 
 static int by_name(const void *a, const void *b)
 {
@@ -47,7 +48,7 @@ static struct pgm_pairs *copy_of(const struct pgm_pair *const *items, size_t cou
 		size += strlen(items[i]->name) + strlen(items[i]->value) + 2;
 	struct pgm_pairs *set = malloc(size);
 	if (!set)
-		abort(); /* a session's settings cannot be guessed */
+		return NULL;
 	char *text = (char *)&set->items[count];
 	*set = (struct pgm_pairs){.hash = hash, .refs = 1, .count = count};
 	for (size_t i = 0; i < count; i++) {
@@ -62,6 +63,8 @@ static struct pgm_pairs *copy_of(const struct pgm_pair *const *items, size_t cou
 static const struct pgm_pairs *intern(const struct pgm_pair *const *items, size_t count)
 {
 	uint64_t hash = count;
+	if (!count)
+		return pgm_pairs_hold(&empty);
 	for (size_t i = 0; i < count; i++) {
 		for (const char *c = items[i]->name; *c; c++) {
 			char lower = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
@@ -75,8 +78,7 @@ static const struct pgm_pairs *intern(const struct pgm_pair *const *items, size_
 		set = set->next;
 	if (set) {
 		set->refs++;
-	} else {
-		set = copy_of(items, count, hash);
+	} else if ((set = copy_of(items, count, hash))) {
 		set->next = *bucket;
 		*bucket = set;
 		live++;
@@ -87,9 +89,11 @@ static const struct pgm_pairs *intern(const struct pgm_pair *const *items, size_
 
 const struct pgm_pairs *pgm_pairs_of(const struct pgm_pair *pairs, size_t count)
 {
-	const struct pgm_pair **sorted = malloc((count + 1) * sizeof(*sorted));
+	if (!count)
+		return pgm_pairs_hold(&empty);
+	const struct pgm_pair **sorted = malloc(count * sizeof(*sorted));
 	if (!sorted)
-		abort();
+		return NULL;
 	for (size_t i = 0; i < count; i++)
 		sorted[i] = &pairs[i];
 	qsort(sorted, count, sizeof(*sorted), by_name);
@@ -136,7 +140,7 @@ const struct pgm_pairs *pgm_pairs_with(const struct pgm_pairs *set, const char *
 		return pgm_pairs_hold(set);
 	struct pgm_pair *items = malloc((set->count + 1) * sizeof(*items));
 	if (!items)
-		abort();
+		return NULL;
 	size_t count = 0;
 	for (size_t i = 0; i < set->count; i++)
 		if (strcasecmp(set->items[i].name, name) != 0)

@@ -20,6 +20,8 @@ static struct pgm_database *new_database(struct pgm_pooler *pooler, const char *
 		pooler->databases = grown;
 	if (!database || !grown || !(database->name = strdup(name)) ||
 	    !(database->server_name = strdup(config->dbname ? config->dbname : name))) {
+		if (database)
+			free((char *)(uintptr_t)database->name);
 		free(database);
 		return NULL;
 	}
@@ -200,10 +202,15 @@ void pgm_pooler_configure(struct pgm_pooler *pooler, const struct pgm_pool_confi
 		if (!config)
 			continue;
 		char *server_name = strdup(config->dbname ? config->dbname : database->name);
-		if (server_name) {
-			free(database->server_name);
-			database->server_name = server_name;
+		if (!server_name) { /* under its old name it may be another */
+			pgm_log(PGM_LOG_ERROR,
+				"%s: out of memory: there is no such database until the next reload",
+				database->name);
+			database->config = NULL;
+			continue;
 		}
+		free(database->server_name);
+		database->server_name = server_name;
 	}
 	for (size_t i = 0; i < pooler->pool_count; i++)
 		configure_pool(pooler, pooler->pools[i]);

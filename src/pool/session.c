@@ -266,6 +266,18 @@ static void job_text(struct pgm_server *server, enum pgm_job job, struct text *t
 	free(text->bytes);
 }
 
+/* Takes both over. */
+static void note_setting(struct pgm_probe *probe, char *name, char *value)
+{
+	if (name && value) {
+		probe->pairs[probe->count++] = (struct pgm_pair){name, value};
+		return;
+	}
+	free(name);
+	free(value);
+	probe->overflow = true;
+}
+
 static void note_probe_row(struct pgm_probe *probe, const uint8_t *body, size_t length)
 {
 	struct pgm_cursor cursor = pgm_cursor_over(body, length);
@@ -303,12 +315,7 @@ static void note_probe_row(struct pgm_probe *probe, const uint8_t *body, size_t 
 			probe->overflow = true;
 			break;
 		}
-		probe->pairs[probe->count].name = strndup(cells[1], lengths[1]);
-		probe->pairs[probe->count].value = strndup(cells[2], lengths[2]);
-		if (probe->pairs[probe->count].name && probe->pairs[probe->count].value)
-			probe->count++;
-		else
-			probe->overflow = true;
+		note_setting(probe, strndup(cells[1], lengths[1]), strndup(cells[2], lengths[2]));
 		break;
 	default:
 		break;
@@ -356,25 +363,31 @@ static size_t probe_bytes(const struct pgm_probe *probe)
 }
 
 /* The client's settings are those that the probe found, and of its startup packet's those that it reset. */
+static bool take_settings(struct pgm_server *server, struct pgm_client *client)
+{
+	const struct pgm_probe *probe = server->probe;
+	struct pgm_pair all[PAIRS_MAX * 2];
+	size_t count = 0;
+	if (server->job_failed || !probe || probe->overflow || probe_bytes(probe) > SETTINGS_BYTES_MAX ||
+	    !pgm_pairs_change(&server->applied, pgm_pairs_of(probe->pairs, probe->count)))
+		return false;
+	for (size_t i = 0; i < pgm_pairs_count(client->base) && count < PAIRS_MAX; i++)
+		all[count++] = *pgm_pairs_at(client->base, i);
+	for (size_t i = 0; i < probe->count; i++)
+		all[count++] = probe->pairs[i];
+	return pgm_client_set_settings(client, pgm_pairs_of(all, count));
+}
+
 static void take_probe(struct pgm_server *server, struct pgm_client *client)
 {
-	struct pgm_probe *probe = server->probe;
-	if (server->job_failed || !probe || probe->overflow || probe_bytes(probe) > SETTINGS_BYTES_MAX) {
+	if (!take_settings(server, client)) {
 		/* We cannot know what the session holds, so nobody else may have it. */
 		client->pins |= PGM_PIN_SETTING;
 		server->close_soon = true;
 		return;
 	}
 	unsigned kept = client->pins & (PGM_PIN_SESSION | PGM_PIN_SETTING | PGM_PIN_SEQUENCE);
-	client->pins = kept | probe->pins;
-	pgm_pairs_put(&server->applied, pgm_pairs_of(probe->pairs, probe->count));
-	struct pgm_pair all[PAIRS_MAX * 2];
-	size_t count = 0;
-	for (size_t i = 0; i < pgm_pairs_count(client->base) && count < PAIRS_MAX; i++)
-		all[count++] = *pgm_pairs_at(client->base, i);
-	for (size_t i = 0; i < probe->count; i++)
-		all[count++] = probe->pairs[i];
-	pgm_client_set_settings(client, pgm_pairs_of(all, count));
+	client->pins = kept | server->probe->pins;
 }
 
 static void start_probe(struct pgm_server *server, struct pgm_client *client)
@@ -524,8 +537,11 @@ static void tell_reports(struct pgm_server *server, struct pgm_client *client)
 		uint8_t *message = malloc(size);
 		struct pgm_writer writer = pgm_writer_over(message, message ? size : 0);
 		pgm_wire_parameter_status(&writer, pair->name, pair->value);
-		if (pgm_writer_length(&writer))
-			pgm_client_send(client, message, pgm_writer_length(&writer));
+		if (!message) {
+			pgm_client_end(client, "53200", "out of memory");
+			return;
+		}
+		pgm_client_send(client, message, pgm_writer_length(&writer));
 		free(message);
 	}
 	pgm_pairs_put(&client->reports, pgm_pairs_hold(server->reports));
