@@ -11,6 +11,7 @@ static const char *const kind_names[] = {
 	[PGM_CHANGE_BATCHES] = "batches",
 	[PGM_CHANGE_DETACH] = "detach",
 	[PGM_CHANGE_DROP_TABLE] = "drop_table",
+	[PGM_CHANGE_LOAD] = "load",
 };
 
 static const char *const severity_names[] = {

@@ -17,6 +17,7 @@ enum pgm_change_kind {
 	PGM_CHANGE_BATCHES,    /* run again and again, each time in a transaction of its own: batches.h */
 	PGM_CHANGE_DETACH,     /* ALTER TABLE relation DETACH PARTITION, of the partition with that oid */
 	PGM_CHANGE_DROP_TABLE, /* DROP TABLE of the table with that oid, once its rows are in file */
+	PGM_CHANGE_LOAD,       /* COPY relation FROM STDIN, from file, and verify it */
 };
 
 struct pgm_change {
@@ -36,7 +37,7 @@ struct pgm_change {
 	const char **evidence; /* lines of plain text: why, and what proves it */
 	size_t evidence_count;
 	const char *oid;  /* of the partition or table that a DETACH or DROP_TABLE is about; NULL elsewhere */
-	const char *file; /* on this machine: where a DROP_TABLE archives the rows first; NULL: nowhere */
+	const char *file; /* on this machine: where a DROP_TABLE archives the rows first, a LOAD gets them */
 };
 
 const char *pgm_change_kind_name(enum pgm_change_kind kind); /* "create_index" */

@@ -28,6 +28,7 @@ bool pgm_partition_find(struct pgm_run *run, const char *oid, struct pgm_partiti
 		.may_own = pgm_rows_bool(&rows, 0, 7),
 		.owner = pgm_rows_text(&rows, 0, 8),
 		.size_bytes = pgm_rows_int(&rows, 0, 9),
+		.kind = *pgm_rows_text(&rows, 0, 10),
 	};
 	if (partition->parent_oid)
 		partition->parent = pgm_quote_qualified(run->arena, pgm_rows_text(&rows, 0, 5),

@@ -284,6 +284,8 @@ static bool act(struct pgm_run *run, const struct pgm_change *change, const stru
 		if (!pgm_detach(run, change, err))
 			return false;
 		break;
+	case PGM_CHANGE_LOAD: /* likewise */
+		return pgm_load_table(run, change, note, err);
 	case PGM_CHANGE_DROP_TABLE: /* its transaction holds the new state */
 		return pgm_drop_table(run, change, size, note, err);
 	default:

@@ -19,6 +19,7 @@ struct pgm_partition {
 	bool may_own;
 	const char *owner; /* of the parent, where there is one */
 	int64_t size_bytes;
+	char kind; /* pg_class.relkind */
 };
 
 bool pgm_partition_find(struct pgm_run *run, const char *oid, struct pgm_partition *partition,

@@ -30,14 +30,14 @@ static bool sql_failed(struct pgm_plan_reader *reader, int first_line)
 	return pgm_plan_fail(reader, first_line + line - 1, "%s", message + used);
 }
 
-static bool refuse_kind(struct pgm_plan_reader *reader, const struct pgm_plan_sql *sql)
+static bool refuse_kind(struct pgm_plan_reader *reader, const struct pgm_plan_sql *sql, bool loads)
 {
 	const struct pgm_ddl *ddl = &sql->ddl;
 	if (ddl->kind == PGM_DDL_TRANSACTION_CONTROL) {
 		pgm_plan_fail(reader, sql->line, "a Plan cannot hold BEGIN, COMMIT and the like");
 		return pgm_error_hint(reader->err, "Leave them out: each step is a transaction of its own.");
 	}
-	if (ddl->kind == PGM_DDL_COPY_CLIENT) {
+	if (ddl->kind == PGM_DDL_COPY_CLIENT && !loads) {
 		pgm_plan_fail(reader, sql->line, "a Plan cannot hold COPY FROM STDIN or TO STDOUT");
 		return pgm_error_hint(reader->err, "Use INSERT, or COPY with a file on the server.");
 	}
@@ -53,6 +53,8 @@ static bool read_sql(struct pgm_plan_reader *reader, const struct pgm_plan_block
 		     struct pgm_plan_sql **sqls, size_t *count)
 {
 	struct pgm_sql_statements found;
+	bool loads = strcmp(pgm_plan_text(reader->arena, block->json, "kind", ""),
+			    pgm_change_kind_name(PGM_CHANGE_LOAD)) == 0;
 	if (!pgm_sql_split(reader->arena, block->sql.text, &found, reader->err))
 		return sql_failed(reader, block->sql_line);
 	*sqls = PGM_NEW_ARRAY(reader->arena, struct pgm_plan_sql, found.count + 1);
@@ -63,7 +65,7 @@ static bool read_sql(struct pgm_plan_reader *reader, const struct pgm_plan_block
 		sql->line = block->sql_line + found.items[i].line - 1;
 		if (!pgm_ddl_parse(reader->arena, sql->text, 1, &sql->ddl, reader->err))
 			return sql_failed(reader, sql->line);
-		if (!refuse_kind(reader, sql))
+		if (!refuse_kind(reader, sql, loads))
 			return false;
 	}
 	return true;
@@ -116,20 +118,29 @@ static bool take_kind(struct builder *builder, const struct pgm_plan_block *bloc
 		      const struct pgm_plan_sql *sqls, size_t count)
 {
 	struct pgm_change *change = &builder->changes.items[builder->changes.count - 1];
-	bool detach = kind == PGM_CHANGE_DETACH;
-	if (!detach && kind != PGM_CHANGE_DROP_TABLE)
+	struct pgm_arena *arena = builder->reader->arena;
+	const char *name = pgm_change_kind_name(kind);
+	bool detach = kind == PGM_CHANGE_DETACH, load = kind == PGM_CHANGE_LOAD;
+	if (!detach && !load && kind != PGM_CHANGE_DROP_TABLE)
 		return true;
-	if (count != 1 || strcmp(sqls[0].ddl.node, detach ? "AlterTableStmt" : "DropStmt") != 0)
+	if (count != 1 || strcmp(sqls[0].ddl.node, detach ? "AlterTableStmt"
+						   : load ? "CopyStmt"
+							  : "DropStmt") != 0)
 		return pgm_plan_fail(builder->reader, block->line,
-				     "a step of kind \"%s\" is one statement, %s", pgm_change_kind_name(kind),
-				     detach ? "ALTER TABLE ... DETACH PARTITION" : "DROP TABLE");
-	change->oid = pgm_plan_text(builder->reader->arena, block->json, "oid", NULL);
-	change->file = pgm_plan_text(builder->reader->arena, block->json, "file", NULL);
-	if (!change->oid || !*change->oid || change->oid[strspn(change->oid, "0123456789")])
+				     "a step of kind \"%s\" is one statement, %s", name,
+				     detach ? "ALTER TABLE ... DETACH PARTITION"
+				     : load ? "COPY ... FROM STDIN"
+					    : "DROP TABLE");
+	change->oid = pgm_plan_text(arena, block->json, "oid", NULL);
+	change->file = pgm_plan_text(arena, block->json, "file", NULL);
+	if (load && !change->file)
+		return pgm_plan_fail(builder->reader, block->line, "a step of kind \"%s\" needs \"file\"",
+				     name);
+	if (!load && (!change->oid || !*change->oid || change->oid[strspn(change->oid, "0123456789")]))
 		return pgm_plan_fail(builder->reader, block->line, "a step of kind \"%s\" needs \"oid\"",
-				     pgm_change_kind_name(kind));
+				     name);
 	change->kind = kind;
-	change->transactional = !detach; /* with its row in the Ledger */
+	change->transactional = !detach; /* the others commit with their row in the Ledger */
 	return true;
 }
 

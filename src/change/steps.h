@@ -76,6 +76,10 @@ bool pgm_detach_undo(struct pgm_run *run, const struct pgm_change *change, const
 bool pgm_drop_table(struct pgm_run *run, const struct pgm_change *change, int64_t *freed_bytes,
 		    const char **note, struct pgm_error *err) PGM_MUST_CHECK;
 
+/* Load the step's file into its empty table, verify count and checksum, and commit the step with that. */
+bool pgm_load_table(struct pgm_run *run, const struct pgm_change *change, const char **note,
+		    struct pgm_error *err) PGM_MUST_CHECK;
+
 /* Take one step back; *kept: NULL, or why it stays as it is. */
 bool pgm_undo(struct pgm_run *run, const struct pgm_change *change, const struct pgm_ledger_step *ledger,
 	      const char **kept, struct pgm_error *err) PGM_MUST_CHECK;

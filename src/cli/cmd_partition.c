@@ -5,12 +5,14 @@
 
 static int run(struct pgm_cli *cli)
 {
+	if (pgm_cli_flag(cli, "restore"))
+		return pgm_partition_restore(cli);
 	return pgm_cli_flag(cli, "upkeep") ? pgm_partition_upkeep(cli) : pgm_partition_convert(cli);
 }
 
 static int operands_needed(const struct pgm_cli *cli)
 {
-	return pgm_cli_flag(cli, "upkeep") ? 0 : 1;
+	return pgm_cli_flag(cli, "upkeep") || pgm_cli_flag(cli, "restore") ? 0 : 1;
 }
 
 static const struct pgm_option options[] = {
@@ -47,6 +49,8 @@ const struct pgm_cmd pgm_cmd_partition = {
 		"gaps and of rows in DEFAULT partitions. Without TABLE it does so for all there are. Where "
 		"one "
 		"table fails the others go on; exit code 4 says that one did.\n\n"
+		"--restore loads what --retention-action=archive wrote into a table again, and verifies "
+		"it.\n\n"
 		"The last argument is the database, unless -d names it.",
 	.options = options,
 	.run = run,

@@ -33,6 +33,7 @@ static bool take_options(struct upkeep *upkeep, struct pgm_error *err)
 		.interval = pgm_cli_value(cli, "interval"),
 		.retention = pgm_cli_value(cli, "retention"),
 		.timezone = pgm_cli_value(cli, "timezone"),
+		.archive_dir = pgm_cli_value(cli, "archive-dir"),
 		.retention_schema = pgm_cli_value(cli, "retention-schema"),
 		.now = pgm_cli_value(cli, "as-of"),
 		.premake = -1,
@@ -47,9 +48,11 @@ static bool take_options(struct upkeep *upkeep, struct pgm_error *err)
 		given->retire = PGM_RETIRE_KEEP;
 	else if (strcmp(retire, "drop") == 0)
 		given->retire = PGM_RETIRE_DROP;
+	else if (strcmp(retire, "archive") == 0)
+		given->retire = PGM_RETIRE_ARCHIVE;
 	else
-		return pgm_error_set(err, PGM_ERR_USAGE, "--retention-action: keep or drop, not \"%s\"",
-				     retire);
+		return pgm_error_set(err, PGM_ERR_USAGE,
+				     "--retention-action: keep, drop or archive, not \"%s\"", retire);
 	return true;
 }
 

@@ -14,6 +14,10 @@
 		{0, "retention-action", "WHAT",                                                      \
 		 "what becomes of them: keep, drop or archive (default keep)"},                      \
 		{0, "retention-schema", "SCHEMA", "where a kept one goes (default: it stays)"},      \
+		{0, "archive-dir", "DIR", "where archives go, on this machine"},                     \
+		{0, "restore", "FILE", "load an archive into a table again, and verify it"},         \
+		{0, "into", "TABLE", "what that table is called (default: as it was)"},              \
+		{0, "attach", NULL, "and make it a partition again"},                                \
 		{0, "fill-gaps", NULL, "make partitions for ranges between others, too"},            \
 		{0, "fix-default", NULL,                                                             \
 		 "move rows of the DEFAULT partition into partitions made for them"},                \
@@ -22,5 +26,6 @@
 	}
 
 int pgm_partition_upkeep(struct pgm_cli *cli);
+int pgm_partition_restore(struct pgm_cli *cli);
 
 #endif

@@ -1,8 +1,15 @@
 #include "partition/upkeep_parts.h"
 
+#include "change/archive.h"
 #include "pg/quote.h"
+#include "util/buf.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#define WORD_MAX 64 /* bytes of a name in a file's name */
 
 static void set_detach(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_upkeep_table *table,
 		       const struct pgm_upkeep_part *part, struct pgm_change *change)
@@ -78,6 +85,48 @@ static void set_move(struct pgm_arena *arena, const struct pgm_upkeep_part *part
 	};
 }
 
+/* What a file's name takes as it is; at most a limit of it, so that the whole fits. */
+static const char *file_word(struct pgm_arena *arena, const char *text)
+{
+	struct pgm_buf word;
+	pgm_buf_init(&word, arena);
+	for (const char *p = text; *p && word.length < WORD_MAX; p++) {
+		unsigned char c = (unsigned char)*p;
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+			     c == '_' || c == '-';
+		if (plain)
+			pgm_buf_char(&word, (char)c);
+		else
+			pgm_buf_printf(&word, "%%%02X", c);
+	}
+	return word.text;
+}
+
+/* DIR/database.schema.partition.TIME.copy.gz: with the time, so that a partition can be archived twice. */
+static bool archive_file(struct pgm_conn *conn, struct pgm_arena *arena,
+			 const struct pgm_upkeep_settings *settings, const struct pgm_upkeep_part *part,
+			 const char **file, struct pgm_error *err)
+{
+	char now[32];
+	char *folder;
+	time_t seconds = time(NULL);
+	struct tm utc;
+	if (!settings->archive_dir)
+		return pgm_error_set(err, PGM_ERR_USAGE, "to archive needs --archive-dir");
+	folder = realpath(settings->archive_dir, NULL);
+	if (!folder) {
+		pgm_error_set(err, PGM_ERR_USAGE, "--archive-dir: %s: %s", settings->archive_dir,
+			      strerror(errno));
+		return pgm_error_hint(err, "It is to be a folder on this machine.");
+	}
+	strftime(now, sizeof(now), "%Y%m%dT%H%M%SZ", gmtime_r(&seconds, &utc));
+	*file = pgm_sprintf(arena, "%s/%s.%s.%s.%s" PGM_ARCHIVE_SUFFIX, folder,
+			    file_word(arena, pgm_conn_database(conn)), file_word(arena, part->schema),
+			    file_word(arena, part->name), now);
+	free(folder);
+	return true;
+}
+
 static bool retire(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_upkeep_table *table,
 		   const struct pgm_upkeep_part *part, bool old, struct pgm_error *err)
 {
@@ -89,13 +138,15 @@ static bool retire(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_up
 		pgm_upkeep_note(arena, table, true, "%s is a foreign table: it is not dropped here", name);
 		drops = false;
 	}
-	if (drops && settings->retire == PGM_RETIRE_ARCHIVE)
-		return pgm_error_set(err, PGM_ERR_USAGE, "archives are not there yet");
+	const char *file = NULL;
+	if (drops && settings->retire == PGM_RETIRE_ARCHIVE &&
+	    !archive_file(conn, arena, settings, part, &file, err))
+		return false;
 	const char *what = pgm_sprintf(arena, "%s %s", old ? "retire" : "end the detach of", name);
 	struct pgm_plan *plan = pgm_upkeep_add_plan(conn, arena, table, what, 1 + (drops || moves), true);
 	set_detach(conn, arena, table, part, &plan->changes[0]);
 	if (drops)
-		set_drop(arena, part, NULL, &plan->changes[1]);
+		set_drop(arena, part, file, &plan->changes[1]);
 	else if (moves)
 		set_move(arena, part, settings->retention_schema, &plan->changes[1]);
 	plan->id = pgm_plan_id(arena, plan->changes, plan->change_count);

@@ -133,6 +133,11 @@ struct pgm_conn *pgm_conn_open_console(const struct pgm_conn_options *options, s
 	return open_session(options, true, err);
 }
 
+PGconn *pgm_conn_pq(struct pgm_conn *conn)
+{
+	return conn->pq;
+}
+
 bool pgm_conn_show(struct pgm_conn *conn, struct pgm_arena *arena, const char *command, char ***names,
 		   struct pgm_rows *rows, struct pgm_error *err)
 {

@@ -11,6 +11,7 @@
 bool pgm_result_check(PGconn *pq, const PGresult *result, struct pgm_error *err);
 bool pgm_result_connection_error(PGconn *pq, struct pgm_error *err); /* always false */
 void pgm_result_copy(const PGresult *result, struct pgm_arena *arena, struct pgm_rows *rows);
+PGconn *pgm_conn_pq(struct pgm_conn *conn); /* of conn.c */
 void pgm_result_ignore_notice(void *arg, const char *message);
 
 #endif

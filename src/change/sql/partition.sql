@@ -4,7 +4,8 @@ SELECT n.nspname, c.relname, c.relispartition,
        p.oid, pn.nspname, p.relname,
        pg_catalog.pg_has_role(c.relowner, 'USAGE') AND coalesce(pg_catalog.pg_has_role(p.relowner, 'USAGE'), true),
        pg_catalog.pg_get_userbyid(coalesce(p.relowner, c.relowner)),
-       c.relpages::bigint * pg_catalog.current_setting('block_size')::bigint AS bytes
+       c.relpages::bigint * pg_catalog.current_setting('block_size')::bigint AS bytes,
+       c.relkind
   FROM pg_catalog.pg_class AS c
   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
   LEFT JOIN pg_catalog.pg_inherits AS i ON i.inhrelid = c.oid AND c.relispartition
