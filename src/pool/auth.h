@@ -108,7 +108,7 @@ struct pgm_server_auth {
 	bool tls;
 	const uint8_t *binding; /* hash of the server's certificate, or NULL */
 	size_t binding_length;
-	bool require_encrypted; /* never a clear-text password without TLS */
+	bool require_encrypted; /* TLS was denied: no clear-text password */
 	/* SCRAM keys that a plain password gave for the last salt: the caller may keep this between logins,
 	 * so that PBKDF2 runs once. Used within a step, and by that step's thread alone. */
 	struct pgm_scram_cache *cache; /* or NULL */

@@ -66,8 +66,10 @@ static enum pgm_auth_verdict answer_plain(struct pgm_server_auth *auth, struct p
 		return fail(auth, "28000", "the server asks for a plain password of user \"%.63s\", but %s",
 			    auth->secret.user, what_there_is(auth));
 	if (!auth->tls && auth->require_encrypted)
-		return fail(auth, "28000",
-			    "the server asks for a plain password over a connection without TLS");
+		return fail(
+			auth, "28000",
+			"the server asks for a plain password over a connection without TLS, which is given "
+			"only where server_tls_sslmode is disable");
 	write_password(out, auth->secret.secret);
 	return go_on(auth, PGM_SERVER_AUTH_PASSWORD, out);
 }

@@ -271,6 +271,8 @@ static void read_tls_answer(struct pgm_server *server)
 		return;
 	}
 	if (answer[0] == 'N') {
+		/* it may not be the server that says so */
+		server->login->auth.require_encrypted = true;
 		if (sslmode(server) >= PGM_SSL_REQUIRE)
 			login_failed(server, "08006",
 				     "the server does not support TLS, but server_tls_sslmode requires it",

@@ -525,7 +525,10 @@ static void test_hostile_servers(void **state)
 		{"\0\0\0\3x", 5, "the server sent authentication request 3 of a wrong length"},
 		{"\0\0\0\5abc", 7, "the server sent authentication request 5 of a wrong length"},
 		{"\0\0\0\5abcde", 9, "the server sent authentication request 5 of a wrong length"},
-		{"\0\0\0\3", 4, "the server asks for a plain password over a connection without TLS"},
+		{"\0\0\0\3", 4,
+		 "the server asks for a plain password over a connection without TLS, which is given only "
+		 "where "
+		 "server_tls_sslmode is disable"},
 		{"\0\0\0\7", 4, "the server asks for authentication method 7, which is not supported"},
 		{"\377\377\377\377", 4,
 		 "the server asks for authentication method 4294967295, which is not supported"},
