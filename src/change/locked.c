@@ -102,7 +102,14 @@ static void read_held(struct pgm_run *run)
 static bool attempt_transaction(struct pgm_run *run, void *arg, struct pgm_error *err)
 {
 	const struct attempt *attempt = arg;
-	const char *begin = pgm_sprintf(run->arena, PGM_CONN_MARKER "BEGIN; SET LOCAL lock_timeout = %lld",
+	/*
+	 * The locks are not held while the disk, or a synchronous standby, catches up: a crash before that
+	 * takes back the change and its record together. Whatever is committed after it, by us or by who uses
+	 * the change, comes after it in the WAL and so makes it last.
+	 */
+	const char *begin = pgm_sprintf(run->arena,
+					PGM_CONN_MARKER "BEGIN; SET LOCAL lock_timeout = %lld; SET LOCAL "
+							"synchronous_commit = off",
 					(long long)attempt->try_ms);
 	bool ok = pgm_conn_exec(run->work, begin, err) && pgm_run_watched(run, attempt->sql, err) &&
 		  pgm_ledger_set_step(run->work, run->arena, run->seq, run->step, attempt->update, err) &&
