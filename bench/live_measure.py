@@ -135,6 +135,14 @@ def convert(program, db, method, folder):
     return took
 
 
+def holds_of(load, old, new, began, ended):
+    """ACCESS EXCLUSIVE locks on what the application uses, by their length: on the table that had the name, and on
+    the one that got it, from then on. While that is made, its maker locks it, too, and nobody knows it yet."""
+    found = [h for h in load.holds() if began <= h[4] <= ended]
+    swapped = max((h[4] for h in found if h[0] == old), default=0)
+    return sorted((h for h in found if h[0] == old or (h[0] == new and h[4] >= swapped - 0.001)), key=lambda h: h[3])
+
+
 def measure(program, load_program, cluster, template, shape, method, options):
     """One method on a copy of the template, under load from before until after."""
     name = f"live_{method}"
@@ -158,8 +166,7 @@ def measure(program, load_program, cluster, template, shape, method, options):
         finally:
             load.close()
             priority.__exit__()
-        oids = {old, table_oid(db)}
-        holds = sorted((h for h in load.holds() if h[0] in oids and began <= h[4] <= ended), key=lambda h: h[3])
+        holds = holds_of(load, old, table_oid(db), began, ended)
         figures = {
             "method": method,
             "rows": shape.rows,
