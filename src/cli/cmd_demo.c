@@ -1,4 +1,5 @@
 #include "cli/commands.h"
+#include "cli/demo_big.h"
 #include "cli/demo_report.h"
 #include "cluster/cluster.h"
 #include "cluster/process.h"
@@ -360,6 +361,32 @@ static bool measure_after(struct demo *demo, struct pgm_error *err)
 	return true;
 }
 
+static void stage_heading(void *arg, const char *title, const char *why)
+{
+	heading(arg, title, why);
+}
+
+static bool stage_command(void *arg, const char *const *words, struct pgm_error *err)
+{
+	int code;
+	return run_command(arg, words, false, &code, err);
+}
+
+static bool big_changes(struct demo *demo, struct pgm_error *err)
+{
+	struct pgm_demo_stage stage = {.arena = demo->arena,
+				       .conn = demo->conn,
+				       .connect = connect_again,
+				       .heading = stage_heading,
+				       .command = stage_command,
+				       .arg = demo};
+	bool fell_short = false;
+	bool ok = pgm_demo_big_changes(&stage, &fell_short, err);
+	if (fell_short)
+		demo->fell_short = "partition";
+	return ok;
+}
+
 static void print_how_to_go_on(const struct demo *demo)
 {
 	const char *account = pgm_cluster_account(demo->cluster);
@@ -408,7 +435,7 @@ static int run(struct pgm_cli *cli)
 	bool ok = parse_scale(cli, &demo.scale, &err) &&
 		  pgm_demo_statements(demo.arena, &demo.workload, &err) && start_server(&demo, &err) &&
 		  load(&demo, &err) && run_workload(&demo, &err) && measure_before(&demo, &err) &&
-		  main_job(&demo, &err) && measure_after(&demo, &err);
+		  main_job(&demo, &err) && measure_after(&demo, &err) && big_changes(&demo, &err);
 	pgm_conn_close(demo.conn);
 	if (ok)
 		printf("Total time: %s.\n", pgm_format_ms(demo.arena, pgm_clock_ms() - start));
