@@ -55,9 +55,12 @@ test-emit: testbuild
 	@tools/setup emit
 	@PGMEND_BINARY=$(abspath $(TESTBUILD)/pgmend) $(PYTHON) -m pytest -q -rs tests/integration/test_emit.py
 
+# Files side by side, each process with a server of its own: much of the time is spent waiting.
+SIDE_BY_SIDE ?= -n auto --maxprocesses=4 --dist loadfile
+
 test: testbuild format-check
 	@meson test -C $(TESTBUILD) --print-errorlogs --timeout-multiplier=10
-	@PGMEND_BINARY=$(abspath $(TESTBUILD)/pgmend) $(PYTHON) -m pytest -q tests
+	@PGMEND_BINARY=$(abspath $(TESTBUILD)/pgmend) $(PYTHON) -m pytest -q $(SIDE_BY_SIDE) tests
 
 bench: all
 	@tools/setup test
