@@ -18,6 +18,7 @@ enum pgm_change_kind {
 	PGM_CHANGE_DETACH,     /* ALTER TABLE relation DETACH PARTITION, of the partition with that oid */
 	PGM_CHANGE_DROP_TABLE, /* DROP TABLE of the table with that oid, once its rows are in file */
 	PGM_CHANGE_LOAD,       /* COPY relation FROM STDIN, from file, and verify it */
+	PGM_CHANGE_SWAP,       /* the end of a copy: drained, compared, put in its source's place: swap.h */
 };
 
 struct pgm_change {

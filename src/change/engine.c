@@ -1,5 +1,6 @@
 #include "change/batches.h"
 #include "change/engine_parts.h"
+#include "change/swap.h"
 
 #include "pg/quote.h"
 #include "util/clock.h"
@@ -288,6 +289,8 @@ static bool act(struct pgm_run *run, const struct pgm_change *change, const stru
 		return pgm_load_table(run, change, note, err);
 	case PGM_CHANGE_DROP_TABLE: /* its transaction holds the new state */
 		return pgm_drop_table(run, change, size, note, err);
+	case PGM_CHANGE_SWAP: /* likewise */
+		return pgm_swap_run(run, look->sqls, look->sql_count, "done", note, err);
 	default:
 		if (change->transactional)
 			return act_at_once(run, change, look, note, err);

@@ -1,4 +1,5 @@
 #include "change/plan_reader.h"
+#include "change/swap.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -109,7 +110,7 @@ static void take_metadata(struct builder *builder, const struct pgm_plan_block *
 		change->relation = relation;
 	if (!*change->schema)
 		change->schema = pgm_plan_text(arena, block->json, "schema", "");
-	if (change->kind == PGM_CHANGE_SQL || change->kind == PGM_CHANGE_BATCHES)
+	if (change->kind != PGM_CHANGE_CREATE_INDEX && change->kind != PGM_CHANGE_DROP_INDEX)
 		change->lock = pgm_plan_text(arena, block->json, "lock", change->lock);
 }
 
@@ -159,17 +160,21 @@ static bool read_step(struct pgm_plan_reader *reader, const struct pgm_plan_bloc
 
 /* Which kind it is stands in the mark alone: the SQL cannot say that it is meant to be run again and again.
  */
-static bool take_batches(struct builder *builder, const struct pgm_plan_block *block,
-			 const struct pgm_plan_sql *sqls, size_t count, int step)
+static bool take_special(struct builder *builder, const struct pgm_plan_block *block,
+			 enum pgm_change_kind kind, const struct pgm_plan_sql *sqls, size_t count, int step)
 {
+	struct pgm_error why;
+	if (kind == PGM_CHANGE_SWAP && !pgm_swap_check(sqls, count, &why))
+		return pgm_plan_fail(builder->reader, block->line, "%s", why.message);
 	for (size_t i = 0; i < count; i++)
 		if (!sqls[i].ddl.transactional)
 			return pgm_plan_fail(builder->reader, sqls[i].line,
-					     "a step in batches cannot hold what runs in no transaction");
+					     "a step %s cannot hold what runs in no transaction",
+					     kind == PGM_CHANGE_SWAP ? "that swaps" : "in batches");
 	struct pgm_change *change = add_change(builder, sqls, count, step);
-	change->kind = PGM_CHANGE_BATCHES;
+	change->kind = kind;
 	change->index = NULL;
-	change->lock = "ROW EXCLUSIVE";
+	change->lock = kind == PGM_CHANGE_SWAP ? "ACCESS EXCLUSIVE" : "ROW EXCLUSIVE";
 	take_metadata(builder, block, change);
 	return true;
 }
@@ -193,8 +198,8 @@ static bool read_up(struct builder *builder, const struct pgm_plan_block *block)
 	for (size_t i = 0; step && i < builder->steps.count; i++)
 		if (builder->steps.items[i] == step)
 			return pgm_plan_fail(reader, block->line, "a second step %d", step);
-	if (block->json && given == PGM_CHANGE_BATCHES)
-		return take_batches(builder, block, sqls, count, step);
+	if (block->json && (given == PGM_CHANGE_BATCHES || given == PGM_CHANGE_SWAP))
+		return take_special(builder, block, given, sqls, count, step);
 	if (block->json && pgm_plan_is_one_change(sqls, count)) {
 		take_metadata(builder, block, add_change(builder, sqls, count, step));
 		return take_kind(builder, block, given, sqls, count);

@@ -58,7 +58,8 @@ static bool undo_step(struct pgm_engine_state *state, const struct pgm_change *c
 	pgm_engine_enter_step(run, change);
 	pgm_run_tell(run, PGM_EVENT_STEP, NULL);
 	/* A transaction that never committed stays what it is in the Ledger until it is undone. */
-	bool intent = change->kind != PGM_CHANGE_SQL || strcmp(row->state, "done") == 0;
+	bool atomic = change->kind == PGM_CHANGE_SQL || change->kind == PGM_CHANGE_SWAP;
+	bool intent = !atomic || strcmp(row->state, "done") == 0;
 	struct pgm_ledger_update begin = {.state = intent ? "undoing" : row->state,
 					  .size_bytes = -1,
 					  .pid = pgm_conn_pid(run->work),

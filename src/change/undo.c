@@ -1,5 +1,6 @@
 #include "change/batches.h"
 #include "change/steps.h"
+#include "change/swap.h"
 
 #include <string.h>
 
@@ -157,6 +158,21 @@ static bool undo_batches(struct pgm_run *run, const struct pgm_change *change, c
 	return true;
 }
 
+/* The way back has the same layout, from the other side: nothing that was written since is lost. */
+static bool undo_swap(struct pgm_run *run, const struct pgm_change *change,
+		      const struct pgm_ledger_step *ledger, const char **kept, struct pgm_error *err)
+{
+	struct pgm_plan_sql *sqls;
+	size_t count;
+	const char *note;
+	if (strcmp(ledger->state, "done") != 0 && strcmp(ledger->state, "undoing") != 0)
+		return true; /* its transaction never committed */
+	if (!*change->sql_down)
+		return *kept = "the Plan has no way back for it", true;
+	return pgm_steps_parse(run->arena, change->sql_down, &sqls, &count, err) &&
+	       pgm_swap_run(run, sqls, count, "undone", &note, err);
+}
+
 bool pgm_undo(struct pgm_run *run, const struct pgm_change *change, const struct pgm_ledger_step *ledger,
 	      const char **kept, struct pgm_error *err)
 {
@@ -170,6 +186,8 @@ bool pgm_undo(struct pgm_run *run, const struct pgm_change *change, const struct
 		return undo_batches(run, change, kept, err);
 	case PGM_CHANGE_DETACH:
 		return pgm_detach_undo(run, change, kept, err);
+	case PGM_CHANGE_SWAP:
+		return undo_swap(run, change, ledger, kept, err);
 	default:
 		return undo_sql(run, change, ledger, kept, err);
 	}

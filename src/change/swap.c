@@ -1,0 +1,415 @@
+#include "change/swap.h"
+
+#include "change/batches.h"
+#include "change/throttle.h"
+#include "util/buf.h"
+#include "util/clock.h"
+#include "util/format.h"
+#include "util/interrupt.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROUND_FIRST    1000
+#define ROUND_MAX      50000
+#define PAUSE_MS       50
+#define PAUSE_MAX_MS   1000
+#define SECOND_LOCK_MS 20
+#define STATEMENT_MS   2000 /* under the locks nothing should take more than a few ms */
+#define TELL_EVERY_MS  500
+
+enum part { TAKE, REMOVE, ADD, GUARD, VERIFY, PARTS };
+
+struct statement {
+	const char *sql; /* renumbered */
+	int *used;
+	size_t used_count;
+};
+
+struct swap {
+	struct pgm_run *run;
+	struct statement parts[PARTS];
+	const char *const *prepare;
+	size_t prepare_count;
+	const char *lock; /* the LOCK statements */
+	const char *rest; /* what follows them */
+	const char *done; /* the state of the step that commits with the swap */
+	int64_t limit;	  /* keys in a round of draining */
+	int64_t drained;  /* keys, in all */
+	int64_t verified; /* rows */
+	int64_t verified_parts;
+	double verify_ms;
+	double give_up_ms; /* on the monotonic clock */
+	double last_told_ms;
+};
+
+static bool is_lock(const struct pgm_plan_sql *sql)
+{
+	return strcmp(sql->ddl.node, "LockStmt") == 0;
+}
+
+bool pgm_swap_check(const struct pgm_plan_sql *sqls, size_t count, struct pgm_error *err)
+{
+	size_t first = 0, locks = 0;
+	while (first < count && !is_lock(&sqls[first]))
+		first++;
+	while (first + locks < count && is_lock(&sqls[first + locks]))
+		locks++;
+	for (size_t i = 0; i < count; i++)
+		if (!sqls[i].ddl.transactional)
+			return pgm_error_set(err, PGM_ERR_INPUT,
+					     "a swap cannot hold what runs in no transaction");
+	if (first >= PARTS && first + locks < count)
+		return true;
+	pgm_error_set(err, PGM_ERR_INPUT,
+		      "a swap is: take, remove, add, guard, verify, what prepares it, LOCK, and what swaps");
+	return pgm_error_hint(err, "Let \"pgmend partition\" make the Plan, or see docs/plan-file.md.");
+}
+
+static bool open_swap(struct swap *swap, const struct pgm_plan_sql *sqls, size_t count, struct pgm_error *err)
+{
+	struct pgm_arena *arena = swap->run->arena;
+	struct pgm_buf lock, rest;
+	if (!pgm_swap_check(sqls, count, err))
+		return false;
+	for (size_t i = 0; i < PARTS; i++)
+		swap->parts[i].sql = pgm_batches_renumber(arena, sqls[i].text, &swap->parts[i].used,
+							  &swap->parts[i].used_count);
+	pgm_buf_init(&lock, arena);
+	pgm_buf_init(&rest, arena);
+	const char **prepare = PGM_NEW_ARRAY(arena, const char *, count);
+	for (size_t i = PARTS; i < count; i++) {
+		bool locks = is_lock(&sqls[i]) && !rest.length;
+		if (!locks && !lock.length)
+			prepare[swap->prepare_count++] = sqls[i].text;
+		else if (locks && lock.length)
+			/* The first lock is held: nothing may be waited for as long again. */
+			pgm_buf_printf(&lock, "SET LOCAL lock_timeout = %d;\n%s;\n", SECOND_LOCK_MS,
+				       sqls[i].text);
+		else
+			pgm_buf_printf(locks ? &lock : &rest, "%s;\n", sqls[i].text);
+	}
+	swap->prepare = prepare;
+	swap->lock = lock.text;
+	swap->rest = rest.text;
+	swap->limit = ROUND_FIRST;
+	return true;
+}
+
+/* params: $1, $2 (always NULL), $3... */
+static bool run_part(struct swap *swap, struct pgm_arena *scratch, enum part part, const char *const *params,
+		     size_t count, struct pgm_rows *rows, struct pgm_error *err)
+{
+	const struct statement *statement = &swap->parts[part];
+	const char **given = PGM_NEW_ARRAY(scratch, const char *, statement->used_count + 1);
+	for (size_t i = 0; i < statement->used_count; i++) {
+		int number = statement->used[i];
+		if (number < 1 || (size_t)number > count)
+			return pgm_error_set(err, PGM_ERR_INPUT, "statement %d uses $%d, which nobody gives",
+					     (int)part + 1, number);
+		given[i] = params[number - 1];
+	}
+	return pgm_conn_query(swap->run->work, scratch, statement->sql, statement->used_count, given, rows,
+			      err);
+}
+
+/* Inside a transaction: what the log holds, at most limit keys, becomes true of the copy. */
+static bool apply_keys(struct swap *swap, struct pgm_arena *scratch, int64_t limit, int64_t *taken,
+		       struct pgm_error *err)
+{
+	struct pgm_rows rows, ignored;
+	const char **params;
+	size_t count = 2;
+	const char *first[] = {pgm_sprintf(scratch, "%lld", (long long)limit), NULL};
+	if (!run_part(swap, scratch, TAKE, first, 2, &rows, err))
+		return false;
+	if (rows.count != 1)
+		return pgm_error_set(err, PGM_ERR_INPUT, "take returned %zu rows, not one", rows.count);
+	params = PGM_NEW_ARRAY(scratch, const char *, rows.columns + 2);
+	params[0] = first[0];
+	*taken = -1;
+	for (size_t c = 0; c < rows.columns; c++) {
+		if (strcmp(rows.names[c], "handled") == 0)
+			*taken = pgm_rows_int(&rows, 0, c);
+		else
+			params[count++] = pgm_rows_get(&rows, 0, c);
+	}
+	if (*taken < 0)
+		return pgm_error_set(err, PGM_ERR_INPUT, "take returned no column \"handled\"");
+	return *taken == 0 || (run_part(swap, scratch, REMOVE, params, count, &ignored, err) &&
+			       run_part(swap, scratch, ADD, params, count, &ignored, err));
+}
+
+/* The first reason not to go on. */
+static bool guard(struct swap *swap, struct pgm_arena *scratch, struct pgm_error *err)
+{
+	struct pgm_rows rows;
+	if (!run_part(swap, scratch, GUARD, NULL, 0, &rows, err))
+		return false;
+	if (rows.count == 0)
+		return true;
+	pgm_error_set(err, PGM_ERR_STATE, "%s", pgm_rows_text(&rows, 0, 0));
+	return pgm_error_hint(err,
+			      "Nothing was swapped. Take back what was prepared with \"pgmend rollback\", "
+			      "and begin anew.");
+}
+
+/* One round of draining in a transaction of its own. */
+static bool drain_round(struct swap *swap, int64_t limit, bool repeatable, int64_t *taken,
+			struct pgm_error *err)
+{
+	struct pgm_conn *work = swap->run->work;
+	PGM_AUTO_ARENA scratch = pgm_arena_new(0);
+	const char *begin = pgm_sprintf(
+		scratch,
+		PGM_CONN_MARKER "BEGIN ISOLATION LEVEL %s; SET LOCAL jit = off; SET LOCAL enable_seqscan = "
+				"off; SET LOCAL row_security = off; SET LOCAL lock_timeout = %lld",
+		repeatable ? "REPEATABLE READ" : "READ COMMITTED",
+		(long long)swap->run->options->lock_timeout_ms);
+	bool ok = pgm_conn_exec(work, begin, err) && guard(swap, scratch, err) &&
+		  apply_keys(swap, scratch, limit, taken, err) &&
+		  pgm_conn_exec(work, PGM_CONN_MARKER "COMMIT", err);
+	if (!ok)
+		pgm_conn_exec_quietly(work, "ROLLBACK");
+	return ok;
+}
+
+static void tell_drain(struct swap *swap)
+{
+	double now = pgm_clock_ms();
+	if (now - swap->last_told_ms < TELL_EVERY_MS)
+		return;
+	swap->last_told_ms = now;
+	pgm_run_tell(swap->run, PGM_EVENT_PROGRESS,
+		     pgm_sprintf(swap->run->arena, "%s changed keys applied",
+				 pgm_format_count(swap->run->arena, (double)swap->drained)));
+}
+
+static bool stopped(struct swap *swap, struct pgm_error *err)
+{
+	struct pgm_run *run = swap->run;
+	if (pgm_interrupted())
+		return !pgm_error_set(err, PGM_ERR_CANCELED, "stopped by the user");
+	if (!run->cleaning && run->deadline_ms > 0 && pgm_clock_ms() > run->deadline_ms) {
+		pgm_error_set(err, PGM_ERR_TIMEOUT, "the time of this run is up (--timeout)");
+		return pgm_error_hint(err, "Run the same command again: it goes on from here."), true;
+	}
+	return false;
+}
+
+static bool in_the_way(const struct pgm_error *err)
+{
+	return strcmp(err->sqlstate, "55P03") == 0 || /* lock_not_available */
+	       strcmp(err->sqlstate, "40P01") == 0 || /* deadlock_detected */
+	       strcmp(err->sqlstate, "40001") == 0;   /* serialization_failure */
+}
+
+/*
+ * Until the log is nearly empty. A round can meet a unique index of the copy when it takes the row that got a
+ * value but not the one that gave it up: then all keys are applied in one snapshot, in which the source is
+ * consistent.
+ */
+static bool drain(struct swap *swap, struct pgm_error *err)
+{
+	struct pgm_run *run = swap->run;
+	struct pgm_throttle throttle = {0};
+	double until = pgm_clock_ms() + fmax((double)run->options->max_wait_ms, 1000);
+	bool whole = false;
+	int tries = 0;
+	for (;;) {
+		int64_t taken = 0, limit = whole ? INT32_MAX : swap->limit;
+		double began = pgm_clock_ms();
+		if (stopped(swap, err) || !pgm_throttle(run, &throttle, err))
+			return false;
+		if (!drain_round(swap, limit, whole, &taken, err)) {
+			bool unique = strcmp(err->sqlstate, "23505") == 0 && !whole;
+			if (!unique && (!in_the_way(err) || pgm_clock_ms() > until))
+				return false;
+			whole |= unique;
+			if (!unique)
+				pgm_clock_sleep_ms(pgm_clock_backoff_ms(tries++, PAUSE_MS, PAUSE_MAX_MS));
+			continue;
+		}
+		double elapsed = pgm_clock_ms() - began;
+		swap->drained += taken;
+		tell_drain(swap);
+		if (taken < PGM_SWAP_KEYS_SMALL)
+			return true;
+		if (pgm_clock_ms() > until) {
+			pgm_error_set(err, PGM_ERR_TIMEOUT, "rows change faster than they can be copied");
+			return pgm_error_hint(err, "Run the same command again when there is less load, or "
+						   "give --max-wait more.");
+		}
+		whole = false;
+		double factor = (double)run->options->batch_target_ms / fmax(elapsed, 1);
+		swap->limit = (int64_t)fmin(
+			fmax((double)swap->limit * fmin(fmax(factor, 0.5), 2), PGM_SWAP_KEYS_SMALL + 1),
+			ROUND_MAX);
+	}
+}
+
+static bool compare(struct swap *swap, struct pgm_arena *scratch, const struct pgm_rows *rows,
+		    struct pgm_error *err)
+{
+	struct pgm_buf text;
+	size_t different = 0;
+	pgm_buf_init(&text, scratch);
+	if (rows->columns < 5)
+		return pgm_error_set(err, PGM_ERR_INPUT, "verify returned %zu columns, not five",
+				     rows->columns);
+	swap->verified = 0;
+	swap->verified_parts = (int64_t)rows->count;
+	for (size_t i = 0; i < rows->count; i++) {
+		bool same = strcmp(pgm_rows_text(rows, i, 1), pgm_rows_text(rows, i, 3)) == 0 &&
+			    strcmp(pgm_rows_text(rows, i, 2), pgm_rows_text(rows, i, 4)) == 0;
+		swap->verified += pgm_rows_int(rows, i, 1);
+		if (!same && different++ < 3)
+			pgm_buf_printf(&text, "%s%s: %s rows (hash %s) became %s (%s)",
+				       text.length ? "; " : "", pgm_rows_text(rows, i, 0),
+				       pgm_rows_text(rows, i, 1), pgm_rows_text(rows, i, 2),
+				       pgm_rows_text(rows, i, 3), pgm_rows_text(rows, i, 4));
+	}
+	if (!different)
+		return true;
+	pgm_error_set(err, PGM_ERR_STATE, "the copy differs from its source in %zu of %zu parts: %s",
+		      different, rows->count, text.text);
+	return pgm_error_hint(err,
+			      "Nothing was swapped. Was a trigger of pgmend switched off, or did somebody "
+			      "write into the copy? Take it back with \"pgmend rollback\".");
+}
+
+/* Source, copy and log as one snapshot shows them: what does not stand in the log must be equal. */
+static bool verify(struct swap *swap, struct pgm_error *err)
+{
+	struct pgm_run *run = swap->run;
+	PGM_AUTO_ARENA scratch = pgm_arena_new(0);
+	struct pgm_rows rows;
+	double began = pgm_clock_ms();
+	pgm_run_tell(run, PGM_EVENT_PROGRESS, "comparing the copy with its source");
+	bool ok = pgm_conn_exec(run->work,
+				PGM_CONN_MARKER "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL "
+						"row_security = off; SET LOCAL jit = off",
+				err) &&
+		  guard(swap, scratch, err) && run_part(swap, scratch, VERIFY, NULL, 0, &rows, err);
+	pgm_conn_exec_quietly(run->work, "ROLLBACK");
+	swap->verify_ms = pgm_clock_ms() - began;
+	if (!ok && pgm_interrupted())
+		return pgm_error_set(err, PGM_ERR_CANCELED, "stopped by the user");
+	return ok && compare(swap, scratch, &rows, err);
+}
+
+enum outcome { SWAPPED, TOO_MUCH, NO_LOCK, FAILED };
+
+/* One try. The Ledger's row comes first: nothing but the swap itself shall be done under the locks. */
+static enum outcome try_swap(struct swap *swap, double *held_ms, struct pgm_error *err)
+{
+	struct pgm_run *run = swap->run;
+	PGM_AUTO_ARENA scratch = pgm_arena_new(0);
+	struct pgm_ledger_update update = {.state = swap->done, .size_bytes = -1};
+	int64_t taken = 0;
+	const char *begin = pgm_sprintf(
+		scratch,
+		PGM_CONN_MARKER "BEGIN; SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL "
+				"row_security = off; SET LOCAL lock_timeout = %lld; SET LOCAL "
+				"statement_timeout = %d",
+		(long long)run->options->lock_timeout_ms, STATEMENT_MS);
+	enum outcome outcome = FAILED;
+	double locked = 0;
+	if (!pgm_conn_exec(run->work, begin, err) ||
+	    !pgm_ledger_set_step(run->work, scratch, run->seq, run->step, &update, err))
+		goto out;
+	if (!pgm_conn_exec(run->work, swap->lock, err))
+		goto out;
+	locked = pgm_clock_ms();
+	if (!apply_keys(swap, scratch, PGM_SWAP_KEYS_MAX + 1, &taken, err))
+		goto out;
+	if (taken > PGM_SWAP_KEYS_MAX) {
+		outcome = TOO_MUCH;
+		goto out;
+	}
+	if (guard(swap, scratch, err) && pgm_conn_exec(run->work, swap->rest, err) &&
+	    pgm_conn_exec(run->work, PGM_CONN_MARKER "COMMIT", err)) {
+		*held_ms = pgm_clock_ms() - locked;
+		swap->drained += taken;
+		return SWAPPED;
+	}
+out:
+	if (outcome == FAILED && in_the_way(err))
+		outcome = NO_LOCK;
+	pgm_conn_exec_quietly(run->work, "ROLLBACK");
+	return outcome;
+}
+
+/* Wait for a gap: the log goes on being drained, and no request for a lock stands in the others' way. */
+static bool pause_between(struct swap *swap, int tries, struct pgm_error *err)
+{
+	struct pgm_run *run = swap->run;
+	PGM_AUTO_ARENA scratch = pgm_arena_new(0);
+	char why[sizeof(err->message)];
+	snprintf(why, sizeof(why), "%s", err->message);
+	if (pgm_clock_ms() > swap->give_up_ms) {
+		pgm_error_set(err, PGM_ERR_TIMEOUT, "no lock for the swap in %d tries: %s", tries, why);
+		return pgm_error_hint(err, "Nothing was swapped. End the session that holds it, or give "
+					   "--lock-deadline more; then run the same command again.");
+	}
+	pgm_run_tell(run, PGM_EVENT_WAIT, pgm_sprintf(scratch, "waiting for a gap: %s", why));
+	pgm_clock_sleep_ms(pgm_clock_backoff_ms(tries, PAUSE_MS, PAUSE_MAX_MS));
+	return true;
+}
+
+static bool prepare(struct swap *swap, struct pgm_error *err)
+{
+	struct pgm_run *run = swap->run;
+	for (size_t i = 0; i < swap->prepare_count; i++)
+		if (!pgm_run_locked(run, swap->prepare[i], NULL, run->options->lock_timeout_ms, err) ||
+		    !drain(swap, err))
+			return false;
+	return true;
+}
+
+static bool swap_all(struct swap *swap, double *held_ms, struct pgm_error *err)
+{
+	if (!drain(swap, err) || !verify(swap, err) || !drain(swap, err) || !prepare(swap, err))
+		return false;
+	swap->give_up_ms = pgm_clock_ms() + (double)swap->run->options->lock_deadline_ms;
+	for (int tries = 1;; tries++) {
+		if (!drain(swap, err))
+			return false;
+		switch (try_swap(swap, held_ms, err)) {
+		case SWAPPED:
+			return true;
+		case TOO_MUCH:
+			pgm_error_set(err, PGM_ERR_TIMEOUT, "more than %d rows changed meanwhile",
+				      PGM_SWAP_KEYS_MAX);
+			break;
+		case NO_LOCK:
+			break;
+		default:
+			if (pgm_interrupted())
+				return pgm_error_set(err, PGM_ERR_CANCELED, "stopped by the user");
+			return false;
+		}
+		if (stopped(swap, err) || !pause_between(swap, tries, err))
+			return false;
+	}
+}
+
+bool pgm_swap_run(struct pgm_run *run, const struct pgm_plan_sql *sqls, size_t count, const char *done,
+		  const char **note, struct pgm_error *err)
+{
+	struct swap swap = {.run = run, .done = done};
+	struct pgm_error own = {0};
+	double held_ms = 0;
+	err = err ? err : &own;
+	if (!open_swap(&swap, sqls, count, err) || !swap_all(&swap, &held_ms, err))
+		return false;
+	pgm_error_clear(err);
+	*note = pgm_sprintf(
+		run->arena, "%s rows in %lld parts equal (%s), %s changed keys applied, locks held for %s",
+		pgm_format_count(run->arena, (double)swap.verified), (long long)swap.verified_parts,
+		pgm_format_ms(run->arena, swap.verify_ms), pgm_format_count(run->arena, (double)swap.drained),
+		pgm_format_ms(run->arena, held_ms));
+	struct pgm_ledger_update update = {.state = done, .note = *note, .size_bytes = -1};
+	return pgm_ledger_set_step(run->control, run->arena, run->seq, run->step, &update, err);
+}
