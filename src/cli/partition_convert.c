@@ -13,8 +13,10 @@ static bool read_method(const struct pgm_cli *cli, enum pgm_partition_method *me
 	*method = PGM_PARTITION_ADOPT;
 	if (!name || strcmp(name, "adopt") == 0)
 		return true;
+	if (strcmp(name, "split") == 0)
+		return *method = PGM_PARTITION_SPLIT, true;
 	pgm_error_set(err, PGM_ERR_USAGE, "--method: there is no method \"%s\"", name);
-	return pgm_error_hint(err, "The method is adopt.");
+	return pgm_error_hint(err, "The methods are adopt and split.");
 }
 
 static bool read_options(const struct pgm_cli *cli, struct pgm_partition_options *options,
@@ -32,14 +34,15 @@ static bool read_options(const struct pgm_cli *cli, struct pgm_partition_options
 	if (!read_method(cli, &options->method, err) ||
 	    !pgm_cli_int(cli, "premake", 1, 1000, &options->premade, err))
 		return false;
-	if (options->by && options->interval)
+	bool by = options->by || options->method == PGM_PARTITION_SPLIT;
+	if (pgm_cli_flag(cli, "finish") || (by && options->interval))
 		return true;
-	pgm_error_set(err, PGM_ERR_USAGE, "%s is missing", options->by ? "--interval" : "--by COLUMN");
+	pgm_error_set(err, PGM_ERR_USAGE, "%s is missing", by ? "--interval" : "--by COLUMN");
 	return pgm_error_hint(err, "As in: pgmend partition %s --by created_at --interval month",
 			      options->table);
 }
 
-static bool write_plan(const char *path, const struct pgm_plan *plan, struct pgm_error *err)
+bool pgm_partition_write_plan(const char *path, const struct pgm_plan *plan, struct pgm_error *err)
 {
 	FILE *stream = strcmp(path, "-") == 0 ? stdout : fopen(path, "w");
 	if (!stream)
@@ -50,8 +53,8 @@ static bool write_plan(const char *path, const struct pgm_plan *plan, struct pgm
 	return ok;
 }
 
-static int carry_out(const struct pgm_change_output *output, struct pgm_conn *conn,
-		     const struct pgm_plan *plan, const struct pgm_engine_options *options)
+int pgm_partition_carry_out(const struct pgm_change_output *output, struct pgm_conn *conn,
+			    const struct pgm_plan *plan, const struct pgm_engine_options *options)
 {
 	const struct pgm_cli *cli = output->cli;
 	struct pgm_error err = {0};
@@ -86,9 +89,13 @@ int pgm_partition_convert(struct pgm_cli *cli)
 	if (!read_options(cli, &options, &err) || !pgm_change_options(cli, &engine, &output, &err))
 		return pgm_cli_fail(cli, &err);
 	PGM_AUTO_CONN conn = pgm_cli_connect(cli, &err);
+	if (conn && pgm_cli_flag(cli, "finish"))
+		return pgm_partition_run_finish(&output, conn, options.table, &engine);
+	if (conn && options.method == PGM_PARTITION_SPLIT)
+		return pgm_partition_run_split(&output, conn, &options, &engine);
 	if (!conn || !pgm_partition_design(conn, cli->arena, &options, &design, &err) ||
 	    !pgm_partition_adopt(conn, cli->arena, &design, &plan, &err) ||
-	    (out && plan.change_count && !write_plan(out, &plan, &err)))
+	    (out && plan.change_count && !pgm_partition_write_plan(out, &plan, &err)))
 		return pgm_cli_fail(cli, &err);
 	/* One document on standard output: the Plan's, or with --apply what became of it. */
 	FILE *stream = (out && strcmp(out, "-") == 0) || (apply && output.json) ? stderr : stdout;
@@ -103,5 +110,5 @@ int pgm_partition_convert(struct pgm_cli *cli)
 	}
 	if (plan.change_count == 0)
 		return PGM_EXIT_FOUND;
-	return apply ? carry_out(&output, conn, &plan, &engine) : PGM_EXIT_OK;
+	return apply ? pgm_partition_carry_out(&output, conn, &plan, &engine) : PGM_EXIT_OK;
 }

@@ -7,10 +7,9 @@
 #include <string.h>
 
 /* As SQL would find it, else by its bare name: nobody should have to quote for two shells. */
-static bool find_table(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_partition_design *design,
-		       struct pgm_error *err)
+bool pgm_look_find(struct pgm_conn *conn, struct pgm_arena *arena, const char *name, const char **found,
+		   struct pgm_error *err)
 {
-	const char *name = design->options.table;
 	const char *path = pgm_conn_search_path(conn);
 	struct pgm_rows rows;
 	char *oid = NULL;
@@ -31,7 +30,7 @@ static bool find_table(struct pgm_conn *conn, struct pgm_arena *arena, struct pg
 		oid = NULL;
 	if (!pgm_conn_query(conn, arena, set_path, 1, &ours, &rows, ok ? err : &syntax) || !ok)
 		return false;
-	design->oid = oid;
+	*found = oid;
 	if (oid)
 		return true;
 	pgm_error_set(err, PGM_ERR_USAGE, "there is no table %s", name);
@@ -86,7 +85,7 @@ bool pgm_look_table(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_p
 		    struct pgm_error *err)
 {
 	struct pgm_rows rows;
-	if (!find_table(conn, arena, design, err))
+	if (!pgm_look_find(conn, arena, design->options.table, &design->oid, err))
 		return false;
 	if (!pgm_conn_query(conn, arena, pgm_embedded_text("partition/sql/table.sql"), 1, &design->oid, &rows,
 			    err))

@@ -7,6 +7,10 @@
 
 #include "partition/design.h"
 
+/* The oid of the table of that name: as SQL would find it, else by its bare name. PGM_ERR_USAGE: none. */
+bool pgm_look_find(struct pgm_conn *conn, struct pgm_arena *arena, const char *name, const char **found,
+		   struct pgm_error *err) PGM_MUST_CHECK;
+
 bool pgm_look_table(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_partition_design *design,
 		    struct pgm_error *err) PGM_MUST_CHECK;
 bool pgm_look_columns(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_partition_design *design,

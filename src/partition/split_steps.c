@@ -1,0 +1,321 @@
+#include "partition/split.h"
+
+#include "pg/quote.h"
+#include "util/format.h"
+
+#include <string.h>
+#include <time.h>
+
+struct steps {
+	struct pgm_arena *arena;
+	const struct pgm_split *split;
+	const char *table;   /* quoted */
+	const char *old;     /* quoted */
+	const char *staging; /* quoted */
+	const char *check;   /* quoted, unqualified */
+	PGM_VEC(struct pgm_change) changes;
+};
+
+static const char *piece_name(const struct steps *steps, size_t i)
+{
+	return steps->split->forward.parts.items[i].table;
+}
+
+/* "(a IS NOT NULL AND a >= x AND a < y)": what a partition of that range is. */
+static const char *condition(struct pgm_arena *arena, const char *key, const char *from, const char *to)
+{
+	const char *low =
+		from ? pgm_sprintf(arena, " AND %s >= %s", key, pgm_quote_literal(arena, from)) : "";
+	const char *high = to ? pgm_sprintf(arena, " AND %s < %s", key, pgm_quote_literal(arena, to)) : "";
+	return pgm_sprintf(arena, "(%s IS NOT NULL%s%s)", key, low, high);
+}
+
+static struct pgm_change *add_step(struct steps *steps, enum pgm_change_kind kind, const char *title,
+				   const char *lock, const char *const *evidence, size_t evidence_count)
+{
+	struct pgm_change *change = pgm_vec_add(steps->arena, &steps->changes);
+	*change = (struct pgm_change){
+		.kind = kind,
+		.step = (int)steps->changes.count,
+		.title = title,
+		.schema = steps->split->schema,
+		.relation = steps->split->name,
+		.transactional = true,
+		.lock = lock,
+		.size_bytes = -1,
+		.build_ms = -1,
+		.write_overhead = -1,
+		.evidence = PGM_NEW_ARRAY(steps->arena, const char *, evidence_count + 1),
+		.evidence_count = evidence_count,
+	};
+	for (size_t i = 0; i < evidence_count; i++)
+		change->evidence[i] = evidence[i];
+	return change;
+}
+
+static void create_piece(struct pgm_buf *out, const struct steps *steps, size_t i)
+{
+	struct pgm_arena *arena = steps->arena;
+	const struct pgm_split *split = steps->split;
+	const struct pgm_range *range = &split->ranges[i];
+	const char *piece = piece_name(steps, i);
+	pgm_buf_printf(out, "CREATE TABLE %s PARTITION OF %s\n    %s", piece, steps->staging,
+		       pgm_bounds_for_values(arena, range));
+	if (split->old_options)
+		pgm_buf_printf(out, " WITH (%s)", split->old_options);
+	if (split->old_tablespace)
+		pgm_buf_printf(out, " TABLESPACE %s", pgm_quote_ident(arena, split->old_tablespace));
+	pgm_buf_printf(out, ";\nALTER TABLE %s ADD CONSTRAINT %s\n    CHECK %s;\n", piece, steps->check,
+		       condition(arena, pgm_quote_ident(arena, split->key), range->from, range->to));
+	if (split->replica_identity == 'f' || split->replica_identity == 'n')
+		pgm_buf_printf(out, "ALTER TABLE %s REPLICA IDENTITY %s;\n", piece,
+			       split->replica_identity == 'f' ? "FULL" : "NOTHING");
+	pgm_buf_printf(out, "ALTER TABLE %s OWNER TO %s;\n", piece, pgm_quote_ident(arena, split->owner));
+	pgm_copy_create_triggers(out, &split->back, piece);
+}
+
+/* After the swap and its way back the pieces are tables of their own, and there is no staging table. */
+static const char *drop_pieces(const struct steps *steps)
+{
+	struct pgm_buf down;
+	pgm_buf_init(&down, steps->arena);
+	for (size_t i = 0; i < steps->split->count; i++)
+		pgm_buf_printf(&down, "DROP TABLE IF EXISTS %s;\n", piece_name(steps, i));
+	pgm_buf_printf(&down, "DROP TABLE IF EXISTS %s;\n", steps->staging);
+	return down.text;
+}
+
+static void add_pieces(struct steps *steps)
+{
+	static const char *const evidence[] = {"Beside the table, under names of their own: nobody uses them "
+					       "yet. Their triggers write the keys of",
+					       "rows that change after the swap into a log, for the way "
+					       "back; our own copying is not in it."};
+	struct pgm_arena *arena = steps->arena;
+	const struct pgm_split *split = steps->split;
+	struct pgm_change *change =
+		add_step(steps, PGM_CHANGE_SQL, pgm_sprintf(arena, "make %zu empty partitions", split->count),
+			 "ACCESS SHARE", evidence, 2);
+	struct pgm_buf up, down;
+	pgm_buf_init(&up, arena);
+	pgm_buf_init(&down, arena);
+	pgm_copy_create_log(&up, &split->back);
+	pgm_buf_printf(&up,
+		       "CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING IDENTITY EXCLUDING STATISTICS)\n"
+		       "    PARTITION BY RANGE (%s);\n"
+		       "ALTER TABLE %s OWNER TO %s;\n",
+		       steps->staging, steps->table, pgm_quote_ident(arena, split->key), steps->staging,
+		       pgm_quote_ident(arena, split->owner));
+	for (size_t i = 0; i < split->count; i++)
+		create_piece(&up, steps, i);
+	pgm_buf_add(&down, drop_pieces(steps));
+	pgm_copy_drop_log(&down, &split->back);
+	change->sql_up = up.text;
+	change->sql_down = down.text;
+	change->size_bytes = split->bytes;
+}
+
+static void add_capture(struct steps *steps)
+{
+	static const char *const evidence[] = {"The lock waits out those who write now; from then on the log "
+					       "has the key of every row that changes."};
+	const struct pgm_split *split = steps->split;
+	struct pgm_change *change = add_step(
+		steps, PGM_CHANGE_SQL, pgm_sprintf(steps->arena, "capture what changes in %s", steps->old),
+		"SHARE ROW EXCLUSIVE", evidence, 1);
+	struct pgm_buf up, down;
+	pgm_buf_init(&up, steps->arena);
+	pgm_buf_init(&down, steps->arena);
+	pgm_copy_create_log(&up, &split->forward);
+	pgm_copy_create_triggers(&up, &split->forward, steps->old);
+	pgm_copy_drop_triggers(&down, &split->forward, steps->old);
+	pgm_copy_drop_log(&down, &split->forward);
+	change->sql_up = up.text;
+	change->sql_down = down.text;
+}
+
+static void add_backfill(struct steps *steps)
+{
+	static const char *const evidence[] = {
+		"Each batch first makes true of the copy what the log holds, then copies the next page: one "
+		"after the",
+		"other in one session, so that a row that is deleted meanwhile cannot come back."};
+	const struct pgm_split *split = steps->split;
+	struct pgm_change *change =
+		add_step(steps, PGM_CHANGE_BATCHES,
+			 pgm_sprintf(steps->arena, "copy the rows of %s into them", steps->old),
+			 "ROW EXCLUSIVE", evidence, 2);
+	struct pgm_buf up;
+	pgm_buf_init(&up, steps->arena);
+	pgm_copy_apply(&up, &split->forward);
+	pgm_copy_page(&up, &split->forward);
+	change->sql_up = up.text;
+	change->sql_down = drop_pieces(steps);
+	change->size_bytes = split->bytes;
+}
+
+static const char *is_partition(const struct steps *steps, const char *table)
+{
+	return pgm_sprintf(steps->arena,
+			   "EXISTS (SELECT FROM pg_catalog.pg_inherits AS i\n"
+			   "                WHERE i.inhrelid = pg_catalog.to_regclass(%s) AND i.inhparent = "
+			   "pg_catalog.to_regclass(%s))",
+			   pgm_quote_literal(steps->arena, table),
+			   pgm_quote_literal(steps->arena, steps->table));
+}
+
+/* What would make ATTACH read or build something under the lock, or fail. */
+static const char *more_guards(const struct steps *steps, const char *other, bool attached)
+{
+	struct pgm_arena *arena = steps->arena;
+	const char *message = pgm_sprintf(arena, "%s is %s partition of %s", steps->old,
+					  attached ? "no longer a" : "already a", steps->table);
+	return pgm_sprintf(
+		arena,
+		" UNION ALL\n"
+		"SELECT %s\n"
+		" WHERE %s%s\n"
+		" UNION ALL\n"
+		"SELECT %s\n"
+		" WHERE (SELECT count(*) FROM pg_catalog.pg_index AS i WHERE i.indrelid = "
+		"pg_catalog.to_regclass(%s))\n"
+		"    <> (SELECT count(*) FROM pg_catalog.pg_index AS i WHERE i.indrelid = "
+		"pg_catalog.to_regclass(%s))\n"
+		" UNION ALL\n"
+		"SELECT %s\n"
+		" WHERE %s <> (SELECT count(*) FROM pg_catalog.pg_constraint AS k\n"
+		"              WHERE k.conrelid = pg_catalog.to_regclass(%s) AND k.contype IN ('c', 'f'))\n",
+		pgm_quote_literal(arena, message), attached ? "NOT " : "", is_partition(steps, steps->old),
+		pgm_quote_literal(
+			arena, pgm_sprintf(arena, "the indexes of %s were changed meanwhile", steps->table)),
+		pgm_quote_literal(arena, steps->table), pgm_quote_literal(arena, other),
+		pgm_quote_literal(arena, pgm_sprintf(arena, "the constraints of %s were changed meanwhile",
+						     steps->table)),
+		steps->split->checks, pgm_quote_literal(arena, steps->table));
+}
+
+/* A constraint that is made without reading the table, then checked without holding anybody up. */
+static void constraint(struct pgm_buf *out, const char *table, const char *name, const char *definition)
+{
+	pgm_buf_printf(out,
+		       "ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s, ADD CONSTRAINT %s %s NOT VALID;\n"
+		       "ALTER TABLE %s VALIDATE CONSTRAINT %s;\n",
+		       table, name, name, definition, table, name);
+}
+
+static void lock_tables(struct pgm_buf *out, const struct steps *steps, bool old)
+{
+	const struct pgm_split *split = steps->split;
+	pgm_buf_printf(out, "LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE;\n", steps->table);
+	if (old)
+		pgm_buf_printf(out, "LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE;\n", steps->old);
+	for (size_t i = 0; i < split->references.count; i++)
+		pgm_buf_printf(out, "LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE;\n",
+			       split->references.items[i].table);
+}
+
+static const char *swap_up(const struct steps *steps)
+{
+	struct pgm_arena *arena = steps->arena;
+	const struct pgm_split *split = steps->split;
+	struct pgm_buf out;
+	pgm_buf_init(&out, arena);
+	pgm_copy_apply(&out, &split->forward);
+	pgm_copy_guard(&out, &split->forward, more_guards(steps, steps->staging, true));
+	pgm_copy_verify(&out, &split->forward);
+	for (size_t i = 0; i < split->count; i++)
+		for (size_t r = 0; r < split->references.count; r++)
+			constraint(&out, piece_name(steps, i), split->references.items[r].name,
+				   split->references.items[r].definition);
+	pgm_buf_printf(&out, "ANALYZE %s;\n", steps->staging);
+	lock_tables(&out, steps, true);
+	pgm_buf_printf(&out, "ALTER TABLE %s DETACH PARTITION %s;\n", steps->table, steps->old);
+	for (size_t r = 0; r < split->references.count; r++)
+		if (*split->references.items[r].old_name)
+			pgm_buf_printf(&out, "ALTER TABLE %s DROP CONSTRAINT %s;\n", steps->old,
+				       split->references.items[r].old_name);
+	for (size_t i = 0; i < split->count; i++)
+		pgm_buf_printf(&out,
+			       "ALTER TABLE %s DETACH PARTITION %s;\n"
+			       "ALTER TABLE %s ATTACH PARTITION %s\n    %s;\n",
+			       steps->staging, piece_name(steps, i), steps->table, piece_name(steps, i),
+			       pgm_bounds_for_values(arena, &split->ranges[i]));
+	return out.text;
+}
+
+static const char *swap_down(const struct steps *steps)
+{
+	struct pgm_arena *arena = steps->arena;
+	const struct pgm_split *split = steps->split;
+	const struct pgm_range whole = {.to = split->until};
+	const char *key = pgm_quote_ident(arena, split->key);
+	struct pgm_buf out;
+	pgm_buf_init(&out, arena);
+	pgm_copy_apply(&out, &split->back);
+	pgm_copy_guard(&out, &split->back, more_guards(steps, steps->old, false));
+	pgm_copy_verify(&out, &split->back);
+	constraint(&out, steps->old, steps->check,
+		   pgm_sprintf(arena, "CHECK %s", condition(arena, key, NULL, split->until)));
+	for (size_t r = 0; r < split->references.count; r++)
+		constraint(&out, steps->old,
+			   *split->references.items[r].old_name ? split->references.items[r].old_name
+								: split->references.items[r].name,
+			   split->references.items[r].definition);
+	lock_tables(&out, steps, false);
+	for (size_t i = 0; i < split->count; i++)
+		pgm_buf_printf(&out, "ALTER TABLE %s DETACH PARTITION %s;\n", steps->table,
+			       piece_name(steps, i));
+	pgm_buf_printf(&out,
+		       "ALTER TABLE %s ATTACH PARTITION %s\n    %s;\n"
+		       "ALTER TABLE %s DROP CONSTRAINT %s;\n",
+		       steps->table, steps->old, pgm_bounds_for_values(arena, &whole), steps->old,
+		       steps->check);
+	return out.text;
+}
+
+static void add_swap(struct steps *steps)
+{
+	static const char *const evidence[] = {"First the log is applied until it is nearly empty, and all "
+					       "rows are compared in one snapshot: count and",
+					       "sum of hashes of each partition. Under the locks: the last "
+					       "changed rows, then the catalogs alone."};
+	struct pgm_change *change =
+		add_step(steps, PGM_CHANGE_SWAP,
+			 pgm_sprintf(steps->arena, "compare, then swap: the partitions take the place of %s",
+				     steps->old),
+			 "ACCESS EXCLUSIVE", evidence, 2);
+	change->sql_up = swap_up(steps);
+	change->sql_down = swap_down(steps);
+	change = add_step(steps, PGM_CHANGE_SQL, "drop what held them together until then, empty now", "none",
+			  NULL, 0);
+	change->sql_up = change->sql_down =
+		pgm_sprintf(steps->arena, "DROP TABLE IF EXISTS %s;\n", steps->staging);
+}
+
+void pgm_split_steps(struct pgm_arena *arena, const struct pgm_split *split, struct pgm_plan *plan)
+{
+	struct steps steps = {
+		.arena = arena,
+		.split = split,
+		.table = pgm_quote_qualified(arena, split->schema, split->name),
+		.old = pgm_quote_qualified(arena, split->old_schema, split->old_name),
+		.staging = pgm_quote_qualified(arena, split->schema, split->staging),
+		.check = pgm_quote_ident(arena, split->check),
+	};
+	time_t now = time(NULL);
+	struct tm utc;
+	char stamp[32];
+	add_pieces(&steps);
+	add_capture(&steps);
+	add_backfill(&steps);
+	add_swap(&steps);
+	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+	*plan = (struct pgm_plan){
+		.id = pgm_plan_id(arena, steps.changes.items, steps.changes.count),
+		.title = pgm_sprintf(arena, "Split partition %s of %s into %zu", steps.old, steps.table,
+				     split->count),
+		.created_at = pgm_strdup(arena, stamp),
+		.changes = steps.changes.items,
+		.change_count = steps.changes.count,
+	};
+}
