@@ -95,8 +95,32 @@ int pgm_loop_want_write(struct pgm_loop *loop, struct pgm_source *source, bool w
 	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, source->fd, &event);
 }
 
+void pgm_loop_again(struct pgm_loop *loop, struct pgm_source *source)
+{
+	if (source->again)
+		return;
+	struct pgm_source **end = &loop->again;
+	while (*end)
+		end = &(*end)->next_again;
+	*end = source;
+	source->next_again = NULL;
+	source->again = true;
+}
+
+void pgm_loop_not_again(struct pgm_loop *loop, struct pgm_source *source)
+{
+	if (!source->again)
+		return;
+	struct pgm_source **link = &loop->again;
+	while (*link != source)
+		link = &(*link)->next_again;
+	*link = source->next_again;
+	source->again = false;
+}
+
 void pgm_loop_remove(struct pgm_loop *loop, struct pgm_source *source)
 {
+	pgm_loop_not_again(loop, source);
 	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
 }
 
@@ -115,13 +139,28 @@ static void let_others_run(struct pgm_loop *loop)
 	loop->bulky = false;
 }
 
+/* The first `due` of them; the others were put off in this round. */
+static void run_again(struct pgm_loop *loop, unsigned due)
+{
+	for (; due && loop->again; due--) {
+		struct pgm_source *source = loop->again;
+		pgm_loop_not_again(loop, source);
+		loop->now_us = pgm_loop_clock_us();
+		source->ready(source, 0);
+	}
+}
+
 void pgm_loop_run_once(struct pgm_loop *loop, pthread_mutex_t *lock, int timeout_ms)
 {
 	struct epoll_event events[PGM_LOOP_BATCH];
 	let_others_run(loop);
-	int count = epoll_wait(loop->epoll_fd, events, PGM_LOOP_BATCH, loop->last_count > 0 ? 0 : timeout_ms);
-	loop->last_count = count;
+	bool waits = !loop->again && loop->last_count <= 0;
+	int count = epoll_wait(loop->epoll_fd, events, PGM_LOOP_BATCH, waits ? timeout_ms : 0);
 	pthread_mutex_lock(lock);
+	unsigned due = 0;
+	for (struct pgm_source *source = loop->again; source; source = source->next_again)
+		due++;
+	loop->last_count = count + (int)due;
 	for (int i = 0; i < count; i++) {
 		struct pgm_source *source = events[i].data.ptr;
 		loop->now_us = pgm_loop_clock_us();
@@ -129,6 +168,7 @@ void pgm_loop_run_once(struct pgm_loop *loop, pthread_mutex_t *lock, int timeout
 		if (source->fd >= 0)
 			source->ready(source, events[i].events);
 	}
+	run_again(loop, due);
 	pgm_outgoing_flush(loop);
 	if (count <= 0)
 		loop->now_us = pgm_loop_clock_us();

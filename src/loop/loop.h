@@ -25,6 +25,8 @@ struct pgm_loop;
 struct pgm_source {
 	int fd;
 	void (*ready)(struct pgm_source *source, uint32_t events);
+	struct pgm_source *next_again;
+	bool again; /* ready() is due in the next round, whatever epoll says */
 };
 
 /* A message to a loop from another thread; embedded, owned by the receiver once posted. */
@@ -56,6 +58,7 @@ struct pgm_loop {
 	struct pgm_source wake; /* an eventfd */
 	uint64_t now_us;	/* monotonic; as of the event that is handled */
 	struct pgm_grave *graves;
+	struct pgm_source *again;
 	int last_count; /* events of the last round */
 	bool bulky;	/* one of them brought much, so more of it is on its way */
 	pthread_mutex_t letters_lock;
@@ -71,6 +74,13 @@ int pgm_loop_add(struct pgm_loop *loop, struct pgm_source *source, uint32_t extr
 /* Whether to be told when it can be written, too. */
 int pgm_loop_want_write(struct pgm_loop *loop, struct pgm_source *source, bool want);
 void pgm_loop_remove(struct pgm_loop *loop, struct pgm_source *source);
+/*
+ * For a source that is not done, where others have waited long enough: its ready() is called in the next
+ * round, without events and without a wait before it. pgm_loop_not_again() takes that back, also when it is
+ * closed.
+ */
+void pgm_loop_again(struct pgm_loop *loop, struct pgm_source *source);
+void pgm_loop_not_again(struct pgm_loop *loop, struct pgm_source *source);
 
 /*
  * Wait for events (at most timeout_ms) without lock held, then handle them with it: whoever holds the lock

@@ -308,6 +308,7 @@ bool pgm_stream_write(struct pgm_stream *stream, const void *bytes, size_t lengt
 void pgm_stream_close(struct pgm_stream *stream)
 {
 	if (stream->source.fd >= 0) {
+		pgm_loop_not_again(stream->loop, &stream->source);
 		pgm_outgoing_remove(stream);
 		if (!stream->blocked)
 			(void)!pgm_stream_flush(stream);

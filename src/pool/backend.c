@@ -494,8 +494,12 @@ static void go_on(struct pgm_server *server, bool job_ended)
 void pgm_server_relay(struct pgm_server *server)
 {
 	struct pgm_worker *worker = server->share->worker;
-	for (;;) {
+	for (unsigned turns = 0;; turns++) {
 		struct pgm_client *client = server->client;
+		if (turns == PGM_WORKER_TURNS) {
+			pgm_loop_again(&worker->loop, &server->stream.source);
+			return;
+		}
 		if (client && pgm_stream_waiting(&client->stream))
 			return; /* until the client has read */
 		uint8_t *start = worker->scratch + PGM_CARRY_BYTES - server->carry_length;

@@ -436,9 +436,15 @@ void pgm_client_run(struct pgm_client *client)
 		client->round = client->worker->round;
 		client->worker->active++;
 	}
-	while (run_once(client) || (client->again && client->state < PGM_CLIENT_CONSOLE))
+	unsigned turns = 0;
+	while ((run_once(client) || (client->again && client->state < PGM_CLIENT_CONSOLE)) &&
+	       ++turns < PGM_WORKER_TURNS)
 		;
 	client->running = false;
+	if (turns == PGM_WORKER_TURNS && client->state < PGM_CLIENT_CONSOLE) {
+		pgm_loop_again(client->stream.loop, &client->stream.source);
+		return;
+	}
 	if (client->state == PGM_CLIENT_LINKED && is_done(client))
 		pgm_session_transaction_end(client->server);
 	struct pgm_worker *worker = client->worker;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define ACCEPT_BATCH	    16
+#define ACCEPT_COMPLAIN_US  1000000
 #define CLOSING_PATIENCE_MS 5000
 #define CANCEL_ROUNDS	    100 /* at the end, until the cancel requests have arrived */
 #define CANCEL_ROUND_MS	    5
@@ -79,6 +80,20 @@ static struct pgm_worker *worker_for_newcomer(struct pgm_worker *worker)
 	return best;
 }
 
+/* Who waits to be accepted would wake this thread over and over: they wait until the next tick. */
+static void rest(struct pgm_worker *worker)
+{
+	uint64_t now = worker->loop.now_us;
+	if (now >= worker->accept_complain_us) {
+		pgm_log(PGM_LOG_ERROR, "cannot accept a client: %s", strerror(errno));
+		worker->accept_complain_us = now + ACCEPT_COMPLAIN_US;
+	}
+	if (worker->accepting) {
+		pgm_worker_accept(worker, false);
+		worker->accept_again = true;
+	}
+}
+
 /* False: nobody waits any more. */
 static bool accept_some(struct pgm_source *source)
 {
@@ -90,8 +105,8 @@ static bool accept_some(struct pgm_source *source)
 		int fd =
 			accept4(source->fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE)
-				pgm_log(PGM_LOG_ERROR, "cannot accept a client: %s", strerror(errno));
+			if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+				rest(worker);
 			return false;
 		}
 		name_peer(fd, &address, peer, sizeof(peer));
@@ -117,6 +132,7 @@ static void accept_clients(struct pgm_source *source, uint32_t events)
 
 void pgm_worker_accept(struct pgm_worker *worker, bool accept)
 {
+	worker->accept_again = false;
 	if (worker->accepting == accept)
 		return;
 	worker->accepting = accept;
@@ -578,6 +594,8 @@ static void tick(struct pgm_worker *worker)
 		return;
 	share_out(worker, worker->last_tick_us ? now - worker->last_tick_us : PGM_WORKER_TICK_MS * 1000);
 	worker->last_tick_us = now;
+	if (worker->accept_again)
+		pgm_worker_accept(worker, true);
 	if (worker->index == 0)
 		mind_minimums(worker);
 	for (size_t i = 0; i < worker->share_capacity; i++)

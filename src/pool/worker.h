@@ -12,9 +12,10 @@
 #include "pool/profile.h"
 
 #define PGM_SCRATCH_BYTES ((size_t)128 << 10) /* of one read */
-#define PGM_CARRY_BYTES                                                                    \
-	((size_t)64 << 10) /* in front of it: the begin of a message, from the read before \
-			    */
+#define PGM_CARRY_BYTES                                                                             \
+	((size_t)64 << 10)	    /* in front of it: the begin of a message, from the read before \
+				     */
+#define PGM_WORKER_TURNS	  8 /* reads of one connection, before the others have theirs */
 #define PGM_WORKER_TICK_MS	  100
 #define PGM_WORKER_FULL_PERMILLE  700  /* of a core: from here on clients go elsewhere */
 #define PGM_WORKER_SPARE_PERMILLE 500  /* below this it takes them */
@@ -79,6 +80,8 @@ struct pgm_worker {
 	uint64_t next_unnamed;
 	uint64_t last_tick_us, last_slow_tick_us;
 	bool accepting;
+	bool accept_again;	     /* at the next tick: there were no descriptors or no memory left */
+	uint64_t accept_complain_us; /* when that may be logged again */
 	bool stop;
 	bool suspended;			  /* nothing more of clients is passed on: SUSPEND */
 	const struct pgm_client *reading; /* whose bytes are in the scratch; nobody else may run */
