@@ -278,6 +278,8 @@ static bool ours(struct model *model, const char *sql)
 		model_send(model, 'C', "SELECT 1", 9);
 		return true;
 	}
+	if (strncmp(at, "SELECT pg_catalog.pg_cancel_backend(", 36) == 0)
+		return model_error(model, "57014", "canceling statement due to user request");
 	if (strcmp(at, "ROLLBACK") == 0) {
 		const char *tag = end_transaction(model, false);
 		model_send(model, 'C', tag, strlen(tag) + 1);

@@ -29,6 +29,7 @@ struct task {
 	char *auth_user, *auth_password, *auth_query, *auth_dbname;
 	char *hosts, *tls;
 	int port;
+	struct answer *answer; /* of TASK_SECRET: made with the task, for an answer there must be */
 };
 
 struct session {
@@ -57,6 +58,7 @@ static void free_task(struct task *task)
 	free(task->auth_dbname);
 	free(task->hosts);
 	free(task->tls);
+	free(task->answer);
 	free(task);
 }
 
@@ -158,8 +160,8 @@ bool pgm_background_user_name(uid_t uid, char *name, size_t size)
 struct answer {
 	struct pgm_letter letter;
 	uint64_t client_id;
-	bool found;
-	char *secret, *failure;
+	bool found, failed, out_of_memory;
+	char *secret;
 };
 
 static void deliver_answer(struct pgm_letter *letter, void *owner)
@@ -170,11 +172,13 @@ static void deliver_answer(struct pgm_letter *letter, void *owner)
 	pgm_list_each(&worker->clients, client, struct pgm_client, link) if (client->id == answer->client_id)
 		asker = client;
 	if (asker && asker->state == PGM_CLIENT_SECRET)
-		pgm_login_secret(asker, answer->found, answer->secret, answer->failure);
+		pgm_login_secret(asker, answer->found, answer->secret,
+				 answer->out_of_memory ? "out of memory"
+				 : answer->failed      ? "the database could not be asked"
+						       : NULL);
 	if (answer->secret)
 		pgm_scram_wipe(answer->secret, strlen(answer->secret));
 	free(answer->secret);
-	free(answer->failure);
 	free(answer);
 }
 
@@ -259,22 +263,22 @@ static bool ask(struct pgm_background *background, const struct task *task, stru
 	    strcmp(pgm_rows_get(&rows, 0, 0), task->user) == 0) {
 		answer->found = true;
 		answer->secret = strdup(pgm_rows_get(&rows, 0, 1));
+		answer->out_of_memory = !answer->secret;
 	}
 	return true;
 }
 
-static void run_secret(struct pgm_background *background, const struct task *task)
+static void run_secret(struct pgm_background *background, struct task *task)
 {
-	struct answer *answer = calloc(1, sizeof(*answer));
+	struct answer *answer = task->answer;
 	struct pgm_error err = {0};
-	if (!answer)
-		return;
+	task->answer = NULL;
 	answer->letter.deliver = deliver_answer;
 	answer->client_id = task->client_id;
 	/* a session that was closed meanwhile is opened anew once */
 	if (!ask(background, task, answer, &err) && !ask(background, task, answer, &err)) {
 		pgm_log(PGM_LOG_WARNING, "%s: auth_query failed: %s", task->database->name, err.message);
-		answer->failure = strdup("the database could not be asked");
+		answer->failed = true;
 	}
 	pgm_loop_post(&task->worker->loop, &answer->letter);
 }
@@ -374,26 +378,42 @@ static char *copy(const char *text)
 	return text ? strdup(text) : NULL;
 }
 
-/* server_tls_... as libpq has it; free() it. */
+/* name='value' at the end of a text that has room for it. */
+static void append_option(char *text, const char *name, const char *value)
+{
+	text += strlen(text);
+	text += sprintf(text, " %s='", name);
+	for (; *value; value++) {
+		if (*value == '\'' || *value == '\\')
+			*text++ = '\\';
+		*text++ = *value;
+	}
+	memcpy(text, "'", 2);
+}
+
+/* server_tls_... as libpq has it; free() it. NULL: no memory. */
 static char *tls_options(const struct pgm_pool_tls *tls)
 {
 	static const char *const modes[] = {"disable", "allow",	    "prefer",
 					    "require", "verify-ca", "verify-full"};
-	PGM_AUTO_ARENA arena = pgm_arena_new(0);
-	struct pgm_buf text;
-	pgm_buf_init(&text, arena);
-	pgm_buf_printf(&text, "sslmode=%s", modes[tls->mode]);
-	if (tls->ca_file && *tls->ca_file && tls->mode >= PGM_SSL_VERIFY_CA)
-		add_option(&text, "sslrootcert", tls->ca_file);
-	if (tls->cert_file && *tls->cert_file)
-		add_option(&text, "sslcert", tls->cert_file);
-	if (tls->key_file && *tls->key_file)
-		add_option(&text, "sslkey", tls->key_file);
-	return strdup(text.text);
+	const char *options[][2] = {{"sslrootcert", tls->mode >= PGM_SSL_VERIFY_CA ? tls->ca_file : NULL},
+				    {"sslcert", tls->cert_file},
+				    {"sslkey", tls->key_file}};
+	size_t size = 32;
+	for (size_t i = 0; i < 3; i++)
+		size += options[i][1] ? 16 + 2 * strlen(options[i][1]) : 0;
+	char *text = malloc(size);
+	if (!text)
+		return NULL;
+	snprintf(text, size, "sslmode=%s", modes[tls->mode]);
+	for (size_t i = 0; i < 3; i++)
+		if (options[i][1] && *options[i][1])
+			append_option(text, options[i][0], options[i][1]);
+	return text;
 }
 
-bool pgm_background_ask_secret(struct pgm_worker *worker, uint64_t client_id, struct pgm_database *database,
-			       const char *user)
+enum pgm_background_asked pgm_background_ask_secret(struct pgm_worker *worker, uint64_t client_id,
+						    struct pgm_database *database, const char *user)
 {
 	const struct pgm_pool_config *config = worker->pooler->config;
 	const struct pgm_config_database *own = database->config;
@@ -401,26 +421,33 @@ bool pgm_background_ask_secret(struct pgm_worker *worker, uint64_t client_id, st
 	const char *query = own->auth_query ? own->auth_query : config->auth_query;
 	const char *dbname = own->auth_dbname ? own->auth_dbname : config->auth_dbname;
 	if (dbname && *dbname && !(database = pgm_pooler_database(worker->pooler, dbname)))
-		return false;
+		return PGM_BACKGROUND_NOBODY;
 	own = database->config;
+	bool own_password = own->password && own->user && strcmp(own->user, auth_user) == 0;
+	const char *password = own_password ? own->password : pgm_config_secret_find(config, auth_user);
 	struct task *task = calloc(1, sizeof(*task));
 	if (!task)
-		return false;
+		return PGM_BACKGROUND_NO_MEMORY;
 	task->kind = TASK_SECRET;
 	task->worker = worker;
 	task->client_id = client_id;
 	task->database = database;
+	task->answer = calloc(1, sizeof(*task->answer));
 	task->user = copy(user);
 	task->auth_user = copy(auth_user);
-	bool own_password = own->password && own->user && strcmp(own->user, auth_user) == 0;
-	task->auth_password = copy(own_password ? own->password : pgm_config_secret_find(config, auth_user));
+	task->auth_password = copy(password);
 	task->auth_query = copy(query);
 	task->auth_dbname = copy(database->server_name);
 	task->hosts = copy(hosts_of(own));
 	task->port = port_of(own);
 	task->tls = tls_options(&config->server_tls);
+	if (!task->answer || !task->user || !task->auth_user || (password && !task->auth_password) ||
+	    !task->auth_query || !task->auth_dbname || !task->hosts || !task->tls) {
+		free_task(task);
+		return PGM_BACKGROUND_NO_MEMORY;
+	}
 	add_task(worker->pooler->background, task);
-	return true;
+	return PGM_BACKGROUND_ASKED;
 }
 
 void pgm_background_resolve(struct pgm_pooler *pooler, struct pgm_database *database)
@@ -430,6 +457,10 @@ void pgm_background_resolve(struct pgm_pooler *pooler, struct pgm_database *data
 	database->resolving = database->by_name = true;
 	pthread_mutex_unlock(&database->lock);
 	struct task *task = busy ? NULL : calloc(1, sizeof(*task));
+	if (task && !(task->hosts = copy(hosts_of(database->config)))) {
+		free_task(task);
+		task = NULL;
+	}
 	if (!busy && !task) {
 		pthread_mutex_lock(&database->lock);
 		database->resolving = false;
@@ -439,7 +470,6 @@ void pgm_background_resolve(struct pgm_pooler *pooler, struct pgm_database *data
 		return;
 	task->kind = TASK_RESOLVE;
 	task->database = database;
-	task->hosts = copy(hosts_of(database->config));
 	task->port = port_of(database->config);
 	add_task(pooler->background, task);
 }

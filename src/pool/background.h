@@ -13,12 +13,14 @@
 struct pgm_background *pgm_background_start(struct pgm_pooler *pooler, struct pgm_error *err);
 void pgm_background_stop(struct pgm_background *background); /* NULL is fine */
 
-/*
- * The answer reaches pgm_login_secret() of that client, if it is still there. False: nobody can be asked
- * (auth_dbname is no database of ours), so the user is unknown.
- */
-bool pgm_background_ask_secret(struct pgm_worker *worker, uint64_t client_id, struct pgm_database *database,
-			       const char *user);
+enum pgm_background_asked {
+	PGM_BACKGROUND_ASKED,
+	PGM_BACKGROUND_NOBODY, /* auth_dbname is no database of ours, so the user is unknown */
+	PGM_BACKGROUND_NO_MEMORY,
+};
+/* The answer reaches pgm_login_secret() of that client, if it is still there. */
+enum pgm_background_asked pgm_background_ask_secret(struct pgm_worker *worker, uint64_t client_id,
+						    struct pgm_database *database, const char *user);
 
 /* Look up the database's hosts; its pools are served again when they are known. */
 void pgm_background_resolve(struct pgm_pooler *pooler, struct pgm_database *database);

@@ -414,7 +414,11 @@ static void find_secret(struct pgm_client *client)
 		}
 	} else if (auth_user && *auth_user && strcmp(auth_user, login->user) != 0 && may_ask(client)) {
 		client->state = PGM_CLIENT_SECRET;
-		if (pgm_background_ask_secret(client->worker, client->id, login->target, login->user))
+		enum pgm_background_asked asked =
+			pgm_background_ask_secret(client->worker, client->id, login->target, login->user);
+		if (asked == PGM_BACKGROUND_NO_MEMORY)
+			pgm_client_end(client, "53200", "out of memory");
+		if (asked != PGM_BACKGROUND_NOBODY)
 			return;
 	}
 	begin_auth(client);
