@@ -1,6 +1,7 @@
 #include "cli/partition_upkeep.h"
 
 #include "change/ledger.h"
+#include "change/upkeep_settings.h"
 #include "cli/change_output.h"
 #include "cli/safe_text.h"
 #include "partition/upkeep.h"
@@ -44,16 +45,10 @@ static bool take_options(struct upkeep *upkeep, struct pgm_error *err)
 		return false;
 	if (!retire)
 		return true;
-	if (strcmp(retire, "keep") == 0)
-		given->retire = PGM_RETIRE_KEEP;
-	else if (strcmp(retire, "drop") == 0)
-		given->retire = PGM_RETIRE_DROP;
-	else if (strcmp(retire, "archive") == 0)
-		given->retire = PGM_RETIRE_ARCHIVE;
-	else
-		return pgm_error_set(err, PGM_ERR_USAGE,
-				     "--retention-action: keep, drop or archive, not \"%s\"", retire);
-	return true;
+	given->retire = pgm_upkeep_retire_parse(retire);
+	return given->retire != PGM_RETIRE_UNSET ||
+	       pgm_error_set(err, PGM_ERR_USAGE, "--retention-action: keep, drop or archive, not \"%s\"",
+			     retire);
 }
 
 static const char *safe(const struct upkeep *upkeep, const char *text)
@@ -65,13 +60,6 @@ static const char *safe(const struct upkeep *upkeep, const char *text)
 	return copy;
 }
 
-static const char *const retire_words[] = {
-	[PGM_RETIRE_UNSET] = "keep",
-	[PGM_RETIRE_KEEP] = "keep",
-	[PGM_RETIRE_DROP] = "drop",
-	[PGM_RETIRE_ARCHIVE] = "archive",
-};
-
 static void print_head(struct upkeep *upkeep, const struct pgm_upkeep_table *table)
 {
 	struct pgm_arena *arena = upkeep->cli->arena;
@@ -79,14 +67,16 @@ static void print_head(struct upkeep *upkeep, const struct pgm_upkeep_table *tab
 		return;
 	bool time = table->class != PGM_UPKEEP_INTEGER;
 	bool zoned = table->class == PGM_UPKEEP_TIMESTAMPTZ || table->class == PGM_UPKEEP_EPOCH;
-	const char *retention = table->settings.retention ? pgm_sprintf(arena, "; %s what ended %s ago",
-									retire_words[table->settings.retire],
-									table->settings.retention)
-							  : "";
-	printf("%s%s%s: %zu partitions of %s%s%s, %zu ahead%s\n", pgm_term_on(stdout, PGM_BOLD),
+	const char *retention = table->settings.retention
+					? pgm_sprintf(arena, "; %s what ended %s ago",
+						      pgm_upkeep_retire_name(table->settings.retire),
+						      table->settings.retention)
+					: "";
+	const char *source = table->settings.source;
+	printf("%s%s%s: %zu partitions of %s%s%s, %zu ahead%s%s\n", pgm_term_on(stdout, PGM_BOLD),
 	       safe(upkeep, table->quoted), pgm_term_off(stdout), table->part_count, time ? "" : "length ",
 	       table->interval, zoned ? pgm_sprintf(arena, " (%s)", table->zone) : "", table->ahead,
-	       safe(upkeep, retention));
+	       safe(upkeep, retention), source ? pgm_sprintf(arena, " (settings of %s)", source) : "");
 }
 
 static void print_notes(struct upkeep *upkeep, const struct pgm_upkeep_table *table)
@@ -116,7 +106,7 @@ static void add_json(struct upkeep *upkeep, const struct pgm_upkeep_table *table
 			  text_or_null(table->quoted), "interval", text_or_null(table->interval), "timezone",
 			  text_or_null(table->zone), "partitions", (json_int_t)table->part_count, "ahead",
 			  (json_int_t)table->ahead, "retention", text_or_null(table->settings.retention),
-			  "retention_action", retire_words[table->settings.retire], "notes", notes,
+			  "retention_action", pgm_upkeep_retire_name(table->settings.retire), "notes", notes,
 			  "problems", (json_int_t)table->problems, "plans", upkeep->plans, "error", error));
 }
 
@@ -189,6 +179,34 @@ static bool resume(struct upkeep *upkeep, const struct pgm_upkeep_table *table, 
 	return true;
 }
 
+/* Only what was given: the rest stays as it was stored, or what it is by default. */
+static bool save(struct upkeep *upkeep, const struct pgm_upkeep_table *table, struct pgm_error *err)
+{
+	static const char *const words[][2] = {{"interval", "interval"},
+					       {"retention", "retention"},
+					       {"retention-action", "retention_action"},
+					       {"retention-schema", "retention_schema"},
+					       {"timezone", "timezone"}};
+	json_t *object = json_object();
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (pgm_cli_value(upkeep->cli, words[i][0]))
+			json_object_set_new(object, words[i][1],
+					    text_or_null(pgm_cli_value(upkeep->cli, words[i][0])));
+	if (upkeep->given.premake >= 0)
+		json_object_set_new(object, "premake", json_integer(upkeep->given.premake));
+	char *folder = upkeep->given.archive_dir ? realpath(upkeep->given.archive_dir, NULL) : NULL;
+	if (folder)
+		json_object_set_new(object, "archive_dir", text_or_null(folder));
+	char *text = json_dumps(object, JSON_COMPACT);
+	bool ok = pgm_upkeep_settings_save(upkeep->conn, upkeep->cli->arena, table->schema, table->name,
+					   text ? text : "{}", err);
+	upkeep->ledger |= ok;
+	free(text);
+	free(folder);
+	json_decref(object);
+	return ok;
+}
+
 static bool keep_one(struct upkeep *upkeep, struct pgm_upkeep_table *table, struct pgm_error *err)
 {
 	struct pgm_arena *arena = upkeep->cli->arena;
@@ -197,6 +215,8 @@ static bool keep_one(struct upkeep *upkeep, struct pgm_upkeep_table *table, stru
 		return false;
 	print_head(upkeep, table);
 	print_notes(upkeep, table);
+	if (!upkeep->dry && pgm_cli_flag(upkeep->cli, "save") && !save(upkeep, table, err))
+		return false;
 	for (size_t i = 0; i < table->plan_count; i++) {
 		const struct pgm_upkeep_plan *plan = &table->plans[i];
 		if (upkeep->dry) {
@@ -231,6 +251,12 @@ static bool keep_all(struct upkeep *upkeep, struct pgm_upkeep_table *tables, siz
 {
 	for (size_t i = 0; i < count; i++) {
 		struct pgm_error err = {0};
+		if (tables[i].settings.skip && !upkeep->cli->operand_count) {
+			if (!upkeep->output.json)
+				printf("%s: left out, as %s says\n", safe(upkeep, tables[i].quoted),
+				       tables[i].settings.source);
+			continue;
+		}
 		upkeep->plans = json_array();
 		upkeep->looked++;
 		bool ok = keep_one(upkeep, &tables[i], &err);
@@ -244,6 +270,16 @@ static bool keep_all(struct upkeep *upkeep, struct pgm_upkeep_table *tables, siz
 		if (pgm_interrupted() || !pgm_conn_alive(upkeep->conn) || err.kind == PGM_ERR_CANCELED)
 			return false;
 	}
+	return true;
+}
+
+static bool forget(struct upkeep *upkeep, const struct pgm_upkeep_table *tables, size_t count,
+		   struct pgm_error *err)
+{
+	for (size_t i = 0; i < count && upkeep->ledger; i++)
+		if (!pgm_upkeep_settings_forget(upkeep->conn, upkeep->cli->arena, tables[i].schema,
+						tables[i].name, err))
+			return false;
 	return true;
 }
 
@@ -275,13 +311,20 @@ int pgm_partition_upkeep(struct pgm_cli *cli)
 	size_t count;
 	if (!pgm_change_options(cli, &upkeep.options, &upkeep.output, &err) || !take_options(&upkeep, &err))
 		return pgm_cli_fail(cli, &err);
+	if (!cli->operand_count && (pgm_cli_flag(cli, "save") || pgm_cli_flag(cli, "forget"))) {
+		pgm_error_set(&err, PGM_ERR_USAGE, "--save and --forget need the TABLE that is meant");
+		return pgm_cli_fail(cli, &err);
+	}
 	PGM_AUTO_CONN conn = pgm_cli_connect(cli, &err);
 	if (!conn)
 		return pgm_cli_fail(cli, &err);
 	upkeep.conn = conn;
 	if (!pgm_ledger_exists(conn, true, &upkeep.ledger, &err) ||
-	    !pgm_upkeep_tables(conn, cli->arena, cli->operands, cli->operand_count, &tables, &count, &err))
+	    !pgm_upkeep_tables(conn, cli->arena, cli->operands, cli->operand_count, &tables, &count, &err) ||
+	    !pgm_upkeep_stored(conn, cli->arena, upkeep.ledger, tables, count, &err))
 		return pgm_cli_fail(cli, &err);
+	if (pgm_cli_flag(cli, "forget"))
+		return forget(&upkeep, tables, count, &err) ? PGM_EXIT_OK : pgm_cli_fail(cli, &err);
 	const char *question = pgm_sprintf(cli->arena, "Look after %zu partitioned table%s of database %s?",
 					   count, count == 1 ? "" : "s", pgm_conn_database(conn));
 	if (!upkeep.dry && count && !pgm_cli_confirm(cli, question)) {

@@ -18,6 +18,8 @@
 		{0, "restore", "FILE", "load an archive into a table again, and verify it"},         \
 		{0, "into", "TABLE", "what that table is called (default: as it was)"},              \
 		{0, "attach", NULL, "and make it a partition again"},                                \
+		{0, "save", NULL, "store these settings for each TABLE, for runs to come"},          \
+		{0, "forget", NULL, "forget what is stored for each TABLE, and do nothing else"},    \
 		{0, "fill-gaps", NULL, "make partitions for ranges between others, too"},            \
 		{0, "fix-default", NULL,                                                             \
 		 "move rows of the DEFAULT partition into partitions made for them"},                \

@@ -162,11 +162,31 @@ bool pgm_upkeep_tables(struct pgm_conn *conn, struct pgm_arena *arena, const cha
 	return true;
 }
 
-#define PREFER(field, unset)         \
-	if (given->field != (unset)) \
-	table->settings.field = given->field
+static const char *const retire_names[] = {
+	[PGM_RETIRE_UNSET] = "",
+	[PGM_RETIRE_KEEP] = "keep",
+	[PGM_RETIRE_DROP] = "drop",
+	[PGM_RETIRE_ARCHIVE] = "archive",
+};
 
-static void merge_settings(const struct pgm_upkeep_settings *given, struct pgm_upkeep_table *table)
+enum pgm_retire pgm_upkeep_retire_parse(const char *word)
+{
+	for (size_t i = 1; i < sizeof(retire_names) / sizeof(*retire_names); i++)
+		if (strcmp(retire_names[i], word) == 0)
+			return (enum pgm_retire)i;
+	return PGM_RETIRE_UNSET;
+}
+
+const char *pgm_upkeep_retire_name(enum pgm_retire retire)
+{
+	return retire_names[retire];
+}
+
+#define PREFER(field, unset)        \
+	if (from->field != (unset)) \
+	to->field = from->field
+
+void pgm_upkeep_prefer(const struct pgm_upkeep_settings *from, struct pgm_upkeep_settings *to)
 {
 	PREFER(interval, NULL);
 	PREFER(retention, NULL);
@@ -176,8 +196,13 @@ static void merge_settings(const struct pgm_upkeep_settings *given, struct pgm_u
 	PREFER(now, NULL);
 	PREFER(premake, -1);
 	PREFER(retire, PGM_RETIRE_UNSET);
-	table->settings.fill_gaps |= given->fill_gaps;
-	table->settings.fix_default |= given->fix_default;
+	to->fill_gaps |= from->fill_gaps;
+	to->fix_default |= from->fix_default;
+}
+
+static void complete_settings(const struct pgm_upkeep_settings *given, struct pgm_upkeep_table *table)
+{
+	pgm_upkeep_prefer(given, &table->settings);
 	if (table->settings.premake < 0)
 		table->settings.premake = PGM_UPKEEP_PREMAKE;
 	if (table->settings.retire == PGM_RETIRE_UNSET)
@@ -229,7 +254,7 @@ bool pgm_upkeep_design(struct pgm_conn *conn, struct pgm_arena *arena,
 {
 	struct pgm_upkeep_range *ranges;
 	size_t count;
-	merge_settings(given, table);
+	complete_settings(given, table);
 	if (!refuse(arena, table, err) || !pgm_upkeep_look(conn, arena, table, err))
 		return false;
 	note_gaps(arena, table);

@@ -110,6 +110,17 @@ bool pgm_upkeep_tables(struct pgm_conn *conn, struct pgm_arena *arena, const cha
 		       struct pgm_error *err) PGM_MUST_CHECK;
 
 /*
+ * What is stored about them: pg_partman's part_config, and above it what --save stored in the Ledger's schema
+ * (ledger: it is there).
+ */
+bool pgm_upkeep_stored(struct pgm_conn *conn, struct pgm_arena *arena, bool ledger,
+		       struct pgm_upkeep_table *tables, size_t count, struct pgm_error *err) PGM_MUST_CHECK;
+
+/* "keep", "drop", "archive"; PGM_RETIRE_UNSET for anything else. */
+enum pgm_retire pgm_upkeep_retire_parse(const char *word);
+const char *pgm_upkeep_retire_name(enum pgm_retire retire);
+
+/*
  * Look at one table and make its Plans; given: what the command line says, which comes before what is
  * stored. Changes nothing.
  */

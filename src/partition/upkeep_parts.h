@@ -14,6 +14,8 @@ struct pgm_upkeep_range {
 };
 
 const char *pgm_upkeep_class_name(enum pgm_upkeep_class class);
+/* What from says goes over what to says. */
+void pgm_upkeep_prefer(const struct pgm_upkeep_settings *from, struct pgm_upkeep_settings *to);
 void pgm_upkeep_note(struct pgm_arena *arena, struct pgm_upkeep_table *table, bool problem,
 		     const char *format, ...) __attribute__((format(printf, 4, 5)));
 struct pgm_plan *pgm_upkeep_add_plan(struct pgm_conn *conn, struct pgm_arena *arena,

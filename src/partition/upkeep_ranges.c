@@ -252,9 +252,10 @@ static bool time_names(struct pgm_conn *conn, struct pgm_arena *arena, struct pg
 	for (size_t i = 0; i < count; i++)
 		array_add(&array, ranges[i].local);
 	const char *targets = array_text(&array);
-	if (!siblings_names(conn, arena, table, targets, &rows, err))
+	bool told = table->settings.name_format != NULL;
+	if (!told && !siblings_names(conn, arena, table, targets, &rows, err))
 		return pgm_error_context(err, "reading how the partitions are named");
-	bool like = rows.count == count;
+	bool like = !told && rows.count == count;
 	const char *params[] = {default_format(table), targets};
 	if (!like &&
 	    !pgm_conn_query(conn, arena,

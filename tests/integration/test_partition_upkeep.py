@@ -45,6 +45,33 @@ def test_makes_what_is_ahead(db, pgmend):
     assert len(names(db, "events")) == 9
 
 
+def test_waits_for_no_reader_or_writer(db, pgmend):
+    """CREATE TABLE ... PARTITION OF would wait for this transaction, and all others behind it."""
+    monthly(db)
+    with db.connect() as other:
+        other.autocommit = False
+        other.execute("INSERT INTO events (at) VALUES ('2025-06-01'); SELECT count(*) FROM events")
+        run = keep(pgmend, db, "events", "--as-of", "2025-06-15", "--premake", "1", "--lock-deadline", "100ms")
+        assert run.rc == 0 and "events_p2025_07" in names(db, "events"), run
+
+
+def test_a_large_default_partition_is_not_read_under_the_lock(db, pgmend):
+    monthly(db)
+    db.psql("""CREATE TABLE events_rest PARTITION OF events DEFAULT; ALTER TABLE events_rest ALTER v SET STORAGE plain;
+        INSERT INTO events (at, v) SELECT '2031-01-01', repeat('x', 3000) FROM generate_series(1, 7000)""")
+    run = keep(pgmend, db, "events", "--as-of", "2025-06-15", "--premake", "2", "--format", "json")
+    steps = [step["title"] for step in run.json()["tables"][0]["plans"][0]["steps"]]
+    assert run.rc == 1 and [t.split()[0] for t in steps] == ["promise", "verify", "make", "make", "take"], run
+    assert {"events_p2025_07", "events_p2025_08"} <= set(names(db, "events"))
+    # a run that was killed leaves the promise: the next one takes it away first
+    db.psql("ALTER TABLE events_rest ADD CONSTRAINT pgmend_upkeep CHECK (at < '2025-09-01' OR at >= '2025-10-01') NOT VALID")
+    assert keep(pgmend, db, "events", "--as-of", "2025-06-15", "--premake", "3").rc == 1
+    assert not db.scalar("SELECT count(*) FROM pg_constraint WHERE conname = 'pgmend_upkeep'")
+    # what has begun cannot be promised
+    told = keep(pgmend, db, "events", "--as-of", "2025-10-15", "--premake", "0")
+    assert told.rc == 1 and "is large" in told.out and "events_p2025_10" not in names(db, "events"), told
+
+
 def test_dry_run_changes_nothing(db, pgmend):
     monthly(db)
     run = keep(pgmend, db, "--dry-run", "--as-of", "2025-06-15", "--retention", "3 months", "--retention-action", "drop")

@@ -11,7 +11,7 @@ import pytest
 
 from changes import wait_until
 
-ROWS = 20_000
+ROWS = 5000
 NOW = ["--as-of", "2025-03-15", "--premake", "0"]
 
 
@@ -30,10 +30,10 @@ def odd(db, tmp_path):
         db.psql(f"CREATE TABLE odd_2025_0{month} PARTITION OF odd FOR VALUES FROM ('2025-0{month}-01') TO ('2025-0{month + 1}-01')")
     with db.connect() as conn:
         conn.execute(r"""INSERT INTO odd (id, at, f, n, b, j, t, a, m, i, r) SELECT n, '2025-01-01'::timestamptz + n * '1 minute'::interval,
-            CASE n % 7 WHEN 0 THEN 'NaN' WHEN 1 THEN '-Infinity' ELSE n / 3.0 END::float8, n / 7.0, decode(md5(n::text), 'hex'),
+            CASE n % 7 WHEN 0 THEN 'NaN'::float8 WHEN 1 THEN '-Infinity'::float8 ELSE n / 3.0 END, n / 7.0, decode(md5(n::text), 'hex'),
             jsonb_build_object('k', E'a\nb\t"\\' || n), CASE n % 5 WHEN 0 THEN NULL WHEN 1 THEN '' WHEN 2 THEN E'\\N' WHEN 3 THEN E'line\nä€😀\r\t\\' ELSE
             repeat('x', n % 50) END, ARRAY[n::text, NULL, 'q"'], CASE n % 2 WHEN 0 THEN 'a, "b"' ELSE 'fine' END::mood, n * '1 month 1 hour'::interval,
-            int4range(n, n + 5) FROM generate_series(1, 20000) n""")
+            int4range(n, n + 5) FROM generate_series(1, 5000) n""")
         conn.execute("INSERT INTO odd (id, at) VALUES (-1, '2025-02-10'), (-2, '2025-03-10')")
     folder = tmp_path / "archives"
     folder.mkdir()
@@ -59,7 +59,7 @@ def test_archive_and_restore(db, pgmend, odd):
     assert said["rows"] == ROWS == data.count(b"\n") and hashlib.sha256(data).hexdigest() == said["sha256"]
     assert said["from"] == "2025-01-01 00:00:00+00" and [c["name"] for c in said["columns"]][-1] == 'Odd "name'
     assert oct(path.stat().st_mode)[-3:] == "600" and len(list(odd.iterdir())) == 2
-    assert "20000 rows in" in db.scalar("SELECT note FROM pgmend.change WHERE kind = 'drop_table'")
+    assert "5000 rows in" in db.scalar("SELECT note FROM pgmend.change WHERE kind = 'drop_table'")
 
     back = pgmend("partition", "--restore", path, "--attach", "-d", db.conninfo)
     assert back.rc == 0 and "checksum verified" in back.out, back
@@ -80,36 +80,34 @@ def test_archive_and_restore(db, pgmend, odd):
     assert db.scalar("SELECT count(*) FROM odd_2025_01") == ROWS
 
 
-@pytest.mark.parametrize("damage", ["cut", "byte", "other rows", "json"])
-def test_a_damaged_archive_is_not_loaded(db, pgmend, odd, damage):
+def test_a_damaged_archive_is_not_loaded(db, pgmend, odd):
     assert keep(pgmend, db, "--retention-action", "archive", "--archive-dir", odd).rc == 0
     (path,) = archives(odd)
-    data = bytearray(path.read_bytes())
-    if damage == "cut":
-        path.write_bytes(data[: len(data) // 2])
-    elif damage == "byte":
-        data[len(data) // 2] ^= 0x55
-        path.write_bytes(data)
-    elif damage == "other rows":
-        lines = gzip.decompress(data).split(b"\n")
-        path.write_bytes(gzip.compress(b"\n".join(lines[1:])))
-    else:
-        path.with_name(path.name + ".json").write_text('{"format": "pgmend archive", "columns": [}')
-    run = pgmend("partition", "--restore", path, "-d", db.conninfo)
-    assert run.rc in (2, 4) and path.name in run.err, run
-    assert not db.scalar("SELECT count(*) FROM pg_class WHERE relname = 'odd_2025_01' AND reltuples > 0")
-    if db.scalar("SELECT to_regclass('odd_2025_01')"):
+    whole = path.read_bytes()
+    byte = bytearray(whole)
+    byte[len(byte) // 2] ^= 0x55
+    other_rows = gzip.compress(b"\n".join(gzip.decompress(whole).split(b"\n")[1:]))
+    for damaged in (whole[: len(whole) // 2], bytes(byte), other_rows):
+        path.write_bytes(damaged)
+        run = pgmend("partition", "--restore", path, "-d", db.conninfo)
+        assert run.rc == 4 and path.name in run.err, run
         assert db.scalar("SELECT count(*) FROM odd_2025_01") == 0
+    # once the file is whole, the same command goes on
+    path.write_bytes(whole)
+    assert pgmend("partition", "--restore", path, "-d", db.conninfo).rc == 0
+    assert db.scalar("SELECT count(*) FROM odd_2025_01") == ROWS
+    path.with_name(path.name + ".json").write_text('{"format": "pgmend archive", "columns": [}')
+    assert pgmend("partition", "--restore", path, "--into", "x", "-d", db.conninfo).rc == 2
 
 
 def test_nothing_is_dropped_without_its_archive(db, pgmend, odd):
     nowhere = keep(pgmend, db, "--retention-action", "archive", "--archive-dir", odd / "none")
     assert nowhere.rc == 4 and db.scalar("SELECT relispartition FROM pg_class WHERE relname = 'odd_2025_01'"), nowhere
-    # a full disk: the file may have 50 kB
+    # a full disk: the file may have 20 kB
     child = pgmend.popen("partition", "--upkeep", "odd", *NOW, "--retention", "1 month", "--retention-action", "archive",
                          "--archive-dir", odd, "-d", db.conninfo,
                          preexec_fn=lambda: (signal.signal(signal.SIGXFSZ, signal.SIG_IGN),
-                                             __import__("resource").setrlimit(__import__("resource").RLIMIT_FSIZE, (50_000, 50_000))))
+                                             __import__("resource").setrlimit(__import__("resource").RLIMIT_FSIZE, (20_000, 20_000))))
     out, err = child.communicate(timeout=90)
     assert child.returncode == 4 and "cannot write" in err, (out, err)
     assert db.scalar("SELECT count(*) FROM odd_2025_01") == ROWS and not list(odd.iterdir())
