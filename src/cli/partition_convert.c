@@ -3,6 +3,7 @@
 #include "cli/change_output.h"
 #include "cli/partition_print.h"
 #include "partition/adopt.h"
+#include "partition/shadow.h"
 
 #include <errno.h>
 #include <string.h>
@@ -15,8 +16,10 @@ static bool read_method(const struct pgm_cli *cli, enum pgm_partition_method *me
 		return true;
 	if (strcmp(name, "split") == 0)
 		return *method = PGM_PARTITION_SPLIT, true;
+	if (strcmp(name, "shadow") == 0)
+		return *method = PGM_PARTITION_SHADOW, true;
 	pgm_error_set(err, PGM_ERR_USAGE, "--method: there is no method \"%s\"", name);
-	return pgm_error_hint(err, "The methods are adopt and split.");
+	return pgm_error_hint(err, "The methods are adopt, split and shadow.");
 }
 
 static bool read_options(const struct pgm_cli *cli, struct pgm_partition_options *options,
@@ -94,7 +97,8 @@ int pgm_partition_convert(struct pgm_cli *cli)
 	if (conn && options.method == PGM_PARTITION_SPLIT)
 		return pgm_partition_run_split(&output, conn, &options, &engine);
 	if (!conn || !pgm_partition_design(conn, cli->arena, &options, &design, &err) ||
-	    !pgm_partition_adopt(conn, cli->arena, &design, &plan, &err) ||
+	    !(options.method == PGM_PARTITION_SHADOW ? pgm_partition_shadow : pgm_partition_adopt)(
+		    conn, cli->arena, &design, &plan, &err) ||
 	    (out && plan.change_count && !pgm_partition_write_plan(out, &plan, &err)))
 		return pgm_cli_fail(cli, &err);
 	/* One document on standard output: the Plan's, or with --apply what became of it. */

@@ -13,9 +13,9 @@
 		{0, "cut", "BOUND",                                                                         \
 		 "rows below it stay together: tomorrow, or a value (default: the next bound)"},            \
 		{0, "method", "METHOD",                                                                     \
-		 "adopt (default): the table becomes the first partition, no row is copied; split: the "    \
+		 "adopt (default): the table becomes the first partition, no row is copied; split: its "    \
 		 "rows "                                                                                    \
-		 "of such a partition are copied into partitions of their own, in the background"},         \
+		 "are copied into partitions of their own; shadow: both"},                                  \
 		{0, "finish", NULL, "end the time in which a copy can be taken back: drop the old table"},  \
 		{0, "widen-unique", NULL, "let unique constraints beside the primary key take the key in"}, \
 		{'o', "out", "PLAN.sql", "write the Plan there; - for standard output"},                    \

@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#define PIECES_MAX     1000
 #define SWAP_PIECE_MS  1.5 /* measured: what one piece adds to the time of the swap */
 #define SWAP_TARGET_MS 50
 
@@ -133,12 +132,12 @@ static bool choose_pieces(struct pgm_conn *conn, struct pgm_arena *arena, struct
 		pgm_partition_say(arena, &split->refusals,
 				  "the rows of partition %s are of one %s: there is nothing to split",
 				  pgm_quote_ident(arena, split->old_name), split->interval.unit);
-	if (split->count > PIECES_MAX)
+	if (split->count > PGM_SPLIT_PIECES_MAX)
 		pgm_partition_say(arena, &split->refusals,
 				  "it would become %zu partitions, and %d are the most that are swapped at "
 				  "once: take a "
 				  "longer --interval",
-				  split->count, PIECES_MAX);
+				  split->count, PGM_SPLIT_PIECES_MAX);
 	if (split->refusals.count)
 		return true;
 	split->ranges[0].from = NULL;
@@ -179,17 +178,16 @@ static bool read_references(struct pgm_conn *conn, struct pgm_arena *arena, stru
 	return true;
 }
 
-/* What both directions have in common: columns and keys. */
-static bool read_shape(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_split *split,
-		       struct pgm_copy *copy, struct pgm_error *err)
+bool pgm_split_shape(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_split *split,
+		     struct pgm_copy *copy, struct pgm_error *err)
 {
 	struct pgm_rows rows;
 	struct pgm_buf columns;
 	const char *key = pgm_quote_ident(arena, split->key);
-	bool has_key = false;
 	*copy = (struct pgm_copy){.arena = arena, .part_key = key, .part_type = split->interval.type};
 	pgm_buf_init(&columns, arena);
-	if (!pgm_conn_query(conn, arena, pgm_embedded_text("partition/sql/copy_columns.sql"), 1, &split->oid,
+	if (!read_references(conn, arena, split, err) ||
+	    !pgm_conn_query(conn, arena, pgm_embedded_text("partition/sql/copy_columns.sql"), 1, &split->oid,
 			    &rows, err))
 		return false;
 	for (size_t r = 0; r < rows.count; r++) {
@@ -202,21 +200,23 @@ static bool read_shape(struct pgm_conn *conn, struct pgm_arena *arena, struct pg
 	if (!pgm_conn_query(conn, arena, pgm_embedded_text("partition/sql/copy_keys.sql"), 1, &split->oid,
 			    &rows, err))
 		return false;
-	for (size_t r = 0; r < rows.count; r++) {
+	for (size_t r = 0; r < rows.count; r++)
 		*pgm_vec_add(arena, &copy->keys) = (struct pgm_copy_key){.name = pgm_rows_text(&rows, r, 0),
 									 .type = pgm_rows_text(&rows, r, 1),
 									 .ordered = true};
-		has_key |= strcmp(pgm_rows_text(&rows, r, 0), key) == 0;
-	}
-	if (rows.count == 0 || !has_key)
-		pgm_partition_say(arena, &split->refusals,
-				  "it has no primary key, nor a unique index of columns that are NOT NULL: "
-				  "changed rows "
-				  "could not be told apart");
 	return true;
 }
 
-static void two_directions(struct pgm_arena *arena, struct pgm_split *split, const struct pgm_copy *shape)
+/* Every unique index of a partitioned table has its key. */
+static void refuse_keyless(struct pgm_arena *arena, struct pgm_split *split, const struct pgm_copy *shape)
+{
+	if (shape->keys.count == 0)
+		pgm_partition_say(arena, &split->refusals,
+				  "it has no primary key, nor a unique index of columns that are NOT NULL: "
+				  "changed rows could not be told apart");
+}
+
+void pgm_split_directions(struct pgm_arena *arena, struct pgm_split *split, const struct pgm_copy *shape)
 {
 	const char *table = table_name(arena, split);
 	const char *old = pgm_quote_qualified(arena, split->old_schema, split->old_name);
@@ -266,16 +266,16 @@ bool pgm_partition_split(struct pgm_conn *conn, struct pgm_arena *arena,
 		return true;
 	if (!pgm_interval_parse(arena, options->interval, key_type,
 				options->timezone ? options->timezone : "UTC", &split->interval, err) ||
-	    !read_range(conn, arena, split, err) || !read_references(conn, arena, split, err) ||
-	    !read_shape(conn, arena, split, &shape, err))
+	    !read_range(conn, arena, split, err) || !pgm_split_shape(conn, arena, split, &shape, err))
 		return false;
+	refuse_keyless(arena, split, &shape);
 	if (split->refusals.count)
 		return true;
 	if (!choose_pieces(conn, arena, split, err))
 		return false;
 	if (split->refusals.count)
 		return true;
-	two_directions(arena, split, &shape);
+	pgm_split_directions(arena, split, &shape);
 	pgm_split_steps(arena, split, plan);
 	plan->database = pgm_strdup(arena, pgm_conn_database(conn));
 	return true;

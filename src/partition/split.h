@@ -57,6 +57,15 @@ bool pgm_partition_split(struct pgm_conn *conn, struct pgm_arena *arena,
 			 const struct pgm_partition_options *options, struct pgm_split *split,
 			 struct pgm_plan *plan, struct pgm_error *err) PGM_MUST_CHECK;
 
+/* Inside partition/ only: columns, keys and foreign keys, those of the table with split->oid. */
+bool pgm_split_shape(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_split *split,
+		     struct pgm_copy *copy, struct pgm_error *err) PGM_MUST_CHECK;
+
+/* Inside partition/ only: both directions of the copying, for pieces that are chosen. */
+void pgm_split_directions(struct pgm_arena *arena, struct pgm_split *split, const struct pgm_copy *shape);
+
+#define PGM_SPLIT_PIECES_MAX 1000
+
 /* Inside partition/ only: the steps of the Plan. */
 void pgm_split_steps(struct pgm_arena *arena, const struct pgm_split *split, struct pgm_plan *plan);
 

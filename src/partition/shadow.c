@@ -1,0 +1,149 @@
+#include "partition/shadow.h"
+
+#include "partition/adopt.h"
+#include "pg/quote.h"
+
+#include <string.h>
+
+/* What the old table will be when it is the first partition: its oid stays. */
+static struct pgm_split as_adopted(const struct pgm_partition_design *design)
+{
+	return (struct pgm_split){
+		.oid = design->oid,
+		.schema = design->schema,
+		.name = design->name,
+		.owner = design->owner,
+		.key = design->key->name,
+		.interval = design->interval,
+		.old_oid = design->oid,
+		.old_schema = design->schema,
+		.old_name = design->legacy,
+		.old_options = design->storage_options,
+		.old_tablespace = design->tablespace,
+		.replica_identity = design->replica_identity,
+		.until = design->cut,
+		.rows = design->rows,
+		.bytes = design->bytes,
+		.oldest = design->oldest,
+		.newest = design->newest,
+	};
+}
+
+static void refuse(struct pgm_arena *arena, struct pgm_partition_design *design)
+{
+	if (design->unlogged)
+		pgm_partition_say(arena, &design->refusals, "it is unlogged: a crash would empty it");
+	if (design->replica_identity == 'i')
+		pgm_partition_say(arena, &design->refusals,
+				  "its replica identity is an index, which is not carried over to a copy");
+	if (!design->oldest)
+		pgm_partition_say(arena, &design->refusals,
+				  "there is no row to copy: the method adopt does all there is to do");
+}
+
+static bool choose_pieces(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_partition_design *design,
+			  struct pgm_split *split, struct pgm_error *err)
+{
+	const char *from;
+	if (!pgm_bounds_floor(conn, arena, &split->interval, split->oldest, &from, err) ||
+	    !pgm_bounds_ranges(conn, arena, &split->interval, from, split->until, 0, &split->ranges,
+			       &split->count, err))
+		return false;
+	if (split->count < 2)
+		pgm_partition_say(arena, &design->refusals,
+				  "its rows are of one %s: the method adopt does all there is to do",
+				  split->interval.unit);
+	if (split->count > PGM_SPLIT_PIECES_MAX)
+		pgm_partition_say(
+			arena, &design->refusals,
+			"it would become %zu partitions, and %d are the most that are swapped at once: "
+			"take a longer --interval",
+			split->count, PGM_SPLIT_PIECES_MAX);
+	if (design->refusals.count)
+		return true;
+	split->ranges[0].from = NULL;
+	split->names = PGM_NEW_ARRAY(arena, const char *, split->count);
+	for (size_t i = 0; i < split->count; i++)
+		if (!pgm_partition_free_name(conn, arena, design, split->name, split->ranges[i].suffix,
+					     &split->names[i], err))
+			return false;
+	split->check = pgm_bounds_name(arena, split->name, "pgmend_range");
+	return pgm_partition_free_name(conn, arena, design, split->name, "pgmend_split", &split->staging,
+				       err);
+}
+
+/* The primary key takes the key of the partitions in at its end, as adopt builds it. */
+static bool read_shape(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_partition_design *design,
+		       struct pgm_split *split, struct pgm_copy *shape, struct pgm_error *err)
+{
+	const char *key = pgm_quote_ident(arena, split->key);
+	bool has_key = false;
+	char *checks;
+	if (!pgm_split_shape(conn, arena, split, shape, err) ||
+	    !pgm_conn_value(conn, arena,
+			    "SELECT count(*) FROM pg_catalog.pg_constraint AS k WHERE k.conrelid = $1::oid "
+			    "AND k.contype IN ('c', 'f')",
+			    1, &design->oid, &checks, err))
+		return false;
+	split->checks = checks;
+	for (size_t i = 0; i < shape->keys.count; i++)
+		has_key |= strcmp(shape->keys.items[i].name, key) == 0;
+	if (shape->keys.count == 0)
+		pgm_partition_say(arena, &design->refusals,
+				  "it has no primary key, nor a unique index of columns that are NOT NULL: "
+				  "changed rows could not be told apart");
+	else if (!has_key)
+		*pgm_vec_add(arena, &shape->keys) =
+			(struct pgm_copy_key){.name = key, .type = split->interval.type, .ordered = true};
+	/* Their names stay when the table becomes a partition. */
+	for (size_t r = 0; r < split->references.count; r++)
+		split->references.items[r].old_name = split->references.items[r].name;
+	return true;
+}
+
+/* Both Plans' steps, one after the other. */
+static void join(struct pgm_arena *arena, struct pgm_plan *plan, const struct pgm_plan *more)
+{
+	size_t count = plan->change_count + more->change_count;
+	struct pgm_change *changes = PGM_NEW_ARRAY(arena, struct pgm_change, count);
+	for (size_t i = 0; i < count; i++) {
+		changes[i] =
+			i < plan->change_count ? plan->changes[i] : more->changes[i - plan->change_count];
+		changes[i].step = (int)i + 1;
+	}
+	plan->changes = changes;
+	plan->change_count = count;
+	plan->id = pgm_plan_id(arena, changes, count);
+}
+
+bool pgm_partition_shadow(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_partition_design *design,
+			  struct pgm_plan *plan, struct pgm_error *err)
+{
+	struct pgm_plan more;
+	struct pgm_copy shape;
+	*plan = (struct pgm_plan){.id = ""};
+	if (design->refusals.count)
+		return true;
+	struct pgm_split split = as_adopted(design);
+	refuse(arena, design);
+	if (design->refusals.count)
+		return true;
+	if (!read_shape(conn, arena, design, &split, &shape, err) ||
+	    !choose_pieces(conn, arena, design, &split, err))
+		return false;
+	if (design->refusals.count)
+		return true;
+	if (!pgm_partition_adopt(conn, arena, design, plan, err))
+		return false;
+	if (plan->change_count == 0)
+		return true;
+	pgm_split_directions(arena, &split, &shape);
+	pgm_split_steps(arena, &split, &more);
+	join(arena, plan, &more);
+	pgm_partition_say(
+		arena, &design->notes,
+		"then its rows are copied into %zu partitions while the table is in use; partition %s "
+		"stays as a table of its own until \"pgmend partition --finish\" drops it",
+		split.count, pgm_quote_ident(arena, design->legacy));
+	return true;
+}
