@@ -127,6 +127,8 @@ class Killer:
                 load.close()
             purged = kind == "purge" and result.end == "complete"
             result.verdict = living.judge(db, load, purged=purged)
+            if not result.verdict.clean:
+                print_history(db, load, result.verdict)
         result.seconds = time.time() - began
         if result.good:
             db.drop()
@@ -156,6 +158,8 @@ class Killer:
                 if child.returncode != 0:
                     end = output[-600:]
                     break
+                if part == ("split", 0):
+                    self.complete.setdefault("adopt", schema_of(self.cluster, db.name))
             elif child.returncode != 0:
                 way = "rollback" if kind != "purge" and self.random.random() < 0.34 else "apply"
                 resumes, end = self.finish(command, way)
@@ -170,6 +174,19 @@ class Killer:
         if schema == self.before or (kind == "split" and schema == self.complete.get("adopt")):
             return "undone"
         return "a schema that is neither as before nor as after"
+
+
+def print_history(db, load, verdict):
+    """What the application did with the rows that are not as they must be, and where they are."""
+    for verdict_name, tokens in verdict.examples.items():
+        for token in tokens:
+            for row in load.history(token):
+                print(f"  {verdict_name} {token}: {row}")
+            tables = db.query("SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND oid IN (SELECT attrelid "
+                              "FROM pg_attribute WHERE attname = 'entity_id')")
+            for (table,) in tables:
+                for row in db.query(f"SELECT ctid::text, xmin::text, * FROM ONLY {table} WHERE entity_id = %s", [token]):
+                    print(f"  {verdict_name} {token}: in {table}: {row}")
 
 
 def run(killer, kinds, kills, server_kills):

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import tempfile
 import threading
@@ -125,14 +126,16 @@ def design(program, db, arguments, folder):
 
 
 def convert(program, db, method, folder):
-    """Designs and applies each Plan of the method; returns seconds of each apply."""
-    took = []
+    """Designs and applies each Plan of the method; returns seconds of each apply, and how long pgmend says that it held
+    its locks."""
+    took, held = [], []
     for arguments in METHODS[method]:
         plan = design(program, db, arguments, folder)
         began = time.time()
-        run(program, "apply", "--yes", plan, db.conninfo)
+        done = run(program, "apply", "--yes", plan, db.conninfo)
         took.append(time.time() - began)
-    return took
+        held += re.findall(r"ACCESS EXCLUSIVE held for ([^)]*)\)", done.stdout)
+    return took, held
 
 
 def holds_of(load, old, new, began, ended):
@@ -159,7 +162,7 @@ def measure(program, load_program, cluster, template, shape, method, options):
             old = table_oid(db)
             time.sleep(WARM_S)
             began = time.time()
-            took = convert(program, db, method, folder)
+            took, held = convert(program, db, method, folder)
             ended = time.time()
             time.sleep(AFTER_S)
             summary = load.stop()
@@ -176,6 +179,7 @@ def measure(program, load_program, cluster, template, shape, method, options):
             "failed": summary["failed"],
             "errors": sorted({f"{state} {message}" for _, state, message in load.errors()}),
             "locks": len(holds),
+            "held": held,
             "hold_ms": holds[-1][2:4] if holds else (0, 0),
             "partitions_touched": partitions_touched(db),
         }
@@ -190,14 +194,14 @@ def measure(program, load_program, cluster, template, shape, method, options):
 
 
 def print_figures(all_figures):
-    heads = ("method", "seconds", "statements/s", "failed", "AE locks", "longest AE hold, ms (sampled)",
+    heads = ("method", "seconds", "statements/s", "failed", "AE locks", "longest AE hold, ms (sampled)", "by pgmend",
              "p50/p99/max before, ms", "p50/p99/max during, ms", "rows compared", "lost", "ghost", "wrong", "twice")
     print("| " + " | ".join(heads) + " |")
     print("|" + "---|" * len(heads))
     for f in all_figures:
         verdict = f["verdict"]
         cells = (f["method"], " + ".join(f"{s:.1f}" for s in f["seconds"]), f"{f['statements_per_s']:.0f}", f["failed"],
-                 f["locks"], f"{f['hold_ms'][0]:.1f} to {f['hold_ms'][1]:.1f}",
+                 f["locks"], f"{f['hold_ms'][0]:.1f} to {f['hold_ms'][1]:.1f}", ", ".join(f["held"]),
                  *(f"{f[p]['p50']:.1f} / {f[p]['p99']:.1f} / {f[p]['max']:.1f}" for p in ("before", "during")),
                  f"{verdict['same'] + verdict['open']:,}", verdict["lost"], verdict["ghost"], verdict["wrong"],
                  verdict["twice"])

@@ -44,7 +44,7 @@ ALTER TABLE activity_logs ADD PRIMARY KEY (id);
 ALTER TABLE activity_logs ADD FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE;
 CREATE INDEX activity_logs_user ON activity_logs (user_id, created_at DESC);
 CREATE INDEX activity_logs_entity ON activity_logs (entity_id);
-CREATE INDEX activity_logs_created ON activity_logs (created_at);
+CREATE INDEX activity_logs_category ON activity_logs (category, action);
 VACUUM (FREEZE, ANALYZE);
 """
 
@@ -197,6 +197,10 @@ class Load:
     def committed(self):
         """How many statements the ledger knows to be committed."""
         return sum(1 for row in self._rows("ledger.*") if row[3] == "C")
+
+    def history(self, token):
+        """Its statements, in their order."""
+        return sorted((row for row in self._rows("ledger.*") if row[5] == str(token)), key=lambda row: int(row[1]))
 
     def errors(self):
         """(time in seconds, SQLSTATE, message) of each statement that failed."""
