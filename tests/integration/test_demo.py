@@ -84,7 +84,7 @@ def test_runs_to_its_end(pgmend, whole, place, env):
     assert done.rc == 0, done
     commands = re.findall(r"^\$ pgmend (\S+)(?: --(\S+))?", done.out, re.M)
     assert [c for c, _ in commands] == ["check", "advise", "apply", "apply", "verify", "history",
-                                          "partition", "apply", "purge", "purge"]
+                                          "partition", "apply", "partition", "apply", "purge", "purge"]
     rows = final_table(done.out)
     assert len(rows) == HEADLINES
     assert {app for app, _ in rows} == set(APPS)
@@ -93,6 +93,7 @@ def test_runs_to_its_end(pgmend, whole, place, env):
     faster = re.search(rf"(\d+) of {HEADLINES} headline queries got faster; the median ratio is", done.out)
     assert faster and int(faster.group(1)) >= HEADLINES * 3 // 4, done
     assert "0 statements failed,\n0 rows and 0 updates are missing" in done.out
+    assert re.search(r"A query of the last 30 days now reads \d+ partition", done.out)
     assert re.search(r"With the job went \d[\d,]* features and \d[\d,]* activations", done.out)
     assert "Total time: " in done.out
     assert done.err == ""
