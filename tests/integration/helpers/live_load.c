@@ -92,7 +92,7 @@ struct step {
 	int64_t token, id, ver, created_us; /* 0: none */
 	long user;
 	const char *level;
-	struct own_row *own; /* NULL: a row that was there before, or a new one */
+	size_t own; /* its place among the rows of the worker, from 1; 0: it was there before, or is new */
 };
 
 static int64_t now_us(void)
@@ -203,7 +203,7 @@ static bool is_closed(const struct worker *worker, int64_t token)
 static void close_row(struct worker *worker, const struct step *step)
 {
 	if (step->own)
-		step->own->closed = true;
+		worker->own[step->own - 1].closed = true;
 	else if (step->op != INSERT)
 		worker->closed[step->token / 8] |= (unsigned char)(1 << step->token % 8);
 }
@@ -249,11 +249,11 @@ static void take_committed(struct worker *worker, const struct step *step)
 static void pick_row(struct worker *worker, struct step *step)
 {
 	for (int try = 0; worker->own_count && try < 8 && draw(worker, 2); try++) {
-		struct own_row *own = &worker->own[draw(worker, worker->own_count)];
-		if (own->closed)
+		size_t own = draw(worker, worker->own_count);
+		if (worker->own[own].closed)
 			continue;
-		step->own = own;
-		step->token = own->token;
+		step->own = own + 1;
+		step->token = worker->own[own].token;
 		return;
 	}
 	do
