@@ -22,6 +22,7 @@ struct statement {
 	const char *sql; /* renumbered */
 	int *used;
 	size_t used_count;
+	bool may_end; /* it returns "again" */
 };
 
 /* One batch while it runs. */
@@ -44,6 +45,7 @@ struct work {
 	size_t count;
 	struct pgm_batches_state state;
 	struct pgm_throttle throttle;
+	bool own_limit; /* the step's SQL sets statement_timeout itself */
 	bool unlimited; /* the next batch: even the smallest one was too long */
 	int tries;	/* of the batch at hand that met a lock */
 	double retry_until_ms;
@@ -196,40 +198,66 @@ static bool take(struct batch *batch, const struct pgm_rows *rows, struct pgm_er
 	return true;
 }
 
-/* What is left of the batch's time is the limit of its next statement. */
-static bool limit_statement(struct work *work, struct batch *batch, struct pgm_error *err)
+static int missing_param(const struct batch *batch, const struct statement *statement)
 {
-	struct pgm_rows rows;
-	double left = batch->limit_ms - (pgm_clock_ms() - batch->began_ms);
-	if (batch->limit_ms <= 0 || left > batch->limit_ms * 0.9)
-		return true;
-	const char *params[] = {pgm_sprintf(batch->scratch, "%.0f", fmax(left, 1))};
-	return pgm_conn_query(work->run->work, batch->scratch,
-			      "SELECT pg_catalog.set_config('statement_timeout', $1, true)", 1, params, &rows,
-			      err);
+	for (size_t p = 0; p < statement->used_count; p++)
+		if (statement->used[p] < 1 || (size_t)statement->used[p] > batch->params.count)
+			return statement->used[p];
+	return 0;
+}
+
+/* The parameters of a statement; NULL where one of them is not known yet. */
+static const char **params_of(const struct batch *batch, const struct statement *statement)
+{
+	const char **params = PGM_NEW_ARRAY(batch->scratch, const char *, statement->used_count + 1);
+	if (missing_param(batch, statement))
+		return NULL;
+	for (size_t p = 0; p < statement->used_count; p++)
+		params[p] = batch->params.items[statement->used[p] - 1];
+	return params;
+}
+
+/*
+ * What can be sent at once from statement number first on: all that need nothing of one another, up to one
+ * that may end the batch. Round trips are what small statements take longest for.
+ */
+static size_t gather(const struct work *work, const struct batch *batch, size_t first,
+		     struct pgm_conn_statement *group)
+{
+	size_t count = 0;
+	while (first + count < work->count) {
+		const struct statement *statement = &work->statements[first + count];
+		const char **params = params_of(batch, statement);
+		if (!params)
+			break;
+		group[count++] = (struct pgm_conn_statement){statement->sql, statement->used_count, params};
+		if (statement->may_end)
+			break;
+	}
+	return count;
 }
 
 static bool run_statements(struct work *work, struct batch *batch, struct pgm_error *err)
 {
-	for (size_t i = 0; i < work->count && !batch->again; i++) {
-		const struct statement *statement = &work->statements[i];
-		struct pgm_rows rows;
-		const char **params = PGM_NEW_ARRAY(batch->scratch, const char *, statement->used_count + 1);
-		for (size_t p = 0; p < statement->used_count; p++) {
-			int number = statement->used[p];
-			if (number < 1 || (size_t)number > batch->params.count)
-				return pgm_error_set(
-					err, PGM_ERR_INPUT,
-					"statement %zu of the batch uses $%d, which no statement "
-					"before it returns",
-					i + 1, number);
-			params[p] = batch->params.items[number - 1];
-		}
-		if (!limit_statement(work, batch, err) ||
-		    !pgm_conn_query(work->run->work, batch->scratch, statement->sql, statement->used_count,
-				    params, &rows, err) ||
-		    !take(batch, &rows, err))
+	struct pgm_conn_statement *group =
+		PGM_NEW_ARRAY(batch->scratch, struct pgm_conn_statement, work->count + 1);
+	struct pgm_rows *rows = PGM_NEW_ARRAY(batch->scratch, struct pgm_rows, work->count + 1);
+	for (size_t done = 0; done < work->count && !batch->again;) {
+		size_t count = gather(work, batch, done, group);
+		if (count == 0)
+			return pgm_error_set(
+				err, PGM_ERR_INPUT,
+				"statement %zu of the batch uses $%d, which no statement before it "
+				"returns",
+				done + 1, missing_param(batch, &work->statements[done]));
+		double left = batch->limit_ms - (pgm_clock_ms() - batch->began_ms);
+		if (!pgm_conn_pipeline_within(work->run->work, batch->scratch, count, group,
+					      batch->limit_ms > 0 ? fmax(left, 1) : 0, rows, err))
 			return false;
+		for (size_t i = 0; i < count; i++)
+			if (!take(batch, &rows[i], err))
+				return false;
+		done += count;
 	}
 	return true;
 }
@@ -282,9 +310,8 @@ static bool transaction(struct work *work, struct batch *batch, bool *done, stru
 	const char *begin =
 		pgm_sprintf(batch->scratch,
 			    PGM_CONN_MARKER "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL jit = off; SET "
-					    "LOCAL lock_timeout = %lld; SET LOCAL statement_timeout "
-					    "= %.0f",
-			    (long long)run->options->lock_timeout_ms, batch->limit_ms);
+					    "LOCAL lock_timeout = %lld",
+			    (long long)run->options->lock_timeout_ms);
 	bool ok = pgm_conn_exec(run->work, begin, err) && run_statements(work, batch, err) &&
 		  save(work, batch, done, err) && pgm_conn_exec(run->work, PGM_CONN_MARKER "COMMIT", err);
 	if (!ok)
@@ -374,7 +401,8 @@ static bool run_batch(struct work *work, bool *done, struct pgm_error *err)
 	for (;;) {
 		PGM_AUTO_ARENA scratch = pgm_arena_new(0);
 		struct batch batch = {.scratch = scratch, .fraction = -1, .began_ms = pgm_clock_ms()};
-		batch.limit_ms = work->unlimited ? 0 : (double)run->options->batch_limit_ms;
+		batch.limit_ms =
+			work->unlimited || work->own_limit ? 0 : (double)run->options->batch_limit_ms;
 		*pgm_vec_add(scratch, &batch.params) = pgm_sprintf(scratch, "%lld", (long long)state->size);
 		*pgm_vec_add(scratch, &batch.params) = state->cursor;
 		if (run->deadline_ms > 0 && batch.began_ms > run->deadline_ms)
@@ -413,6 +441,10 @@ bool pgm_batches_run(struct pgm_run *run, const struct pgm_plan_sql *sqls, size_
 	for (size_t i = 0; i < count; i++)
 		work.statements[i].sql = pgm_batches_renumber(
 			run->arena, sqls[i].text, &work.statements[i].used, &work.statements[i].used_count);
+	for (size_t i = 0; i < count; i++)
+		work.statements[i].may_end = strcasestr(sqls[i].text, "again") != NULL;
+	for (size_t i = 0; i < count; i++)
+		work.own_limit |= strncmp(sqls[i].text, "SET LOCAL statement_timeout", 27) == 0;
 	if (!enter(&work, err))
 		return false;
 	for (bool done = false; !done;)

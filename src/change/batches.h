@@ -20,6 +20,7 @@
  * The cursor is kept in the Ledger in the same transaction: whatever ends a run, the next one goes on behind
  * the last batch that was committed. No transaction is longer than options->batch_limit_ms: a batch that is
  * gets canceled, taken back and tried with less; only where even $1 = 1 is too much it may take its time.
+ * A step with a statement "SET LOCAL statement_timeout = ..." has that limit instead.
  * Between batches the engine rests, waits for standbys, and for whoever paused it (throttle.h).
  */
 #ifndef PGM_CHANGE_BATCHES_H

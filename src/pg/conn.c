@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CANCEL_AGAIN_MS 200
+
 struct pgm_conn {
 	PGconn *pq;
 	PGcancel *cancel;
@@ -347,6 +349,73 @@ bool pgm_conn_pipeline(struct pgm_conn *conn, struct pgm_arena *arena, size_t co
 	if (!sent || !PQpipelineSync(conn->pq))
 		return pgm_result_connection_error(conn->pq, err);
 	bool ok = pipeline_receive(conn, arena, count, rows, failed, err);
+	PQexitPipelineMode(conn->pq);
+	return ok;
+}
+
+/* Until an answer is there; canceled where it is late, and again, for a cancel may come between two
+ * statements. */
+static bool wait_within(struct pgm_conn *conn, double *until_ms)
+{
+	while (PQisBusy(conn->pq)) {
+		double left = *until_ms > 0 ? *until_ms - pgm_clock_ms() : CANCEL_AGAIN_MS;
+		if (*until_ms > 0 && left <= 0) {
+			pgm_conn_cancel(conn);
+			*until_ms = pgm_clock_ms() + CANCEL_AGAIN_MS;
+			continue;
+		}
+		struct pollfd wait = {.fd = PQsocket(conn->pq), .events = POLLIN};
+		poll(&wait, 1, (int)left + 1);
+		if (!PQconsumeInput(conn->pq))
+			return false;
+	}
+	return true;
+}
+
+static bool receive_within(struct pgm_conn *conn, struct pgm_arena *arena, size_t count, double limit_ms,
+			   struct pgm_rows *rows, struct pgm_error *err)
+{
+	double until_ms = limit_ms > 0 ? pgm_clock_ms() + limit_ms : 0;
+	bool ok = true;
+	for (size_t i = 0; i <= count;) {
+		if (!wait_within(conn, &until_ms))
+			return pgm_result_connection_error(conn->pq, err);
+		PGresult *result = PQgetResult(conn->pq);
+		bool end = !result; /* of one statement */
+		if (end && PQstatus(conn->pq) != CONNECTION_OK)
+			return ok && pgm_result_connection_error(conn->pq, err);
+		bool sync = result && PQresultStatus(result) == PGRES_PIPELINE_SYNC;
+		if (result && !sync && ok) {
+			ok = pgm_result_check(conn->pq, result, err);
+			if (ok && i < count)
+				pgm_result_copy(result, arena, &rows[i]);
+		}
+		PQclear(result);
+		if (sync)
+			return ok;
+		i += end;
+	}
+	return ok;
+}
+
+bool pgm_conn_pipeline_within(struct pgm_conn *conn, struct pgm_arena *arena, size_t count,
+			      const struct pgm_conn_statement *statements, double limit_ms,
+			      struct pgm_rows *rows, struct pgm_error *err)
+{
+	if (refused_by_interrupt(err))
+		return false;
+	if (!PQenterPipelineMode(conn->pq))
+		return pgm_result_connection_error(conn->pq, err);
+	bool sent = true;
+	for (size_t i = 0; sent && i < count; i++) {
+		char *marked = with_marker(statements[i].sql);
+		sent = PQsendQueryParams(conn->pq, marked, (int)statements[i].param_count, NULL,
+					 statements[i].params, NULL, NULL, 0);
+		free(marked);
+	}
+	if (!sent || !PQpipelineSync(conn->pq))
+		return pgm_result_connection_error(conn->pq, err);
+	bool ok = receive_within(conn, arena, count, limit_ms, rows, err);
 	PQexitPipelineMode(conn->pq);
 	return ok;
 }

@@ -96,6 +96,20 @@ bool pgm_conn_value(struct pgm_conn *conn, struct pgm_arena *arena, const char *
 bool pgm_conn_pipeline(struct pgm_conn *conn, struct pgm_arena *arena, size_t count, const char *const *sqls,
 		       struct pgm_rows *rows, size_t *failed, struct pgm_error *err) PGM_MUST_CHECK;
 
+struct pgm_conn_statement {
+	const char *sql;
+	size_t param_count;
+	const char *const *params;
+};
+
+/*
+ * The same with parameters, canceled when it is not done within limit_ms (0: none): then PGM_ERR_TIMEOUT with
+ * SQLSTATE 57014. Within a transaction each statement has a snapshot of its own, as if sent alone.
+ */
+bool pgm_conn_pipeline_within(struct pgm_conn *conn, struct pgm_arena *arena, size_t count,
+			      const struct pgm_conn_statement *statements, double limit_ms,
+			      struct pgm_rows *rows, struct pgm_error *err) PGM_MUST_CHECK;
+
 /*
  * A long statement, watched from outside: start it, then poll until *done. While it runs the session can do
  * nothing else. pgm_conn_poll() waits at most timeout_ms and returns false only when the statement failed

@@ -113,13 +113,17 @@ static void read_key(struct pgm_arena *arena, const struct pgm_purge *purge, con
 		.tuples = pgm_rows_double(rows, r, 22),
 		.pages = pgm_rows_double(rows, r, 23),
 		.index_pages = pgm_rows_double(rows, r, 24),
-		.average = pgm_rows_double(rows, r, 25),
-		.most = pgm_rows_double(rows, r, 26),
+		.average = pgm_rows_double(rows, r, 26),
+		.most = pgm_rows_double(rows, r, 27),
 		.rows = -1,
 	};
 	key->child_quoted = pgm_quote_qualified(arena, key->child_schema, key->child_name);
 	if (key->action == 'c')
 		key->child = find_table(purge, oid_of(rows, r, 2));
+	/* Of rows that go as well, a DELETE may take them before or after it changes them. */
+	if (key->action == 'n' && !key->set_problem && pgm_rows_bool(rows, r, 25) &&
+	    find_table(purge, oid_of(rows, r, 2)))
+		key->set_problem = "rows of it go as well, and its triggers may see them changed first";
 	key->column_count = pgm_rows_array(arena, pgm_rows_get(rows, r, 8), &key->columns);
 	pgm_rows_array(arena, pgm_rows_get(rows, r, 9), &key->parent_columns);
 	pgm_rows_array(arena, pgm_rows_get(rows, r, 10), &key->operators);

@@ -82,6 +82,12 @@ SELECT c.oid, c.conname, c.conrelid, c.confrelid, c.confdeltype,
                   AND (i.indkey::smallint[])[0:pg_catalog.cardinality(c.conkey) - 1] <@ c.conkey
                   AND (i.indkey::smallint[])[0:pg_catalog.cardinality(c.conkey) - 1] @> c.conkey) AS indexed,
        figures.tuples, figures.pages, figures.index_pages,
+       EXISTS (SELECT
+                 FROM pg_catalog.pg_trigger AS g
+                WHERE g.tgrelid = c.conrelid
+                  AND NOT g.tgisinternal
+                  AND g.tgtype & 24 <> 0
+                  AND g.tgenabled <> 'D') AS triggers,
        greatest(figures.tuples * (1 - coalesce(st.stanullfrac, 0)), 0)
            / greatest(CASE WHEN st.stadistinct < 0 THEN -st.stadistinct * figures.tuples
                            ELSE coalesce(nullif(st.stadistinct, 0), figures.tuples / 10) END, 1) AS average,

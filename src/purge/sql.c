@@ -328,7 +328,6 @@ static void set_null(struct pass *pass, const struct pgm_purge_key *key)
 static void children(struct pass *pass)
 {
 	bool skip = pass->purge->options->skip_ri;
-	pgm_buf_add(&pass->sql, "SET LOCAL enable_seqscan = off;\n");
 	for (size_t i = 0; i < pass->table->key_count; i++) {
 		const struct pgm_purge_key *key = pass->table->keys[i];
 		bool own = key->child == pass->table;
@@ -338,7 +337,6 @@ static void children(struct pass *pass)
 		else if (key->action == 'n' && !key->set_problem)
 			set_null(pass, key);
 	}
-	pgm_buf_add(&pass->sql, "SET LOCAL enable_seqscan TO DEFAULT;\n");
 }
 
 static double fan_out(const struct pgm_purge_table *table)
@@ -358,9 +356,13 @@ static void range(struct pass *pass)
 	/* Children of a self-reference come after their parents, and go before them. */
 	bool down = pass->table->self;
 	pgm_buf_printf(sql,
-		       "SELECT %s(s.seq) AS upto FROM (SELECT seq FROM %s WHERE seq %s ORDER BY seq%s LIMIT "
-		       "greatest(1, $1::bigint / %.0f)) AS s;\n",
-		       down ? "min" : "max", pass->keys,
+		       "SELECT %s(s.seq) AS upto, %s(s.seq) AS cursor, %s%s(s.seq)::float8 / (SELECT "
+		       "max(seq) FROM %s) "
+		       "AS fraction, pg_catalog.set_config('enable_seqscan', 'off', true) FROM (SELECT seq "
+		       "FROM %s WHERE "
+		       "seq %s ORDER BY seq%s LIMIT greatest(1, $1::bigint / %.0f)) AS s;\n",
+		       down ? "min" : "max", down ? "min" : "max", down ? "1 - " : "", down ? "min" : "max",
+		       pass->keys, pass->keys,
 		       down ? "< coalesce($2::bigint, 9223372036854775807)" : "> coalesce($2::bigint, 0)",
 		       down ? " DESC" : "", fan_out(pass->table));
 	pass->range = down ? KEYS ".seq < coalesce($2::bigint, 9223372036854775807) AND " KEYS
@@ -405,10 +407,5 @@ const char *pgm_purge_pass_sql(struct pgm_arena *arena, const struct pgm_purge *
 		       pass.keys, pass.range);
 	identity_join(sql, table, ROW, KEYS);
 	pgm_buf_add(sql, ";\n");
-	if (purge->options->skip_ri && table->key_count)
-		pgm_buf_add(sql, "SET LOCAL session_replication_role TO DEFAULT;\n");
-	pgm_buf_printf(sql,
-		       "SELECT $3::bigint AS cursor, %s$3::float8 / (SELECT max(seq) FROM %s) AS fraction;\n",
-		       table->self ? "1 - " : "", pass.keys);
 	return sql->text;
 }
