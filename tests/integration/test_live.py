@@ -16,6 +16,8 @@ COMMITTED = 60  # statements before the change begins, and after it
 PARTITION = ("partition", "activity_logs", "--by", "created_at", "--interval", "month")
 METHODS = {
     "adopt": [PARTITION],
+    "split": [PARTITION, (*PARTITION, "--method=split")],
+    "shadow": [(*PARTITION, "--method=shadow")],
 }
 PURGE = ("purge", "users", "--where", "id % 20 = 7", "--apply", "--yes")
 
