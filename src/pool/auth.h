@@ -41,8 +41,9 @@ enum pgm_client_auth_state {
 };
 
 struct pgm_client_auth {
-	bool cert_matches; /* set before _begin(), for PGM_AUTH_CERT and _PEER: the certificate's or the
-			    * system's name may be this user */
+	bool cert_matches;   /* set before _begin(), for PGM_AUTH_CERT and _PEER: the certificate's or the
+			      * system's name may be this user */
+	uint32_t iterations; /* set before _begin(): of SCRAM with a plain secret; 0: the usual number */
 	/* ---- */
 	enum pgm_auth_type type;
 	enum pgm_client_auth_state state;

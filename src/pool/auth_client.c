@@ -75,12 +75,14 @@ struct kept_verifier {
 	uint8_t stored_key[PGM_SCRAM_KEY_BYTES];
 	uint8_t server_key[PGM_SCRAM_KEY_BYTES];
 	bool used;
+	uint32_t iterations;
 };
 
 static struct kept_verifier kept[KEPT_VERIFIERS];
 static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static bool verifier_of_plain(const char *user, const char *secret, struct pgm_scram_verifier *verifier)
+static bool verifier_of_plain(const char *user, const char *secret, uint32_t iterations,
+			      struct pgm_scram_verifier *verifier)
 {
 	uint8_t parts[64], name[32];
 	pgm_sha256(user, strlen(user), parts);
@@ -88,10 +90,11 @@ static bool verifier_of_plain(const char *user, const char *secret, struct pgm_s
 	pgm_sha256(parts, sizeof(parts), name);
 	struct kept_verifier *slot = &kept[(name[0] << 8 | name[1]) % KEPT_VERIFIERS];
 	pthread_mutex_lock(&kept_lock);
-	bool found = slot->used && pgm_secret_equal(slot->name, name, sizeof(name));
+	bool found = slot->used && slot->iterations == iterations &&
+		     pgm_secret_equal(slot->name, name, sizeof(name));
 	if (found) {
 		memset(verifier, 0, sizeof(*verifier));
-		verifier->iterations = PGM_SCRAM_ITERATIONS;
+		verifier->iterations = iterations;
 		verifier->salt_length = KEPT_SALT;
 		memcpy(verifier->salt, slot->salt, KEPT_SALT);
 		memcpy(verifier->stored_key, slot->stored_key, PGM_SCRAM_KEY_BYTES);
@@ -100,10 +103,11 @@ static bool verifier_of_plain(const char *user, const char *secret, struct pgm_s
 	pthread_mutex_unlock(&kept_lock);
 	if (found)
 		return true;
-	if (!pgm_scram_make_verifier(secret, verifier) || verifier->salt_length != KEPT_SALT)
+	if (!pgm_scram_make_verifier_by(secret, iterations, verifier) || verifier->salt_length != KEPT_SALT)
 		return false;
 	pthread_mutex_lock(&kept_lock);
 	slot->used = true;
+	slot->iterations = iterations;
 	memcpy(slot->name, name, sizeof(name));
 	memcpy(slot->salt, verifier->salt, KEPT_SALT);
 	memcpy(slot->stored_key, verifier->stored_key, PGM_SCRAM_KEY_BYTES);
@@ -111,6 +115,10 @@ static bool verifier_of_plain(const char *user, const char *secret, struct pgm_s
 	pthread_mutex_unlock(&kept_lock);
 	return true;
 }
+
+/* Whether the last user known to us had a verifier: so an unknown one is treated, as PostgreSQL looks at
+ * password_encryption. A guess of one thread is as good as that of another. */
+static _Atomic bool known_have_verifiers = true;
 
 static enum pgm_auth_verdict begin_sasl(struct pgm_client_auth *auth, const uint8_t *binding,
 					size_t binding_length, struct pgm_writer *out)
@@ -121,11 +129,16 @@ static enum pgm_auth_verdict begin_sasl(struct pgm_client_auth *auth, const uint
 	if (auth->kind == PGM_SECRET_SCRAM)
 		scram->mock = !pgm_scram_read_verifier(auth->secret, &scram->verifier);
 	else if (auth->kind == PGM_SECRET_PLAIN)
-		scram->mock = !verifier_of_plain(auth->user, auth->secret, &scram->verifier);
+		scram->mock =
+			!verifier_of_plain(auth->user, auth->secret, auth->iterations, &scram->verifier);
 	else
 		scram->mock = true;
-	if (scram->mock)
+	if (scram->mock) {
 		pgm_scram_mock_verifier(auth->user, &scram->verifier);
+		if (!known_have_verifiers) /* whoever is known has secrets of the usual number of iterations
+					    */
+			scram->verifier.iterations = auth->iterations;
+	}
 	scram->binding = binding;
 	scram->binding_length = binding_length;
 	auth->state = PGM_CLIENT_AUTH_SASL;
@@ -144,16 +157,13 @@ static enum pgm_auth_verdict begin_md5(struct pgm_client_auth *auth, struct pgm_
 	return go_on(auth, out);
 }
 
-/* Whether the last user known to us had a verifier: so an unknown one is treated, as PostgreSQL looks at
- * password_encryption. A guess of one thread is as good as that of another. */
-static _Atomic bool known_have_verifiers = true;
-
 enum pgm_auth_verdict pgm_client_auth_begin(struct pgm_client_auth *auth, enum pgm_auth_type type,
 					    const char *user, const char *secret, const uint8_t *binding,
 					    size_t binding_length, struct pgm_writer *out)
 {
 	*auth = (struct pgm_client_auth){
 		.cert_matches = auth->cert_matches,
+		.iterations = auth->iterations ? auth->iterations : PGM_SCRAM_ITERATIONS,
 		.type = type,
 		.user = user,
 		.secret = secret,

@@ -496,7 +496,7 @@ void pgm_server_relay(struct pgm_server *server)
 	struct pgm_worker *worker = server->share->worker;
 	for (unsigned turns = 0;; turns++) {
 		struct pgm_client *client = server->client;
-		if (turns == PGM_WORKER_TURNS) {
+		if (turns == pgm_worker_turns(worker)) {
 			pgm_loop_again(&worker->loop, &server->stream.source);
 			return;
 		}

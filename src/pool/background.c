@@ -125,6 +125,10 @@ static bool resolve(struct pgm_database *database, const char *names, int port, 
 		database->address_count = count;
 		database->resolved_at_us = pgm_loop_clock_us();
 		pthread_mutex_unlock(&database->lock);
+	} else if (ask) {
+		pthread_mutex_lock(&database->lock);
+		database->unresolved_at_us = pgm_loop_clock_us();
+		pthread_mutex_unlock(&database->lock);
 	}
 	return all && count;
 }
@@ -476,11 +480,13 @@ void pgm_background_resolve(struct pgm_pooler *pooler, struct pgm_database *data
 
 void pgm_background_refresh(struct pgm_pooler *pooler, struct pgm_database *database)
 {
-	uint64_t age_us, now = pgm_loop_clock_us();
+	const struct pgm_pool_config *config = pooler->config;
+	uint64_t now = pgm_loop_clock_us();
 	pthread_mutex_lock(&database->lock);
-	age_us = now - database->resolved_at_us;
+	uint64_t since_us = database->address_count ? database->resolved_at_us : database->unresolved_at_us;
+	int64_t limit_ms = database->address_count ? config->dns_max_ttl_ms : config->dns_nxdomain_ttl_ms;
 	bool due = database->config && database->by_name &&
-		   (!database->address_count || age_us > (uint64_t)pooler->config->dns_max_ttl_ms * 1000);
+		   (!since_us || now - since_us > (uint64_t)limit_ms * 1000);
 	pthread_mutex_unlock(&database->lock);
 	if (due)
 		pgm_background_resolve(pooler, database);

@@ -3,6 +3,7 @@
 #include "pool/console.h"
 #include "pool/relay.h"
 #include "pool/session.h"
+#include "pool/tcp.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -37,6 +38,7 @@ void pgm_client_accept(struct pgm_worker *worker, int fd, const char *peer)
 		close(fd);
 		return;
 	}
+	pgm_tcp_tune(fd, worker->pooler->config);
 	client->grave.release = free_client;
 	client->worker = worker;
 	client->id = atomic_fetch_add(&worker->pooler->next_client_id, 1) + 1;
@@ -76,6 +78,7 @@ void pgm_client_close(struct pgm_client *client, const char *reason)
 		pgm_cancel_forget(worker->pooler, &client->key);
 	if (client->counted) {
 		atomic_fetch_sub(&worker->pooler->client_count, 1);
+		atomic_fetch_sub(&client->share->pool->clients, 1);
 		atomic_fetch_sub(&client->share->pool->database->clients, 1);
 		atomic_fetch_sub(&client->user->clients, 1);
 	}
@@ -436,12 +439,11 @@ void pgm_client_run(struct pgm_client *client)
 		client->round = client->worker->round;
 		client->worker->active++;
 	}
-	unsigned turns = 0;
-	while ((run_once(client) || (client->again && client->state < PGM_CLIENT_CONSOLE)) &&
-	       ++turns < PGM_WORKER_TURNS)
+	unsigned turns = 0, most = pgm_worker_turns(client->worker);
+	while ((run_once(client) || (client->again && client->state < PGM_CLIENT_CONSOLE)) && ++turns < most)
 		;
 	client->running = false;
-	if (turns == PGM_WORKER_TURNS && client->state < PGM_CLIENT_CONSOLE) {
+	if (turns == most && client->state < PGM_CLIENT_CONSOLE) {
 		pgm_loop_again(client->stream.loop, &client->stream.source);
 		return;
 	}

@@ -1,5 +1,6 @@
 /* What is wrong between settings that are each right. */
 #include "pool/config_parts.h"
+#include "pool/pool.h"
 #include "pool/settings.h"
 
 #include <errno.h>
@@ -103,6 +104,15 @@ static void check_files(const struct check *check)
 	}
 }
 
+static void check_log(const struct check *check)
+{
+	const char *facility = check->config->syslog_facility;
+	int number;
+	if (is_set(facility) && !pgm_log_facility(facility, &number))
+		ERROR(check, "It is one of: auth, authpriv, daemon, user, local0 to local7.",
+		      "syslog_facility: there is no \"%s\"", facility);
+}
+
 static void check_pools(const struct check *check)
 {
 	const struct pgm_pool_config *config = check->config;
@@ -133,5 +143,6 @@ void pgm_config_check(const struct pgm_pool_config *config, struct pgm_config_pr
 	check_tls(&check, "client", &config->client_tls, true);
 	check_tls(&check, "server", &config->server_tls, false);
 	check_files(&check);
+	check_log(&check);
 	check_pools(&check);
 }

@@ -6,6 +6,7 @@
 #include "pool/relay.h"
 #include "pool/server.h"
 #include "pool/session.h"
+#include "pool/tcp.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -135,11 +136,13 @@ static void connect_server(struct pgm_share *share, struct pgm_client *client)
 	pgm_background_refresh(share->worker->pooler, pool->database);
 	if (pick_address(pool->database, atomic_load(&pool->failures), &server->address))
 		fd = socket(server->address.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0)
+		pgm_tcp_tune(fd, share->worker->pooler->config);
 	int connected =
 		fd < 0 ? -1
 		       : connect(fd, (struct sockaddr *)&server->address.address, server->address.length);
 	if (connected < 0 && (fd < 0 || errno != EINPROGRESS)) {
-		if (fd >= 0)
+		if (server->address.length)
 			snprintf(why, sizeof(why), "cannot connect to %s port %d: %s", server->address.host,
 				 server->address.port, strerror(errno));
 	} else if (pgm_stream_open(&server->stream, &share->worker->loop, fd, pgm_server_ready)) {

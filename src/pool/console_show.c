@@ -44,7 +44,7 @@ struct pgm_database **pgm_console_databases(struct pgm_pooler *pooler, size_t *c
 	pthread_mutex_lock(&pooler->lock);
 	struct pgm_database **all = calloc(pooler->database_count + 1, sizeof(struct pgm_database *));
 	for (size_t i = 0; all && i < pooler->database_count; i++)
-		if (pooler->databases[i]->config)
+		if (pooler->databases[i]->config && !atomic_load(&pooler->databases[i]->forgotten))
 			all[(*count)++] = pooler->databases[i];
 	pthread_mutex_unlock(&pooler->lock);
 	if (all)
@@ -61,11 +61,12 @@ static int order_pools(const void *a, const void *b)
 
 struct pgm_pool **pgm_console_pools(struct pgm_pooler *pooler, size_t *count)
 {
+	*count = 0;
 	pthread_mutex_lock(&pooler->lock);
-	*count = pooler->pool_count;
-	struct pgm_pool **all = calloc(*count + 1, sizeof(struct pgm_pool *));
-	if (all && *count)
-		memcpy(all, pooler->pools, *count * sizeof(*all));
+	struct pgm_pool **all = calloc(pooler->pool_count + 1, sizeof(struct pgm_pool *));
+	for (size_t i = 0; all && i < pooler->pool_count; i++)
+		if (!atomic_load(&pooler->pools[i]->forgotten))
+			all[(*count)++] = pooler->pools[i];
 	pthread_mutex_unlock(&pooler->lock);
 	if (all)
 		qsort(all, *count, sizeof(*all), order_pools);

@@ -120,6 +120,10 @@ static enum next query(struct front *front)
 					 PGM_SCAN_CUSTOM_SETTING}; /* too long to be looked at */
 	const char *sql = (const char *)front->body;
 	size_t sql_length = front->there == front->total ? strnlen(sql, front->length) : 0;
+	if (client->worker->pooler->config->disable_pqexec) {
+		pgm_client_end(client, "08P01", "PQexec disallowed");
+		return NEXT_GONE;
+	}
 	if (sql_length)
 		pgm_scan_sql(sql, sql_length, client->standard_strings, &scan);
 	else if (front->there == front->total)
@@ -747,7 +751,9 @@ size_t pgm_frontend_messages(struct pgm_client *client, const uint8_t *bytes, si
 	size_t at = 0;
 	client->worker->gather_count = 0;
 	client->worker->rewrite_used = 0;
-	while (at < length && client->state < PGM_CLIENT_CLOSING) {
+	for (unsigned looks = 0; at < length && client->state < PGM_CLIENT_CLOSING; looks++) {
+		if (looks == PGM_CLIENT_TURN_MESSAGES)
+			break;
 		if (client->stream_left) {
 			size_t part = client->stream_left < length - at ? client->stream_left : length - at;
 			client->stream_left -= part;

@@ -28,12 +28,39 @@ static int open_file(const char *path)
 	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
 }
 
+/* What is none of them is refused when the configuration is read. */
+static int facility_of(const char *name)
+{
+	int found = LOG_DAEMON;
+	if (name)
+		pgm_log_facility(name, &found);
+	return found;
+}
+
+bool pgm_log_facility(const char *name, int *facility)
+{
+	static const struct {
+		const char *name;
+		int facility;
+	} all[] = {{"auth", LOG_AUTH},	   {"authpriv", LOG_AUTHPRIV}, {"daemon", LOG_DAEMON},
+		   {"user", LOG_USER},	   {"local0", LOG_LOCAL0},     {"local1", LOG_LOCAL1},
+		   {"local2", LOG_LOCAL2}, {"local3", LOG_LOCAL3},     {"local4", LOG_LOCAL4},
+		   {"local5", LOG_LOCAL5}, {"local6", LOG_LOCAL6},     {"local7", LOG_LOCAL7}};
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		if (strcmp(all[i].name, name) == 0) {
+			*facility = all[i].facility;
+			return true;
+		}
+	return false;
+}
+
 bool pgm_log_open(const struct pgm_pool_config *config, bool quiet, struct pgm_error *err)
 {
 	atomic_store(&target.verbose, (int)config->verbose);
 	target.format = config->log_format;
 	if (config->syslog) {
-		openlog(config->syslog_ident ? strdup(config->syslog_ident) : "pgmend", LOG_PID, LOG_DAEMON);
+		openlog(config->syslog_ident ? strdup(config->syslog_ident) : "pgmend", LOG_PID,
+			facility_of(config->syslog_facility));
 		target.syslog = true;
 	}
 	if (config->logfile && *config->logfile) {

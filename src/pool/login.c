@@ -250,6 +250,7 @@ static bool admit(struct pgm_client *client)
 		pgm_client_end(client, "53300", "client connections exceeded (max_user_client_connections)");
 	} else {
 		client->counted = true;
+		atomic_fetch_add(&client->share->pool->clients, 1);
 	}
 	return client->counted;
 }
@@ -371,6 +372,7 @@ static void begin_auth(struct pgm_client *client)
 		return;
 	}
 	login->auth_begun = true;
+	login->auth.iterations = (uint32_t)client->worker->pooler->config->scram_iterations;
 	login->auth.cert_matches = login->type == PGM_AUTH_CERT && certificate_fits(client);
 	enum pgm_auth_verdict verdict = pgm_client_auth_begin(
 		&login->auth, login->type, login->user, login->secret,

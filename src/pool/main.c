@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #define LOGIN_PATIENCE_US 5000000
+#define FORGET_PERIOD_US  1000000
 
 static unsigned worker_count(const struct pgm_pool_config *config)
 {
@@ -248,6 +249,18 @@ static void say_ready(int ready_fd)
 	}
 }
 
+static void forget_now_and_then(struct pgm_pooler *pooler)
+{
+	static uint64_t last_us; /* this thread's alone */
+	uint64_t now = pgm_loop_clock_us();
+	if (now - last_us < FORGET_PERIOD_US)
+		return;
+	last_us = now;
+	pthread_mutex_lock(&pooler->admin_lock);
+	pgm_pooler_forget(pooler);
+	pthread_mutex_unlock(&pooler->admin_lock);
+}
+
 static void announce(const struct pgm_pooler *pooler)
 {
 	const struct pgm_pool_config *config = pooler->config;
@@ -290,6 +303,7 @@ int pgm_pool_main(struct pgm_pool_config *config, int ready_fd, struct pgm_error
 	while (!has_ended(pooler)) {
 		pgm_loop_run_once(&pooler->control, &pooler->admin_lock, 100);
 		pgm_console_tick(pooler);
+		forget_now_and_then(pooler);
 		pgm_listen_drain(pooler);
 	}
 	finish(pooler);

@@ -47,6 +47,10 @@ struct pgm_database *pgm_pooler_database(struct pgm_pooler *pooler, const char *
 	}
 	if (database && !database->config)
 		database = NULL;
+	if (database) {
+		atomic_store(&database->used_us, pgm_loop_clock_us());
+		atomic_store(&database->forgotten, false);
+	}
 	pthread_mutex_unlock(&pooler->lock);
 	if (fresh && !pgm_background_resolve_now(database))
 		pgm_background_resolve(pooler, database);
@@ -106,6 +110,10 @@ struct pgm_pool *pgm_pooler_pool(struct pgm_pooler *pooler, struct pgm_database 
 			free(pool);
 			pool = NULL;
 		}
+	}
+	if (pool) {
+		atomic_store(&pool->used_us, pgm_loop_clock_us());
+		atomic_store(&pool->forgotten, false);
 	}
 	pthread_mutex_unlock(&pooler->lock);
 	return pool;
@@ -216,6 +224,58 @@ void pgm_pooler_configure(struct pgm_pooler *pooler, const struct pgm_pool_confi
 		configure_pool(pooler, pooler->pools[i]);
 	pthread_mutex_unlock(&pooler->lock);
 	pgm_peers_configure(pooler);
+}
+
+/* ---- what nobody uses ---- */
+
+static void forget_pool(struct pgm_pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	if (pool->secret)
+		pgm_scram_wipe(pool->secret, strlen(pool->secret));
+	free(pool->secret);
+	pool->secret = NULL;
+	pgm_scram_wipe(&pool->keys, sizeof(pool->keys));
+	pgm_scram_wipe(&pool->scram_cache, sizeof(pool->scram_cache));
+	pool->have_keys = false;
+	pthread_mutex_unlock(&pool->lock);
+	atomic_store(&pool->forgotten, true);
+	pgm_log(PGM_LOG_DEBUG, "%s/%s: unused for longer than pool_idle_timeout: forgotten",
+		pool->database->name, pool->user);
+}
+
+/* True: unused for longer than that. */
+static bool rests(_Atomic uint64_t *used_us, bool used, uint64_t now, int64_t limit_ms)
+{
+	if (used)
+		atomic_store(used_us, now);
+	uint64_t since = atomic_load(used_us);
+	return !used && limit_ms > 0 && now > since && now - since > (uint64_t)limit_ms * 1000;
+}
+
+void pgm_pooler_forget(struct pgm_pooler *pooler)
+{
+	const struct pgm_pool_config *config = pooler->config;
+	uint64_t now = pgm_loop_clock_us();
+	pthread_mutex_lock(&pooler->lock);
+	for (size_t i = 0; i < pooler->database_count; i++) {
+		struct pgm_database *database = pooler->databases[i];
+		bool automatic = database->config && strcmp(database->config->name, "*") == 0;
+		bool used = atomic_load(&database->clients) || atomic_load(&database->connections) ||
+			    atomic_load(&database->paused) || atomic_load(&database->disabled);
+		if (rests(&database->used_us, used, now, config->autodb_idle_timeout_ms) && automatic)
+			atomic_store(&database->forgotten, true);
+	}
+	for (size_t i = 0; i < pooler->pool_count; i++) {
+		struct pgm_pool *pool = pooler->pools[i];
+		/* one with a minimum is made anew all the time */
+		bool used = atomic_load(&pool->clients) || atomic_load(&pool->servers) || pool->min_size > 0;
+		bool resting = rests(&pool->used_us, used, now, config->pool_idle_timeout_ms);
+		if (!atomic_load(&pool->forgotten) &&
+		    (resting || (!used && atomic_load(&pool->database->forgotten))))
+			forget_pool(pool);
+	}
+	pthread_mutex_unlock(&pooler->lock);
 }
 
 /* ---- the budget ---- */

@@ -44,10 +44,12 @@ struct pgm_database {
 	pthread_mutex_t lock;	    /* of the addresses */
 	struct pgm_address addresses[PGM_POOL_HOSTS_MAX];
 	size_t address_count;
-	uint64_t resolved_at_us;
+	uint64_t resolved_at_us, unresolved_at_us; /* when they were found, or not */
 	bool by_name; /* a name server was asked, and is again after dns_max_ttl */
 	bool resolving;
 	_Atomic unsigned next_address; /* round robin */
+	_Atomic uint64_t used_us;      /* when somebody last asked for it or had a connection */
+	_Atomic bool forgotten;	       /* of "*", and unused for long: the console does not show it */
 };
 
 /* Who logs in to us. */
@@ -77,6 +79,9 @@ struct pgm_pool {
 	_Atomic bool
 		sequences_read; /* a client has read lastval() or currval(): its like must not meet others' */
 	_Atomic int servers;	/* connecting ones included */
+	_Atomic int clients;	/* logged in */
+	_Atomic uint64_t used_us;
+	_Atomic bool forgotten; /* unused for long: its secrets are gone, and the console does not show it */
 	_Atomic int waiting;	/* clients, in all workers */
 	_Atomic unsigned failures; /* to connect, one after the other */
 	struct {
@@ -168,6 +173,9 @@ void pgm_notify_service(const char *state);
 struct pgm_database *pgm_pooler_database(struct pgm_pooler *pooler, const char *name);
 struct pgm_pool *pgm_pooler_pool(struct pgm_pooler *pooler, struct pgm_database *database, const char *user);
 struct pgm_user *pgm_pooler_user(struct pgm_pooler *pooler, const char *name); /* NULL: out of memory */
+/* Now and then, by the control thread: what was unused for longer than autodb_idle_timeout or
+ * pool_idle_timeout is forgotten until somebody asks for it again. */
+void pgm_pooler_forget(struct pgm_pooler *pooler);
 /* Settings of databases and pools after the configuration changed from old; the caller holds all workers'
  * locks. */
 void pgm_pooler_configure(struct pgm_pooler *pooler, const struct pgm_pool_config *old);
@@ -203,6 +211,7 @@ enum pgm_log_level { PGM_LOG_ERROR, PGM_LOG_WARNING, PGM_LOG_NOTICE, PGM_LOG_DEB
 void pgm_log(enum pgm_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool pgm_log_open(const struct pgm_pool_config *config, bool quiet, struct pgm_error *err) PGM_MUST_CHECK;
 void pgm_log_reopen(void);
+bool pgm_log_facility(const char *name, int *facility); /* of syslog; false: none has that name */
 void pgm_log_verbose(int verbose);
 /* A whole line, with its newline. */
 void pgm_log_line(enum pgm_log_level level, const char *line, size_t length);

@@ -186,6 +186,8 @@ void pgm_server_link(struct pgm_server *server, struct pgm_client *client)
 	server->checked = server->cleaned = false;
 	server->cancelled = false;
 	server->client_told = false;
+	server->reset_due = share->worker->pooler->config->server_reset_query_always &&
+			    share->pool->mode != PGM_POOL_SESSION;
 	share->stats.server_assignments++;
 	pgm_session_prepare(server);
 }
@@ -262,6 +264,14 @@ void pgm_server_clean(struct pgm_server *server)
 		pgm_job_start(server, PGM_JOB_SETTLE, "");
 	} else if (server->status != 'I') {
 		pgm_job_start(server, PGM_JOB_ROLLBACK, "/* pgmend */ ROLLBACK");
+	} else if (server->reset_due && reset && *reset) {
+		/* it may do anything: what we know of the session is right again after DISCARD ALL */
+		server->reset_due = false;
+		server->dirty = true;
+		if (strcasecmp(reset, "DISCARD ALL") == 0)
+			pgm_server_clean(server);
+		else
+			pgm_job_start(server, PGM_JOB_ROLLBACK, reset);
 	} else if (server->dirty) {
 		bool session = server->share->pool->mode == PGM_POOL_SESSION;
 		server->share->stats.resets++;

@@ -133,6 +133,7 @@ struct pgm_server {
 	unsigned cancels;	  /* cancel requests on their way */
 	bool cancelled;		  /* one was sent since it was linked */
 	bool dirty;		  /* its last client left something that only DISCARD ALL removes */
+	bool reset_due;		  /* server_reset_query_always: not run yet since a client had it */
 	bool close_soon;	  /* RECONNECT, an error that leaves it unclear: close it when it is free */
 	bool client_told;	  /* its end, in the server's own words */
 	struct pgm_last_words {

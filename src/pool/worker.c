@@ -501,6 +501,23 @@ static const char *stale_idle(const struct pgm_server *server)
 	return NULL;
 }
 
+/* Those that would not come back for long: session mode's with server_fast_close, and replication's. */
+static void close_outdated(struct pgm_share *share)
+{
+	bool fast = share->worker->pooler->config->server_fast_close && share->pool->mode == PGM_POOL_SESSION;
+	struct pgm_server *server;
+	pgm_list_each(&share->busy, server, struct pgm_server, link)
+	{
+		struct pgm_client *client = server->client;
+		bool resting = server->job == PGM_JOB_NONE && !server->expect_count &&
+			       server->status == 'I' && !server->unsynced && !server->copy_in &&
+			       !server->skip;
+		if (client && (server->replication || (fast && resting)) &&
+		    server->reconnect != atomic_load(&share->pool->database->reconnect))
+			pgm_client_end(client, "57P01", "database configuration changed");
+	}
+}
+
 static void check_share(struct pgm_share *share)
 {
 	const struct pgm_pool_config *config = share->worker->pooler->config;
@@ -521,6 +538,7 @@ static void check_share(struct pgm_share *share)
 	pgm_list_each(&share->busy, server, struct pgm_server,
 		      link) if (server->job != PGM_JOB_NONE && over(now, server->job_started_us, 10000))
 		pgm_server_lost(server, "our own statement timed out");
+	close_outdated(share);
 	share->serving = false;
 	/* the pool's minimum is worker 0's to keep; nobody connects for a pool that nobody ever used */
 	if (share->worker->index == 0 && share->pool->min_size > 0 && !atomic_load(&share->pool->failures) &&

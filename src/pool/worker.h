@@ -11,11 +11,12 @@
 #include "pool/pool.h"
 #include "pool/profile.h"
 
+#include <limits.h>
+
 #define PGM_SCRATCH_BYTES ((size_t)128 << 10) /* of one read */
-#define PGM_CARRY_BYTES                                                                             \
-	((size_t)64 << 10)	    /* in front of it: the begin of a message, from the read before \
-				     */
-#define PGM_WORKER_TURNS	  8 /* reads of one connection, before the others have theirs */
+#define PGM_CARRY_BYTES                                                                    \
+	((size_t)64 << 10) /* in front of it: the begin of a message, from the read before \
+			    */
 #define PGM_WORKER_TICK_MS	  100
 #define PGM_WORKER_FULL_PERMILLE  700  /* of a core: from here on clients go elsewhere */
 #define PGM_WORKER_SPARE_PERMILLE 500  /* below this it takes them */
@@ -101,6 +102,13 @@ void pgm_worker_stop(struct pgm_worker *worker); /* and wait for its end */
 /* After all workers stopped: what others had posted to it. */
 void pgm_worker_drain(struct pgm_worker *worker);
 void pgm_worker_free(struct pgm_worker *worker);
+
+/* Reads of one connection before the others have theirs. */
+static inline unsigned pgm_worker_turns(const struct pgm_worker *worker)
+{
+	int64_t turns = worker->pooler->config->sbuf_loopcnt;
+	return turns > 0 ? (unsigned)turns : UINT_MAX;
+}
 
 /* Listen or stop listening; with the lock held. */
 void pgm_worker_accept(struct pgm_worker *worker, bool accept);

@@ -211,9 +211,15 @@ bool pgm_scram_read_verifier(const char *text, struct pgm_scram_verifier *verifi
 
 bool pgm_scram_make_verifier(const char *password, struct pgm_scram_verifier *verifier)
 {
+	return pgm_scram_make_verifier_by(password, PGM_SCRAM_ITERATIONS, verifier);
+}
+
+bool pgm_scram_make_verifier_by(const char *password, uint32_t iterations,
+				struct pgm_scram_verifier *verifier)
+{
 	struct pgm_scram_keys keys;
 	memset(verifier, 0, sizeof(*verifier));
-	verifier->iterations = PGM_SCRAM_ITERATIONS;
+	verifier->iterations = iterations;
 	verifier->salt_length = MOCK_SALT_BYTES;
 	if (!pgm_random_bytes(verifier->salt, verifier->salt_length) ||
 	    !scram_derive(password, verifier->salt, verifier->salt_length, verifier->iterations, &keys))

@@ -46,6 +46,8 @@ struct pgm_scram_keys {
 bool pgm_scram_read_verifier(const char *text, struct pgm_scram_verifier *verifier);
 /* Of a plain password, with a random salt and 4096 iterations: takes a millisecond. */
 bool pgm_scram_make_verifier(const char *password, struct pgm_scram_verifier *verifier);
+bool pgm_scram_make_verifier_by(const char *password, uint32_t iterations,
+				struct pgm_scram_verifier *verifier);
 /* What a password gives with a verifier's salt, whether or not it is the right one: takes a millisecond. */
 bool pgm_scram_keys_of(const char *password, const struct pgm_scram_verifier *verifier,
 		       struct pgm_scram_keys *keys);

@@ -54,3 +54,22 @@ def test_the_parameters_of_lines_are_documented():
         part = re.split(r"\n## ", page.split(f"\n## [{section}]")[1])[0]
         assert keys
         assert [key for key in keys if not re.search(rf"`{key}`|\b{key}=", part)] == []
+
+
+def test_each_setting_has_an_effect_or_says_that_it_has_none():
+    """Its member of the configuration is read by the pooler, or the row is INERT."""
+    code = {}
+    for top, _, names in os.walk(os.path.join(ROOT, "src")):
+        for name in names:
+            if name.endswith((".c", ".h")) and name not in ("config.h", "settings_table.c", "settings.c",
+                                                            "config_check.c", "config_uri.c"):
+                with open(os.path.join(top, name), encoding="utf-8") as handle:
+                    code[os.path.join(top, name)] = handle.read()
+    with open(os.path.join(ROOT, "src", "pool", "settings_table.c"), encoding="utf-8") as handle:
+        table = handle.read().split("pgm_settings[] = {")[1]
+    rows = re.findall(r'^\t[A-Z]+\("(\w+)", ([\w.]+),(.*?)\),$', table, re.M | re.S)
+    assert len(rows) > 100
+    for name, member, rest in rows:
+        reads = re.compile(rf"(->|\.){member.split('.')[-1]}\b")
+        read = any(reads.search(text) for text in code.values())
+        assert read != bool(re.search(r"\bINERT\b", rest)), f"{name}: read and INERT, or neither"

@@ -1,0 +1,11 @@
+/*
+ * The tcp_* settings, for a connection with a client or a server. What the system refuses is left as it is.
+ */
+#ifndef PGM_POOL_TCP_H
+#define PGM_POOL_TCP_H
+
+#include "pool/config.h"
+
+void pgm_tcp_tune(int fd, const struct pgm_pool_config *config); /* other than TCP: nothing is done */
+
+#endif
