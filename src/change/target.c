@@ -107,8 +107,8 @@ static bool read_duplicates(struct pgm_run *run, const struct pgm_target *target
 {
 	struct pgm_rows rows;
 	*query = NULL;
-	if (!pgm_conn_query(run->work, run->arena, pgm_embedded_text("change/sql/shape_keys.sql"), 0, NULL,
-			    &rows, err))
+	if (!pgm_conn_query(run->work, run->arena, pgm_embedded_text("change/sql/shape_keys.sql"), 1,
+			    &target->oid, &rows, err))
 		return false;
 	if (rows.count)
 		*query = pgm_sprintf(

@@ -1,5 +1,6 @@
 #include "cli/partition_convert.h"
 
+#include "change/ledger.h"
 #include "cli/change_output.h"
 #include "cli/partition_print.h"
 #include "partition/adopt.h"
@@ -79,6 +80,28 @@ int pgm_partition_carry_out(const struct pgm_change_output *output, struct pgm_c
 				       "This Plan is done already: nothing to do.");
 }
 
+/* A conversion of the table that was begun and has not ended, as the Ledger has it. */
+static bool find_begun(struct pgm_conn *conn, struct pgm_arena *arena,
+		       const struct pgm_partition_design *design, struct pgm_plan *plan, bool *found,
+		       struct pgm_error *err)
+{
+	struct pgm_ledger_plan *plans;
+	size_t count = 0;
+	bool ledger;
+	*found = false;
+	if (!pgm_ledger_exists(conn, true, &ledger, err) ||
+	    (ledger && !pgm_ledger_plans(conn, arena, NULL, true, &plans, &count, err)))
+		return false;
+	/* Whatever the key: a table is converted once. */
+	const char *title =
+		pgm_sprintf(arena, "%s by ranges of ", pgm_partition_quoted(arena, design, design->name));
+	for (size_t i = 0; i < count && !*found; i++)
+		*found = strncmp(plans[i].title, title, strlen(title)) == 0 &&
+			 strcmp(plans[i].state, "done") != 0 &&
+			 pgm_plan_parse(arena, "the Plan in the ledger", plans[i].source, plan, err);
+	return true;
+}
+
 int pgm_partition_convert(struct pgm_cli *cli)
 {
 	struct pgm_error err = {0};
@@ -88,6 +111,7 @@ int pgm_partition_convert(struct pgm_cli *cli)
 	struct pgm_change_output output;
 	struct pgm_plan plan;
 	const char *out = pgm_cli_value(cli, "out");
+	bool begun = false;
 	bool apply = pgm_cli_flag(cli, "apply") || pgm_cli_flag(cli, "dry-run");
 	if (!read_options(cli, &options, &err) || !pgm_change_options(cli, &engine, &output, &err))
 		return pgm_cli_fail(cli, &err);
@@ -96,7 +120,18 @@ int pgm_partition_convert(struct pgm_cli *cli)
 		return pgm_partition_run_finish(&output, conn, options.table, &engine);
 	if (conn && options.method == PGM_PARTITION_SPLIT)
 		return pgm_partition_run_split(&output, conn, &options, &engine);
-	if (!conn || !pgm_partition_design(conn, cli->arena, &options, &design, &err) ||
+	if (!conn)
+		return pgm_cli_fail(cli, &err);
+	bool ok = pgm_partition_design(conn, cli->arena, &options, &design, &err);
+	/* After the swap the table is a partitioned one, and yet steps may be left. */
+	if (apply && (ok ? design.begun : err.kind == PGM_ERR_STATE) && design.name) {
+		struct pgm_error second = {0};
+		if (!find_begun(conn, cli->arena, &design, &plan, &begun, &second))
+			return pgm_cli_fail(cli, &second);
+	}
+	if (begun)
+		return pgm_partition_carry_out(&output, conn, &plan, &engine);
+	if (!ok ||
 	    !(options.method == PGM_PARTITION_SHADOW ? pgm_partition_shadow : pgm_partition_adopt)(
 		    conn, cli->arena, &design, &plan, &err) ||
 	    (out && plan.change_count && !pgm_partition_write_plan(out, &plan, &err)))

@@ -92,12 +92,16 @@ static void print_cost(struct pgm_arena *arena, const struct pgm_plan *plan, FIL
 
 static void print_table(struct pgm_arena *arena, const struct pgm_partition_design *design, FILE *stream)
 {
-	fprintf(stream, "%s%s by ranges of %s%s: about %s rows, %s and %s of indexes\n",
-		pgm_term_on(stream, PGM_BOLD),
-		safe(arena, pgm_quote_qualified(arena, design->schema, design->name)),
-		safe(arena, pgm_quote_ident(arena, design->key->name)), pgm_term_off(stream),
-		pgm_format_count(arena, design->rows), pgm_format_bytes(arena, (double)design->bytes),
-		pgm_format_bytes(arena, (double)design->index_bytes));
+	const char *by = design->key ? pgm_sprintf(arena, " by ranges of %s",
+						   pgm_quote_ident(arena, design->key->name))
+				     : "";
+	fprintf(stream, "%s%s%s%s: about %s rows, %s", pgm_term_on(stream, PGM_BOLD),
+		safe(arena, pgm_quote_qualified(arena, design->schema, design->name)), safe(arena, by),
+		pgm_term_off(stream), pgm_format_count(arena, design->rows),
+		pgm_format_bytes(arena, (double)design->bytes));
+	if (design->index_bytes)
+		fprintf(stream, " and %s of indexes", pgm_format_bytes(arena, (double)design->index_bytes));
+	fputc('\n', stream);
 	if (design->oldest)
 		fprintf(stream, "%s is from %s to %s\n", safe(arena, design->key->name), design->oldest,
 			design->newest);
@@ -153,13 +157,14 @@ json_t *pgm_partition_json(const struct pgm_partition_design *design, const stru
 		json_array_append_new(steps, json_pack("{s:i, s:o, s:s}", "step", plan->changes[i].step,
 						       "title", text_or_null(plan->changes[i].title), "lock",
 						       plan->changes[i].lock));
-	json_t *object = json_pack(
-		"{s:i, s:o, s:o, s:o, s:s, s:f, s:I, s:o, s:o, s:o, s:o}", "version", 1, "schema",
-		text_or_null(design->schema), "table", text_or_null(design->name), "key",
-		text_or_null(design->key ? design->key->name : NULL), "timezone", design->interval.timezone,
-		"rows", design->rows, "size_bytes", (json_int_t)design->bytes, "oldest",
-		text_or_null(design->oldest), "newest", text_or_null(design->newest), "cut",
-		text_or_null(design->cut), "legacy", text_or_null(design->legacy));
+	json_t *object =
+		json_pack("{s:i, s:o, s:o, s:o, s:o, s:f, s:I, s:o, s:o, s:o, s:o}", "version", 1, "schema",
+			  text_or_null(design->schema), "table", text_or_null(design->name), "key",
+			  text_or_null(design->key ? design->key->name : NULL), "timezone",
+			  text_or_null(design->interval.timezone), "rows", design->rows, "size_bytes",
+			  (json_int_t)design->bytes, "oldest", text_or_null(design->oldest), "newest",
+			  text_or_null(design->newest), "cut", text_or_null(design->cut), "legacy",
+			  text_or_null(design->legacy));
 	json_object_set_new(object, "partitions", parts);
 	json_object_set_new(object, "refusals", text_list(design->refusals.items, design->refusals.count));
 	json_object_set_new(object, "changes", text_list(design->changes.items, design->changes.count));

@@ -2,6 +2,7 @@
 
 #include "partition/swap.h"
 #include "pg/quote.h"
+#include "sql/lex.h"
 #include "util/format.h"
 
 #include <string.h>
@@ -46,27 +47,42 @@ static void add_evidence(struct steps *steps, struct pgm_change *change, const c
 	change->evidence = lines;
 }
 
-/* From now on rows above the cut are refused: when it is that time already, nothing may be begun. */
-static char *guard(struct steps *steps)
+/*
+ * Vacuum gives way only to who has waited for it for deadlock_timeout, which a try of 50 ms never has: so a
+ * weaker lock first, which nobody waits for. From the first step on rows above the cut are refused: when it
+ * is that time already, nothing may be begun.
+ */
+static char *before_strong_lock(struct steps *steps, bool first)
 {
 	const struct pgm_partition_design *design = steps->design;
-	const char *cut = pgm_quote_literal(steps->arena, design->cut);
-	const char *zone = pgm_quote_literal(steps->arena, design->interval.timezone);
-	if (design->interval.kind == PGM_KEY_INTEGER)
-		return "";
-	const char *now = design->interval.kind == PGM_KEY_TIMESTAMPTZ
-				  ? "pg_catalog.now()"
-				  : pgm_sprintf(steps->arena, "pg_catalog.now() AT TIME ZONE %s", zone);
-	const char *body = pgm_sprintf(
-		steps->arena,
-		"BEGIN\n"
-		"    IF %s > %s::%s - interval '1 hour' THEN\n"
-		"        RAISE EXCEPTION USING MESSAGE = 'the cut of this Plan is less than an hour away',\n"
-		"            HINT = 'Make a new Plan.';\n"
-		"    END IF;\n"
-		"END\n",
-		now, cut, design->interval.kind == PGM_KEY_TIMESTAMPTZ ? "timestamptz" : "timestamp");
-	return pgm_swap_block(steps->arena, body);
+	struct pgm_arena *arena = steps->arena;
+	const char *cut = pgm_quote_literal(arena, design->cut);
+	const char *zone = pgm_quote_literal(arena, design->interval.timezone);
+	struct pgm_buf out;
+	pgm_buf_init(&out, arena);
+	pgm_buf_add(&out, "DECLARE\n"
+			  "    pgmend_timeout text := pg_catalog.current_setting('lock_timeout');\n"
+			  "BEGIN\n");
+	if (first && design->interval.kind != PGM_KEY_INTEGER) {
+		bool zoned = design->interval.kind == PGM_KEY_TIMESTAMPTZ;
+		pgm_buf_printf(
+			&out,
+			"    IF pg_catalog.now()%s > %s::%s - interval '1 hour' THEN\n"
+			"        RAISE EXCEPTION USING MESSAGE = 'the cut of this Plan is less than an hour "
+			"away',\n"
+			"            HINT = 'Make a new Plan.';\n"
+			"    END IF;\n",
+			zoned ? "" : pgm_sprintf(arena, " AT TIME ZONE %s", zone), cut,
+			zoned ? "timestamptz" : "timestamp");
+	}
+	pgm_buf_printf(&out,
+		       "    -- A running vacuum gives way to this; no reader or writer waits for it.\n"
+		       "    PERFORM pg_catalog.set_config('lock_timeout', '5s', true);\n"
+		       "    LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE;\n"
+		       "    PERFORM pg_catalog.set_config('lock_timeout', pgmend_timeout, true);\n"
+		       "END\n",
+		       pgm_partition_quoted(arena, design, design->name));
+	return pgm_swap_block(arena, pgm_sql_escape_controls(arena, out.text));
 }
 
 static void add_check(struct steps *steps)
@@ -84,13 +100,16 @@ static void add_check(struct steps *steps)
 		pgm_sprintf(arena,
 			    "%sALTER TABLE %s ADD CONSTRAINT %s\n    CHECK (%s IS NOT NULL AND %s < %s) "
 			    "NOT VALID;\n",
-			    guard(steps), table, name, key, key, pgm_quote_literal(arena, design->cut));
+			    before_strong_lock(steps, true), table, name, key, key,
+			    pgm_quote_literal(arena, design->cut));
 	change->sql_down = down;
 	add_evidence(steps, change,
 		     "The lock is held for a moment: nothing is read. Until the swap, rows at or");
 	add_evidence(steps, change, "above the cut, and rows without a key, are refused.");
 	change = add_step(steps, "check that all rows are below it", "SHARE UPDATE EXCLUSIVE");
-	change->sql_up = pgm_sprintf(arena, "ALTER TABLE %s VALIDATE CONSTRAINT %s;\n", table, name);
+	change->sql_up =
+		pgm_sprintf(arena, "SET LOCAL lock_timeout = '5s';\nALTER TABLE %s VALIDATE CONSTRAINT %s;\n",
+			    table, name);
 	change->sql_down = down;
 	change->build_ms = design->rows * READ_ROW_MS;
 	add_evidence(steps, change, "Reads the table once; holds up no reader and no writer.");
@@ -98,7 +117,8 @@ static void add_check(struct steps *steps)
 		return;
 	change = add_step(steps, pgm_sprintf(arena, "%s is never NULL", design->key->name),
 			  "ACCESS EXCLUSIVE");
-	change->sql_up = pgm_sprintf(arena, "ALTER TABLE %s ALTER COLUMN %s SET NOT NULL;\n", table, key);
+	change->sql_up = pgm_sprintf(arena, "%sALTER TABLE %s ALTER COLUMN %s SET NOT NULL;\n",
+				     before_strong_lock(steps, false), table, key);
 	change->sql_down = pgm_sprintf(arena, "ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL;\n", table, key);
 	add_evidence(steps, change, "The constraint proves it: nothing is read.");
 }
@@ -171,6 +191,13 @@ static void add_swap(struct steps *steps, const struct pgm_carry *carry)
 	change->sql_up = pgm_sprintf(arena, "ANALYZE (SKIP_LOCKED) %s;\n", table);
 }
 
+/* The command line finds a Plan that was begun by the beginning of its title. */
+static char *title_of(struct pgm_arena *arena, const struct pgm_partition_design *design)
+{
+	return pgm_sprintf(arena, "%s by ranges of %s", pgm_partition_quoted(arena, design, design->name),
+			   pgm_quote_ident(arena, design->key->name));
+}
+
 bool pgm_partition_adopt(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_partition_design *design,
 			 struct pgm_plan *plan, struct pgm_error *err)
 {
@@ -193,9 +220,7 @@ bool pgm_partition_adopt(struct pgm_conn *conn, struct pgm_arena *arena, struct 
 	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
 	*plan = (struct pgm_plan){
 		.id = pgm_plan_id(arena, steps.changes.items, steps.changes.count),
-		.title = pgm_sprintf(arena, "%s by ranges of %s",
-				     pgm_partition_quoted(arena, design, design->name),
-				     pgm_quote_ident(arena, design->key->name)),
+		.title = title_of(arena, design),
 		.database = pgm_strdup(arena, pgm_conn_database(conn)),
 		.created_at = pgm_strdup(arena, stamp),
 		.changes = steps.changes.items,

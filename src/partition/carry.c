@@ -135,6 +135,8 @@ static bool read_lines(struct pgm_conn *conn, struct pgm_arena *arena,
 			*pgm_vec_add(arena, &carry->parent) = line;
 		else if (strcmp(place, "column") == 0)
 			*pgm_vec_add(arena, &carry->column) = line;
+		else if (strcmp(place, "sequence") == 0)
+			*pgm_vec_add(arena, &carry->sequence) = line;
 		else
 			*pgm_vec_add(arena, &carry->after) = line;
 	}

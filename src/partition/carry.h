@@ -35,9 +35,10 @@ struct pgm_carry_publication {
 
 /* Everything is without ";" and lives in the arena. */
 struct pgm_carry {
-	PGM_VEC(const char *) parent; /* statements on the staging table */
-	PGM_VEC(const char *) column; /* "ALTER COLUMN a SET STATISTICS 500": for the partitions, too */
-	PGM_VEC(const char *) after;  /* statements once the new table has the old one's name */
+	PGM_VEC(const char *) parent;	/* statements on the staging table */
+	PGM_VEC(const char *) column;	/* "ALTER COLUMN a SET STATISTICS 500": for the partitions, too */
+	PGM_VEC(const char *) sequence; /* statements once the identity's sequence has its name, both ways */
+	PGM_VEC(const char *) after;	/* statements once the new table has the old one's name */
 	PGM_VEC(struct pgm_carry_trigger) triggers;
 	PGM_VEC(struct pgm_carry_table) references; /* tables that foreign keys go out to */
 	PGM_VEC(struct pgm_carry_view) views;

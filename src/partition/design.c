@@ -166,6 +166,29 @@ static bool choose_cut(struct pgm_conn *conn, struct pgm_arena *arena, struct pg
 				 &design->ranges, &design->range_count, err);
 }
 
+/* The one name that is the same each time: it tells of a conversion that was begun. */
+static bool choose_check(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_partition_design *design,
+			 struct pgm_error *err)
+{
+	char *found;
+	design->check = pgm_bounds_name(arena, design->name, "pgmend_cut");
+	const char *params[] = {design->oid, design->check};
+	if (!pgm_conn_value(
+		    conn, arena,
+		    "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint AS k WHERE k.conrelid = $1::oid "
+		    "AND k.conname = $2)",
+		    2, params, &found, err))
+		return false;
+	design->begun = found && *found == 't';
+	if (design->begun)
+		pgm_partition_say(
+			arena, &design->refusals,
+			"constraint %s is there: a conversion was begun. Go on with it (--apply, or "
+			"pgmend apply with its Plan), or take it back (pgmend rollback)",
+			pgm_quote_ident(arena, design->check));
+	return true;
+}
+
 static bool choose_names(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_partition_design *design,
 			 struct pgm_error *err)
 {
@@ -173,9 +196,6 @@ static bool choose_names(struct pgm_conn *conn, struct pgm_arena *arena, struct 
 	if (!pgm_partition_free_name(conn, arena, design, name, "legacy", &design->legacy, err) ||
 	    !pgm_partition_free_name(conn, arena, design, name, "pgmend_new", &design->staging, err))
 		return false;
-	/* Constraints have names of their own; that nobody gave one this name is looked at with the others.
-	 */
-	design->check = pgm_bounds_name(arena, name, "pgmend_cut");
 	design->range_names = PGM_NEW_ARRAY(arena, const char *, design->range_count + 1);
 	for (size_t i = 0; i < design->range_count; i++)
 		if (!pgm_partition_free_name(conn, arena, design, name, design->ranges[i].suffix,
@@ -212,9 +232,12 @@ bool pgm_partition_design(struct pgm_conn *conn, struct pgm_arena *arena,
 		.options = *options, .method = options->method, .server_version = pgm_conn_version(conn)};
 	if (!options->timezone)
 		design->options.timezone = "UTC";
-	if (!pgm_look_table(conn, arena, design, err) || !pgm_look_columns(conn, arena, design, err) ||
-	    !choose_key(arena, design, err) || !pgm_look_indexes(conn, arena, design, err) ||
-	    !pgm_look_obstacles(conn, arena, design, err))
+	if (!pgm_look_table(conn, arena, design, err) || !choose_check(conn, arena, design, err))
+		return false;
+	if (design->begun)
+		return true; /* what its steps made so far is not to be judged */
+	if (!pgm_look_columns(conn, arena, design, err) || !choose_key(arena, design, err) ||
+	    !pgm_look_indexes(conn, arena, design, err) || !pgm_look_obstacles(conn, arena, design, err))
 		return false;
 	/* What cannot be at all needs no look at the rows. */
 	if (design->refusals.count)

@@ -103,6 +103,7 @@ struct pgm_partition_design {
 	const char *legacy;	  /* what the old table is called afterwards */
 	const char *staging;	  /* what the new one is called before */
 	const char *check;	  /* the constraint that proves that all rows are below the cut */
+	bool begun;		  /* it is there already: a conversion was begun and has not ended */
 	struct pgm_range *ranges; /* premade, above the cut */
 	const char **range_names;
 	size_t range_count;

@@ -207,6 +207,23 @@ static void judge_unique(struct pgm_arena *arena, struct pgm_partition_design *d
 		index->columns);
 }
 
+/* The engine builds no index where one serves already, and the swap needs one of its own. */
+static void refuse_twins(struct pgm_arena *arena, struct pgm_partition_design *design)
+{
+	for (size_t i = 0; i < design->index_count; i++)
+		for (size_t k = 0; design->indexes[i].widened && k < design->index_count; k++) {
+			const struct pgm_partition_index *other = &design->indexes[k];
+			const char *wide = pgm_sprintf(arena, "%s, %s", design->indexes[i].columns,
+						       pgm_quote_ident(arena, design->key->name));
+			if (k != i && other->unique && other->columns && strcmp(other->columns, wide) == 0)
+				pgm_partition_say(
+					arena, &design->refusals,
+					"unique index %s is on (%s), what %s becomes: drop it first",
+					pgm_quote_ident(arena, other->name), wide,
+					pgm_quote_ident(arena, design->indexes[i].name));
+		}
+}
+
 bool pgm_look_indexes(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_partition_design *design,
 		      struct pgm_error *err)
 {
@@ -242,6 +259,7 @@ bool pgm_look_indexes(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm
 		design->index_bytes += index->size_bytes;
 		design->index_count++;
 	}
+	refuse_twins(arena, design);
 	return true;
 }
 

@@ -258,7 +258,9 @@ char *pgm_swap_up(struct pgm_arena *arena, const struct pgm_partition_design *de
 			  "    pgmend_indexes oid[];\n"
 			  "    pgmend_scans bigint;\n"
 			  "BEGIN\n"
-			  "    PERFORM pg_catalog.set_config('search_path', 'pg_catalog', true);\n");
+			  "    PERFORM pg_catalog.set_config('search_path', 'pg_catalog', true);\n"
+			  "    -- Standbys are not waited for under the lock; what follows waits for them.\n"
+			  "    PERFORM pg_catalog.set_config('synchronous_commit', 'off', true);\n");
 	prepare_up(&out, design, carry, table);
 	strong_lock(&out, carry, table);
 	for (size_t i = 0; i < carry->triggers.count; i++)
@@ -289,6 +291,8 @@ char *pgm_swap_up(struct pgm_arena *arena, const struct pgm_partition_design *de
 		if (state)
 			pgm_buf_printf(&out, "    %s;\n", state);
 	}
+	for (size_t i = 0; i < carry->sequence.count; i++)
+		pgm_buf_printf(&out, "    %s;\n", carry->sequence.items[i]);
 	for (size_t i = 0; i < carry->after.count; i++)
 		pgm_buf_printf(&out, "    %s;\n", carry->after.items[i]);
 	for (size_t i = 0; i < carry->views.count; i++)

@@ -9,9 +9,13 @@
 /* Rows above the cut that are moved under the lock; where there are more, they are moved afterwards. */
 #define MOVE_AT_ONCE 2000
 
-/* Pages whose rows one transaction moves afterwards, and how often a lock is tried for it. */
-#define DRAIN_PAGES 32
-#define DRAIN_TRIES 1000
+/*
+ * What one transaction moves afterwards: as many pages as take about so long, and how often a lock is tried.
+ * Who writes to the partition waits meanwhile, so the rest between two is twice as long.
+ */
+#define DRAIN_PAGES_MAX "64"
+#define DRAIN_MS	"20"
+#define DRAIN_TRIES	1000
 
 /* Columns that an INSERT may give, as they are now: somebody may have added one since the Plan was made. */
 #define COLUMN_LIST                                                                                    \
@@ -57,6 +61,8 @@ static void begin(struct pgm_buf *out, const struct pgm_partition_design *design
 		"    pgmend_one record;\n"
 		"BEGIN\n"
 		"    PERFORM pg_catalog.set_config('search_path', 'pg_catalog', true);\n"
+		"    -- Standbys are not waited for under the lock; what follows waits for them.\n"
+		"    PERFORM pg_catalog.set_config('synchronous_commit', 'off', true);\n"
 		"    -- Rather an error than rows that a policy hides.\n"
 		"    PERFORM pg_catalog.set_config('row_security', 'off', true);\n"
 		"    IF NOT EXISTS (SELECT FROM pg_catalog.pg_inherits AS i\n"
@@ -90,7 +96,7 @@ static void begin(struct pgm_buf *out, const struct pgm_partition_design *design
 				 "', true);\n");
 	for (size_t i = 0; i < carry->references.count; i++)
 		if (carry->references.items[i].may_lock)
-			pgm_buf_printf(out, "    LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE;\n",
+			pgm_buf_printf(out, "    LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE;\n",
 				       carry->references.items[i].quoted);
 }
 
@@ -143,6 +149,14 @@ static void move_rows(struct pgm_buf *out, const struct pgm_partition_design *de
 		       literal(out, table), staging, table, MOVE_AT_ONCE, staging, MOVE_AT_ONCE + 1);
 	pgm_buf_printf(
 		out,
+		"        IF EXISTS (SELECT FROM pg_catalog.pg_trigger AS g\n"
+		"                    WHERE g.tgrelid = %s::pg_catalog.regclass AND NOT g.tgisinternal\n"
+		"                      AND g.tgenabled <> 'D' AND g.tgtype & 4 = 4) THEN\n"
+		"            -- May we keep triggers from seeing rows twice? Better to know now than half "
+		"way.\n"
+		"            PERFORM pg_catalog.set_config('session_replication_role', 'replica', true);\n"
+		"            PERFORM pg_catalog.set_config('session_replication_role', 'origin', true);\n"
+		"        END IF;\n"
 		"        FOR pgmend_one IN SELECT i.inhrelid::pg_catalog.regclass AS part\n"
 		"                            FROM pg_catalog.pg_inherits AS i\n"
 		"                           WHERE i.inhparent = %s::pg_catalog.regclass LOOP\n"
@@ -160,17 +174,22 @@ static void move_rows(struct pgm_buf *out, const struct pgm_partition_design *de
 		"    IF pgmend_forced THEN\n"
 		"        ALTER TABLE ONLY %s FORCE ROW LEVEL SECURITY;\n"
 		"    END IF;\n",
-		literal(out, staging), literal(out, staging), literal(out, table), literal(out, table),
-		literal(out, staging), literal(out, staging), table);
+		literal(out, staging), literal(out, staging), literal(out, staging), literal(out, table),
+		literal(out, table), literal(out, staging), literal(out, staging), table);
 }
 
 static void put_triggers_back(struct pgm_buf *out, const struct pgm_carry *carry, const char *table)
 {
 	for (size_t i = 0; i < carry->triggers.count; i++) {
 		const struct pgm_carry_trigger *trigger = &carry->triggers.items[i];
+		const char *state = pgm_carry_trigger_state(out->arena, trigger, table);
+		if (!trigger->row && trigger->enabled == 'O')
+			pgm_buf_printf(out, "    ALTER TABLE ONLY %s ENABLE TRIGGER %s;\n", table,
+				       pgm_quote_ident(out->arena, trigger->name));
+		else if (!trigger->row && trigger->enabled != 'D')
+			pgm_buf_printf(out, "    %s;\n", state);
 		if (!trigger->row)
 			continue;
-		const char *state = pgm_carry_trigger_state(out->arena, trigger, table);
 		pgm_buf_printf(out, "    %s;\n", trigger->create);
 		if (state)
 			pgm_buf_printf(out, "    %s;\n", state);
@@ -202,6 +221,13 @@ char *pgm_swap_down(struct pgm_arena *arena, const struct pgm_partition_design *
 	put_indexes_back(&out, design, table);
 	put_identity_back(&out, design, table);
 	pgm_swap_own_sequences(&out, design, table);
+	for (size_t i = 0; i < carry->sequence.count; i++)
+		pgm_buf_printf(&out, "    %s;\n", carry->sequence.items[i]);
+	for (size_t i = 0; i < carry->triggers.count; i++)
+		if (!carry->triggers.items[i].row && carry->triggers.items[i].enabled != 'D')
+			pgm_buf_printf(&out, "    ALTER TABLE ONLY %s DISABLE TRIGGER %s;\n", table,
+				       pgm_quote_ident(arena, carry->triggers.items[i].name));
+	pgm_buf_printf(&out, "    ALTER TABLE %s DISABLE TRIGGER USER;\n", staging);
 	move_rows(&out, design, table);
 	put_triggers_back(&out, carry, table);
 	for (size_t i = 0; i < carry->views.count; i++)
@@ -227,14 +253,20 @@ static void drain_batch(struct pgm_buf *out, const char *table)
 		"                END IF;\n"
 		"                EXECUTE pg_catalog.format('LOCK TABLE %%s IN SHARE ROW EXCLUSIVE MODE', "
 		"pgmend_part);\n"
+		"                pgmend_began := pg_catalog.clock_timestamp();\n"
 		"                EXECUTE pg_catalog.format('WITH gone AS (DELETE FROM ONLY %%1$s WHERE ctid "
 		">= "
 		"''(%%2$s,0)'' AND ctid < ''(%%3$s,0)'' RETURNING %%4$s) INSERT INTO %%5$s (%%4$s) "
 		"OVERRIDING "
 		"SYSTEM VALUE SELECT %%4$s FROM gone',\n"
-		"                    pgmend_part, pgmend_page, pgmend_page + %d, pgmend_columns, %s);\n"
-		"                pgmend_page := pgmend_page + %d;\n"
+		"                    pgmend_part, pgmend_page, pgmend_page + pgmend_pages, pgmend_columns, "
+		"%s);\n"
+		"                pgmend_page := pgmend_page + pgmend_pages;\n"
 		"                pgmend_tries := 0;\n"
+		"                pgmend_took := 1000 * extract(epoch FROM pg_catalog.clock_timestamp() - "
+		"pgmend_began);\n"
+		"                pgmend_pages := greatest(1, least(" DRAIN_PAGES_MAX ", 2 * pgmend_pages,\n"
+		"                    (pgmend_pages * " DRAIN_MS " / greatest(pgmend_took, 0.1))::bigint));\n"
 		"            EXCEPTION WHEN lock_not_available THEN\n"
 		"                pgmend_tries := pgmend_tries + 1;\n"
 		"                IF pgmend_tries > %d THEN\n"
@@ -242,10 +274,10 @@ static void drain_batch(struct pgm_buf *out, const char *table)
 		"                END IF;\n"
 		"            END;\n"
 		"            COMMIT;\n"
-		"            PERFORM pg_catalog.pg_sleep(0.01 + pg_catalog.random() * 0.1 * "
-		"least(pgmend_tries, "
-		"10));\n",
-		DRAIN_PAGES, literal(out, table), DRAIN_PAGES, DRAIN_TRIES);
+		"            PERFORM pg_catalog.pg_sleep(CASE WHEN pgmend_tries = 0 THEN 2 * pgmend_took / "
+		"1000\n"
+		"                ELSE 0.05 + pg_catalog.random() * 0.1 * least(pgmend_tries, 10) END);\n",
+		literal(out, table), DRAIN_TRIES);
 }
 
 /* An empty partition goes. A row that was updated meanwhile may lie on a page that was passed: then once
@@ -288,6 +320,9 @@ static char *drain_rows(struct pgm_arena *arena, const struct pgm_partition_desi
 		"    pgmend_columns text;\n"
 		"    pgmend_part text;\n"
 		"    pgmend_page bigint;\n"
+		"    pgmend_pages bigint := 2;\n"
+		"    pgmend_began timestamptz;\n"
+		"    pgmend_took float8 := 0;\n"
 		"    pgmend_tries integer := 0;\n"
 		"    pgmend_left boolean;\n"
 		"    pgmend_triggers boolean;\n"

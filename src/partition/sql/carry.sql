@@ -2,6 +2,7 @@
 -- one, quoted; $3: names of constraints that stay behind. Answer: a place and a statement, or a part of one:
 --   parent    on the new table, while nobody uses it yet
 --   column    for ALTER TABLE, on the new table and on each of its partitions
+--   sequence  when the sequence of an identity column has its name again, in either direction
 --   after     when the new table has the old one's name: what names it in an expression must find the new one
 WITH t AS (
         SELECT c.*, pg_catalog.format('%I.%I', n.nspname, c.relname) AS name, n.oid AS namespace
@@ -121,7 +122,7 @@ WITH t AS (
          CROSS JOIN t
          WHERE p.polrelid = $1::oid AND pg_catalog.obj_description(p.oid, 'pg_policy') IS NOT NULL
          UNION ALL
-        SELECT 12, 'after', s.oid::text || x.grantee,
+        SELECT 12, 'sequence', s.oid::text || x.grantee,
                pg_catalog.format('GRANT %s ON SEQUENCE %I.%I TO %s%s',
                    pg_catalog.string_agg(x.privilege_type, ', ' ORDER BY x.privilege_type), n.nspname, s.relname,
                    CASE WHEN x.grantee = 0 THEN 'PUBLIC'

@@ -40,6 +40,8 @@ SELECT DISTINCT 'dependent', pg_catalog.pg_describe_object(
    AND NOT (d.classid = 'pg_catalog.pg_class'::regclass
             AND EXISTS (SELECT FROM pg_catalog.pg_class AS o
                          WHERE o.oid = d.objid AND o.relkind IN ('i', 'S', 't')))
+   -- PostgreSQL 13: a generated column on those that it is computed from
+   AND NOT (d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = t.oid)
    AND NOT (d.classid = 'pg_catalog.pg_type'::regclass AND d.objid = y.typarray)
    AND NOT (d.classid = 'pg_catalog.pg_attrdef'::regclass
             AND EXISTS (SELECT FROM pg_catalog.pg_attrdef AS f WHERE f.oid = d.objid AND f.adrelid = t.oid))
