@@ -245,16 +245,26 @@ static void tell_failure(struct upkeep *upkeep, const struct pgm_upkeep_table *t
 		fprintf(stderr, "hint: %s\n", safe(upkeep, err->hint));
 }
 
+/* Why a table that nobody named is passed over, or NULL. A run for all must be able to end well. */
+static const char *left_out(const struct pgm_upkeep_table *table)
+{
+	if (table->settings.skip)
+		return "pg_partman says";
+	if (table->key_count != 1 || !table->key)
+		return "its key is not one column";
+	return table->class == PGM_UPKEEP_OTHER ? "its key is neither a time nor an integer" : NULL;
+}
+
 /* Ctrl-C, or a server that is gone, ends all; anything else only the table that it happened to. */
 static bool keep_all(struct upkeep *upkeep, struct pgm_upkeep_table *tables, size_t count,
 		     struct pgm_error *last)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct pgm_error err = {0};
-		if (tables[i].settings.skip && !upkeep->cli->operand_count) {
+		const char *why = left_out(&tables[i]);
+		if (why && !upkeep->cli->operand_count) {
 			if (!upkeep->output.json)
-				printf("%s: left out, as %s says\n", safe(upkeep, tables[i].quoted),
-				       tables[i].settings.source);
+				printf("%s: left out, as %s\n", safe(upkeep, tables[i].quoted), why);
 			continue;
 		}
 		upkeep->plans = json_array();

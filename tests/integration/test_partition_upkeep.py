@@ -276,6 +276,9 @@ def test_refusals(db, pgmend):
     for name, why in (("l", "by range"), ("two", "several columns"), ("e", "--interval")):
         run = keep(pgmend, db, name)
         assert run.rc == 4 and why in run.err, run
+    db.psql("DROP TABLE e; CREATE TABLE e (a date) PARTITION BY RANGE (a)")
+    every = keep(pgmend, db, "--interval", "month", "--premake", "0", "--dry-run")
+    assert every.rc == 0 and "public.two: left out" in every.out, every
     made = keep(pgmend, db, "e", "--interval", "week", "--as-of", "2025-06-18", "--premake", "1")
     assert made.rc == 0, made
     assert partitions(db, "e")[0] == ("e_p2025_06_16", "FOR VALUES FROM ('2025-06-16') TO ('2025-06-23')")
