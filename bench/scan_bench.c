@@ -3,7 +3,7 @@
  * (without a file: a few of usual lengths); prints MB/s and nanoseconds a text, of the scan and of the normal
  * form.
  */
-#include "pool/scan.h"
+#include "pool/scan/scan.h"
 #include <time.h>
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * A console's query: whatever the text is, its words fit where they are put, and quoted again they are read
  * as the same.
  */
-#include "pool/console_words.h"
+#include "pool/console/console_words.h"
 
 #include <assert.h>
 #include <stdint.h>

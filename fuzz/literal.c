@@ -2,8 +2,8 @@
  * Parameters as literals: a Bind's body of any bytes, with types of any kind, gives no text or one that the
  * scan takes for whole, with no parameter left.
  */
-#include "pool/literal.h"
-#include "pool/scan.h"
+#include "pool/profile/literal.h"
+#include "pool/scan/scan.h"
 
 #include <assert.h>
 #include <stdlib.h>

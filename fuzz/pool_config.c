@@ -4,9 +4,9 @@
  * first byte says which file it is: u userlist, h HBA, m HBA with a map before the first empty line, others
  * ini.
  */
-#include "pool/config_parts.h"
-#include "pool/hba.h"
-#include "pool/settings.h"
+#include "pool/config/config_parts.h"
+#include "pool/config/hba.h"
+#include "pool/config/settings.h"
 
 #include <assert.h>
 #include <netinet/in.h>

@@ -3,7 +3,7 @@
  * of length before it. A plain password goes out only where it may; SCRAM ends well only with the server's
  * proof; what is sent are whole messages. Our nonce is made known, so that the corpus can hold a whole login.
  */
-#include "pool/auth.h"
+#include "pool/auth/auth.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * Nobody is let in but by the right password; what is sent are whole messages; a failure says why. Our nonce
  * is made known, so that a right proof can be found in the corpus and be changed.
  */
-#include "pool/auth.h"
+#include "pool/auth/auth.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * The scan of statements: whatever the text is, it ends; space before and after changes nothing; the normal
  * form fits its buffer and holds no string's content.
  */
-#include "pool/scan.h"
+#include "pool/scan/scan.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 #include "cli/commands.h"
 #include "cli/safe_text.h"
 
-#include "pool/config.h"
+#include "pool/config/config.h"
+#include "pool/config/settings.h"
 #include "pool/pool.h"
-#include "pool/settings.h"
 #include "util/buf.h"
 #include "util/term.h"
 

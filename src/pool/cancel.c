@@ -2,7 +2,7 @@
 
 #include "pool/background.h"
 #include "pool/client.h"
-#include "pool/console.h"
+#include "pool/console/console.h"
 #include "pool/peers.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 #include "pool/client.h"
 
-#include "pool/console.h"
+#include "pool/console/console.h"
 #include "pool/relay.h"
 #include "pool/session.h"
 #include "pool/tcp.h"

@@ -5,8 +5,8 @@
 #include "pool/background.h"
 #include "pool/cancel.h"
 #include "pool/client.h"
-#include "pool/console.h"
-#include "pool/hba.h"
+#include "pool/config/hba.h"
+#include "pool/console/console.h"
 #include "pool/session.h"
 
 #include <stdio.h>

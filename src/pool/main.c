@@ -4,7 +4,7 @@
  */
 #include "pool/background.h"
 #include "pool/client.h"
-#include "pool/console.h"
+#include "pool/console/console.h"
 #include "pool/listen.h"
 #include "pool/peers.h"
 #include "pool/worker.h"

@@ -12,8 +12,9 @@
 
 #include "loop/loop.h"
 #include "loop/tls.h"
-#include "pool/auth.h"
-#include "pool/config.h"
+#include "pool/auth/auth.h"
+#include "pool/config/config.h"
+#include "pool/log.h"
 #include "pool/pairs.h"
 
 #include <pthread.h>
@@ -205,15 +206,5 @@ void pgm_cancel_forget(struct pgm_pooler *pooler, const struct pgm_cancel_key *k
 void pgm_cancel_move(struct pgm_pooler *pooler, const struct pgm_cancel_key *key, unsigned worker);
 bool pgm_cancel_find(struct pgm_pooler *pooler, uint32_t pid, const uint8_t *secret, size_t length,
 		     unsigned *worker, uint64_t *client_id);
-
-/* The log: one line a call, to stderr, the log file or syslog; any thread. Never a secret. */
-enum pgm_log_level { PGM_LOG_ERROR, PGM_LOG_WARNING, PGM_LOG_NOTICE, PGM_LOG_DEBUG };
-void pgm_log(enum pgm_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
-bool pgm_log_open(const struct pgm_pool_config *config, bool quiet, struct pgm_error *err) PGM_MUST_CHECK;
-void pgm_log_reopen(void);
-bool pgm_log_facility(const char *name, int *facility); /* of syslog; false: none has that name */
-void pgm_log_verbose(int verbose);
-/* A whole line, with its newline. */
-void pgm_log_line(enum pgm_log_level level, const char *line, size_t length);
 
 #endif

@@ -4,7 +4,7 @@
  */
 #include "pool/relay.h"
 
-#include "pool/slowlog.h"
+#include "pool/profile/slowlog.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #define PGM_POOL_STATEMENT_H
 
 #include "pool/pairs.h"
-#include "pool/scan.h"
+#include "pool/scan/scan.h"
 
 #include <stdint.h>
 

@@ -4,7 +4,7 @@
 #ifndef PGM_POOL_TCP_H
 #define PGM_POOL_TCP_H
 
-#include "pool/config.h"
+#include "pool/config/config.h"
 
 void pgm_tcp_tune(int fd, const struct pgm_pool_config *config); /* other than TCP: nothing is done */
 

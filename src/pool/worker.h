@@ -9,7 +9,7 @@
 #include "loop/stream.h"
 #include "pool/list.h"
 #include "pool/pool.h"
-#include "pool/profile.h"
+#include "pool/profile/profile.h"
 
 #include <limits.h>
 

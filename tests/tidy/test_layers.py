@@ -35,6 +35,27 @@ def allowed(layer):
     return LAYERS + FEATURES + TOP
 
 
+# The pooler's rooms, by the same rule; what lies in src/pool/ itself stands below the console.
+POOL_ROOMS = ["scan", "config", "auth", "profile", ".", "console"]
+# Who logs in to the console, and leaves it; the log, whose header knows nothing of the others.
+POOL_UPWARDS = {"console/console.h", "log.h"}
+
+
+def test_the_poolers_rooms_have_an_order():
+    wrong = []
+    pool = os.path.join(SRC, "pool")
+    for path in sources():
+        if layer_of(path) != "pool":
+            continue
+        room = os.path.dirname(os.path.relpath(path, pool)) or "."
+        with open(path, encoding="utf-8") as handle:
+            for header in re.findall(r'#include "pool/([^"]+)"', handle.read()):
+                other = os.path.dirname(header) or "."
+                if POOL_ROOMS.index(other) > POOL_ROOMS.index(room) and header not in POOL_UPWARDS:
+                    wrong.append(f"{os.path.relpath(path, ROOT)}: {header}")
+    assert not wrong, "\n".join(wrong)
+
+
 def test_every_folder_has_a_place():
     folders = {name for name in os.listdir(SRC) if os.path.isdir(os.path.join(SRC, name))}
     assert folders == set(LAYERS + FEATURES + TOP)

@@ -45,7 +45,7 @@ def test_settings_stand_in_order():
 
 
 def test_the_parameters_of_lines_are_documented():
-    with open(os.path.join(ROOT, "src", "pool", "config_database.c"), encoding="utf-8") as handle:
+    with open(os.path.join(ROOT, "src", "pool", "config", "config_database.c"), encoding="utf-8") as handle:
         code = handle.read()
     with open(os.path.join(ROOT, "docs", "pool-config.md"), encoding="utf-8") as handle:
         page = handle.read()
@@ -65,7 +65,7 @@ def test_each_setting_has_an_effect_or_says_that_it_has_none():
                                                             "config_check.c", "config_uri.c"):
                 with open(os.path.join(top, name), encoding="utf-8") as handle:
                     code[os.path.join(top, name)] = handle.read()
-    with open(os.path.join(ROOT, "src", "pool", "settings_table.c"), encoding="utf-8") as handle:
+    with open(os.path.join(ROOT, "src", "pool", "config", "settings_table.c"), encoding="utf-8") as handle:
         table = handle.read().split("pgm_settings[] = {")[1]
     rows = re.findall(r'^\t[A-Z]+\("(\w+)", ([\w.]+),(.*?)\),$', table, re.M | re.S)
     assert len(rows) > 100

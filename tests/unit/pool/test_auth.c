@@ -1,6 +1,6 @@
 #include "../cmocka_all.h"
 
-#include "pool/auth.h"
+#include "pool/auth/auth.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 #include "../cmocka_all.h"
 
-#include "pool/config_parts.h"
-#include "pool/hba.h"
-#include "pool/settings.h"
+#include "pool/config/config_parts.h"
+#include "pool/config/hba.h"
+#include "pool/config/settings.h"
 
 #include <stdio.h>
 #include <stdlib.h>

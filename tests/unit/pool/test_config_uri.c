@@ -1,6 +1,6 @@
 #include "../cmocka_all.h"
 
-#include "pool/config_parts.h"
+#include "pool/config/config_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* A console's command as words: what PgBouncer's regular expressions take, and nothing else. */
 #include "../cmocka_all.h"
 
-#include "pool/console_words.h"
+#include "pool/console/console_words.h"
 
 #include <string.h>
 

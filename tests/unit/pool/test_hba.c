@@ -1,7 +1,7 @@
 #include "../cmocka_all.h"
 
-#include "pool/config_parts.h"
-#include "pool/hba.h"
+#include "pool/config/config_parts.h"
+#include "pool/config/hba.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>

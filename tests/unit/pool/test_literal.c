@@ -1,7 +1,7 @@
 /* Parameters as literals; the binary forms are those that PostgreSQL 15's *_send() functions give. */
 #include "../cmocka_all.h"
 
-#include "pool/literal.h"
+#include "pool/profile/literal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /* The profile: histograms, eviction, samples, counted values, and its file. */
 #include "../cmocka_all.h"
 
-#include "pool/profile.h"
-#include "pool/queries.h"
-#include "pool/scan.h"
+#include "pool/profile/profile.h"
+#include "pool/profile/queries.h"
+#include "pool/scan/scan.h"
 #include "wire/wire.h"
 
 #include <jansson.h>

@@ -4,7 +4,7 @@
 #include "demo/apps.h"
 #include "demo/draw.h"
 #include "demo/workload.h"
-#include "pool/scan.h"
+#include "pool/scan/scan.h"
 #include "sql/fingerprint.h"
 #include "util/hash.h"
 

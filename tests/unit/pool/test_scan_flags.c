@@ -1,7 +1,7 @@
 /* What a text may leave in the session: one row a text. */
 #include "../cmocka_all.h"
 
-#include "pool/scan.h"
+#include "pool/scan/scan.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* The slow query's line: what it shows, what it hides, and that it stays one line. */
 #include "../cmocka_all.h"
 
-#include "pool/slowlog.h"
+#include "pool/profile/slowlog.h"
 
 #include <jansson.h>
 #include <stdlib.h>
