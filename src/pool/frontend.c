@@ -610,8 +610,9 @@ static enum next to_server(struct front *front)
 		return during_copy(front);
 	if (server->skip_to_sync && type != PGM_FE_SYNC)
 		return NEXT_MESSAGE;
-	/* data for a COPY that was asked for and has not begun: whether it does shows in the answer */
-	if (memchr("dcf", type, 3) && pgm_relay_answer_first(client))
+	/* data for a COPY that was asked for and has not begun: whether it does shows in the answer;
+	 * replication goes both ways while its answer lasts */
+	if (memchr("dcf", type, 3) && !server->replication && pgm_relay_answer_first(client))
 		return NEXT_WAIT;
 	if (memchr("PBDEC", type, 5)) {
 		if (!server->unsynced && server->expect_count == 0)
