@@ -435,7 +435,8 @@ static int run(struct pgm_cli *cli)
 	bool ok = parse_scale(cli, &demo.scale, &err) &&
 		  pgm_demo_statements(demo.arena, &demo.workload, &err) && start_server(&demo, &err) &&
 		  load(&demo, &err) && run_workload(&demo, &err) && measure_before(&demo, &err) &&
-		  main_job(&demo, &err) && measure_after(&demo, &err) && big_changes(&demo, &err);
+		  main_job(&demo, &err) && measure_after(&demo, &err) &&
+		  (pgm_cli_flag(cli, "indexes-only") || big_changes(&demo, &err));
 	pgm_conn_close(demo.conn);
 	if (ok)
 		printf("Total time: %s.\n", pgm_format_ms(demo.arena, pgm_clock_ms() - start));
@@ -461,6 +462,7 @@ static int run(struct pgm_cli *cli)
 
 static const struct pgm_option options[] = {
 	{0, "scale", "FACTOR", "how many rows: 1 (the default) makes about 4 million"},
+	{0, "indexes-only", NULL, "end before the partitions and the purge"},
 	{0, "keep", NULL, "leave the server up at the end, and say how to connect and how to stop it"},
 	{0, "dir", "DIR", "put the server's folder there instead of $TMPDIR or /tmp"},
 	{0, NULL, NULL, NULL},

@@ -1,5 +1,6 @@
 #include "cli/demo_big.h"
 
+#include "demo/big.h"
 #include "demo/traffic.h"
 #include "pg/explain.h"
 #include "util/clock.h"
@@ -11,22 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOGS "activity_log.activity_logs"
-#define RUNS 5
-
-static const struct {
-	const char *title, *sql;
-} queries[] = {
-	{"Last 30 days by level", "SELECT level, count(*) FROM " LOGS
-				  " WHERE created_at >= now() - interval '30 days' GROUP BY level"},
-	{"Last 30 days, busiest actions", "SELECT category, action, count(*), max(message) FROM " LOGS
-					  " WHERE created_at >= now() - interval '30 days' GROUP BY "
-					  "category, action ORDER BY 3 DESC LIMIT 10"},
-	{"Last week of a user",
-	 "SELECT id, category, action, message FROM " LOGS
-	 " WHERE user_id = 42 AND created_at >= now() - interval '7 days' ORDER BY created_at DESC"},
-};
-#define QUERIES (sizeof(queries) / sizeof(*queries))
+#define RUNS	5
+#define QUERIES PGM_DEMO_BIG_QUERIES
 
 struct timing {
 	double ms; /* median */
@@ -46,7 +33,7 @@ static bool time_queries(const struct pgm_demo_stage *stage, struct timing *timi
 		for (int i = -1; i < RUNS; i++) {
 			struct pgm_explain plan;
 			if (!pgm_explain_run(stage->conn, stage->arena, "ANALYZE, BUFFERS, TIMING OFF",
-					     queries[q].sql, &plan, err))
+					     pgm_demo_big.queries[q].sql, &plan, err))
 				return false;
 			/* The first is not counted, so that both are measured with warm memory. */
 			if (i >= 0)
@@ -70,7 +57,8 @@ static bool count_scans(const struct pgm_demo_stage *stage, int *scans, struct p
 {
 	struct pgm_explain plan;
 	*scans = 0;
-	if (!pgm_explain_run(stage->conn, stage->arena, "ANALYZE, TIMING OFF", queries[0].sql, &plan, err))
+	if (!pgm_explain_run(stage->conn, stage->arena, "ANALYZE, TIMING OFF", pgm_demo_big.queries[0].sql,
+			     &plan, err))
 		return false;
 	pgm_explain_visit(plan.root, count_scan, scans);
 	return true;
@@ -86,7 +74,7 @@ static void print_timings(const struct pgm_demo_stage *stage, const struct timin
 	for (size_t q = 0; q < QUERIES; q++)
 		pgm_table_row(table,
 			      (const char *const[]){
-				      queries[q].title, pgm_format_ms(arena, before[q].ms),
+				      pgm_demo_big.queries[q].title, pgm_format_ms(arena, before[q].ms),
 				      pgm_format_ms(arena, after[q].ms),
 				      pgm_format_ratio(
 					      arena, before[q].ms / (after[q].ms > 0 ? after[q].ms : 0.001)),
@@ -152,10 +140,11 @@ static bool time_dropping(const struct pgm_demo_stage *stage, struct pgm_error *
 
 static bool convert(const struct pgm_demo_stage *stage, bool *fell_short, struct pgm_error *err)
 {
-	static const char *const commands[][10] = {
-		{"partition", LOGS, "--by", "created_at", "--interval", "month", "--out", "ADOPT.sql"},
+	const char *logs = pgm_demo_big.table, *key = pgm_demo_big.key;
+	const char *const commands[][10] = {
+		{"partition", logs, "--by", key, "--interval", "month", "--out", "ADOPT.sql"},
 		{"apply", "--yes", "ADOPT.sql"},
-		{"partition", LOGS, "--by", "created_at", "--interval", "month", "--method", "split",
+		{"partition", logs, "--by", key, "--interval", "month", "--method", "split",
 		 "--out=SPLIT.sql"},
 		{"apply", "--yes", "SPLIT.sql"},
 	};
@@ -176,8 +165,9 @@ static bool convert(const struct pgm_demo_stage *stage, bool *fell_short, struct
 	if (!pgm_demo_traffic_stop(&traffic, stage->conn, stage->arena, &written, ok ? err : &own) || !ok)
 		return false;
 	*fell_short |= !print_written(stage, &written);
-	if (!pgm_conn_exec(stage->conn, "VACUUM " PGM_CONN_MARKER "(ANALYZE) " LOGS, err) ||
-	    !time_queries(stage, after, err) || !count_scans(stage, &scans, err))
+	const char *vacuum = pgm_sprintf(stage->arena, "VACUUM " PGM_CONN_MARKER "(ANALYZE) %s", logs);
+	if (!pgm_conn_exec(stage->conn, vacuum, err) || !time_queries(stage, after, err) ||
+	    !count_scans(stage, &scans, err))
 		return false;
 	printf("A query of the last 30 days now reads %d partition%s, with those that wait for the coming "
 	       "months.\n\n",
@@ -188,9 +178,10 @@ static bool convert(const struct pgm_demo_stage *stage, bool *fell_short, struct
 
 static bool purge(const struct pgm_demo_stage *stage, struct pgm_error *err)
 {
-	static const char *const commands[][10] = {
-		{"purge", "feature_store.training_jobs", "--where", "id = 2"},
-		{"purge", "feature_store.training_jobs", "--where", "id = 2", "--apply", "--yes"},
+	const char *parent = pgm_demo_big.parent, *where = pgm_demo_big.where;
+	const char *const commands[][10] = {
+		{"purge", parent, "--where", where},
+		{"purge", parent, "--where", where, "--apply", "--yes"},
 	};
 	struct pgm_rows rows;
 	stage->heading(

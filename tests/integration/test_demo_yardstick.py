@@ -108,7 +108,7 @@ def mended(cluster, tmp_path_factory):
     place = pathlib.Path(tempfile.mkdtemp(prefix="pgmt-", dir="/tmp"))
     place.chmod(0o755)
     try:
-        done = program("demo", "--keep", timeout=DEMO_TIMEOUT_S,
+        done = program("demo", "--keep", "--indexes-only", timeout=DEMO_TIMEOUT_S,
                        env={"TMPDIR": str(place), "PGMEND_PG_BIN": str(clusters.find_bin_dir())})
         assert done.rc == 0, done
         folder = next(place.glob("pgmend-demo-*"))
