@@ -304,13 +304,17 @@ static bool save(struct work *work, struct batch *batch, bool *done, struct pgm_
 	return pgm_ledger_set_step(run->work, batch->scratch, run->seq, run->step, &update, err);
 }
 
+/*
+ * No batch waits for the disk: a crash takes back the last ones together with their cursor, and the run goes
+ * on from there. What is committed after the last of them makes them all last.
+ */
 static bool transaction(struct work *work, struct batch *batch, bool *done, struct pgm_error *err)
 {
 	struct pgm_run *run = work->run;
 	const char *begin =
 		pgm_sprintf(batch->scratch,
 			    PGM_CONN_MARKER "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL jit = off; SET "
-					    "LOCAL lock_timeout = %lld",
+					    "LOCAL synchronous_commit = off; SET LOCAL lock_timeout = %lld",
 			    (long long)run->options->lock_timeout_ms);
 	bool ok = pgm_conn_exec(run->work, begin, err) && run_statements(work, batch, err) &&
 		  save(work, batch, done, err) && pgm_conn_exec(run->work, PGM_CONN_MARKER "COMMIT", err);

@@ -301,7 +301,11 @@ static bool verify(struct swap *swap, struct pgm_error *err)
 
 enum outcome { SWAPPED, TOO_MUCH, NO_LOCK, FAILED };
 
-/* One try. The Ledger's row comes first: nothing but the swap itself shall be done under the locks. */
+/*
+ * One try. The Ledger's row comes first: nothing but the swap itself shall be done under the locks, and they
+ * do not wait for the disk. Where the server dies before the swap is there, its row in the Ledger is lost
+ * with it.
+ */
 static enum outcome try_swap(struct swap *swap, double *held_ms, struct pgm_error *err)
 {
 	struct pgm_run *run = swap->run;
@@ -312,7 +316,7 @@ static enum outcome try_swap(struct swap *swap, double *held_ms, struct pgm_erro
 		scratch,
 		PGM_CONN_MARKER "BEGIN; SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL "
 				"row_security = off; SET LOCAL lock_timeout = %lld; SET LOCAL "
-				"statement_timeout = %d",
+				"statement_timeout = %d; SET LOCAL synchronous_commit = off",
 		(long long)run->options->lock_timeout_ms, STATEMENT_MS);
 	enum outcome outcome = FAILED;
 	double locked = 0;

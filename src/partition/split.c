@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define SWAP_PIECE_MS  1.5 /* measured: what one piece adds to the time of the swap */
+#define SWAP_PIECE_MS  1.5 /* an estimate: what one piece adds to the time of the swap */
 #define SWAP_TARGET_MS 50
 
 static const char *table_name(struct pgm_arena *arena, const struct pgm_split *split)
@@ -251,7 +251,7 @@ bool pgm_partition_split(struct pgm_conn *conn, struct pgm_arena *arena,
 			 struct pgm_plan *plan, struct pgm_error *err)
 {
 	struct pgm_copy shape;
-	const char *key_type;
+	const char *key_type = NULL;
 	*split = (struct pgm_split){0};
 	*plan = (struct pgm_plan){.id = ""};
 	if (!pgm_look_find(conn, arena, options->table, &split->oid, err) ||
