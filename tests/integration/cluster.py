@@ -8,6 +8,7 @@ A Cluster belongs to one thread: the kernel kills the server when the thread tha
 """
 
 import ctypes
+import itertools
 import os
 import pathlib
 import pwd
@@ -86,11 +87,25 @@ def server_user():
     raise ClusterError("the tests run as root, and there is no user postgres or nobody to run the server as")
 
 
+PORTS_FROM, PORTS_EACH = 20000, 1500
+ports = itertools.count()
+
+
 def free_port():
-    """A TCP port of the loopback that is free now; for clusters with listen_addresses."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A TCP port of the loopback that is free now, for a server of ours.
+
+    Below those that the system gives to outgoing connections, and each of the workers that run test files side
+    by side has its own range: nobody else takes the port before the server listens.
+    """
+    first = PORTS_FROM + PORTS_EACH * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 8)
+    for n in itertools.islice(ports, PORTS_EACH):
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", first + n % PORTS_EACH))
+            except OSError:
+                continue
+            return s.getsockname()[1]
+    raise ClusterError(f"no free port of the loopback from {first} on")
 
 
 def process_start(pid):
