@@ -1,8 +1,8 @@
 #include "cli/check_print.h"
 
-#include "cli/safe_text.h"
 #include "util/buf.h"
 #include "util/format.h"
+#include "util/safe_text.h"
 #include "util/term.h"
 
 #include <ctype.h>

@@ -1,7 +1,7 @@
 #include "cli/check_print.h"
 
-#include "cli/safe_text.h"
 #include "cli/sarif.h"
+#include "util/safe_text.h"
 #include "util/term.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 #include "cli/commands.h"
-#include "cli/safe_text.h"
+#include "util/safe_text.h"
 
 #include "pool/config/config.h"
 #include "pool/config/settings.h"

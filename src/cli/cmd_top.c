@@ -3,10 +3,10 @@
  * shows in a round is what was added since the one before.
  */
 #include "cli/commands.h"
-#include "cli/safe_text.h"
 #include "util/clock.h"
 #include "util/hash.h"
 #include "util/interrupt.h"
+#include "util/safe_text.h"
 #include "util/term.h"
 
 #include <jansson.h>

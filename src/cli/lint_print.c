@@ -1,9 +1,9 @@
 #include "cli/lint_print.h"
 
-#include "cli/safe_text.h"
 #include "cli/sarif.h"
 #include "util/buf.h"
 #include "util/format.h"
+#include "util/safe_text.h"
 #include "util/term.h"
 
 #include <ctype.h>

@@ -1,6 +1,6 @@
 #include "cli/partition_convert.h"
 #include "cli/partition_split_print.h"
-#include "cli/safe_text.h"
+#include "util/safe_text.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 #include "cli/partition_split_print.h"
 
-#include "cli/safe_text.h"
 #include "pg/quote.h"
 #include "util/format.h"
+#include "util/safe_text.h"
 #include "util/term.h"
 
 #include <string.h>

@@ -3,9 +3,9 @@
 #include "change/ledger.h"
 #include "change/upkeep_settings.h"
 #include "cli/change_output.h"
-#include "cli/safe_text.h"
 #include "partition/upkeep.h"
 #include "util/interrupt.h"
+#include "util/safe_text.h"
 #include "util/term.h"
 
 #include <jansson.h>

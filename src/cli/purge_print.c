@@ -1,6 +1,6 @@
 #include "cli/purge_print.h"
 
-#include "cli/safe_text.h"
+#include "util/safe_text.h"
 #include "util/term.h"
 
 #include <jansson.h>

@@ -1,7 +1,7 @@
 #include "cli/sessions_print.h"
-#include "cli/safe_text.h"
 #include "util/buf.h"
 #include "util/format.h"
+#include "util/safe_text.h"
 #include "util/term.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "cli/safe_text.h"
+#include "util/safe_text.h"
 
 #include "util/buf.h"
 #include "util/term.h"

@@ -2,8 +2,8 @@
  * Names and texts of a database or a file on their way to a terminal, a Markdown page or an HTML page: none
  * of them may steer what shows them. Results live in the arena.
  */
-#ifndef PGM_CLI_SAFE_TEXT_H
-#define PGM_CLI_SAFE_TEXT_H
+#ifndef PGM_UTIL_SAFE_TEXT_H
+#define PGM_UTIL_SAFE_TEXT_H
 
 #include "util/arena.h"
 
