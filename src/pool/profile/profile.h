@@ -11,22 +11,11 @@
 
 #include "util/arena.h"
 #include "util/error.h"
+#include "util/histogram.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* A histogram of microseconds: 8 buckets to each power of two up to 2^36 us, so at most 9 % off. */
-#define PGM_HISTOGRAM_BUCKETS 272
-struct pgm_histogram {
-	uint32_t counts[PGM_HISTOGRAM_BUCKETS];
-	uint64_t count;
-	uint64_t sum_us;
-	uint32_t max_us;
-};
-void pgm_histogram_add(struct pgm_histogram *histogram, uint64_t us);
-void pgm_histogram_merge(struct pgm_histogram *into, const struct pgm_histogram *from);
-uint64_t pgm_histogram_percentile_us(const struct pgm_histogram *histogram, double percent); /* 50, 95, 99 */
 
 struct pgm_profile;
 struct pgm_profile_entry; /* opaque to the pooler: it keeps pointers only within pgm_profile_generation() */

@@ -1,4 +1,4 @@
-/* The profile: histograms, eviction, samples, counted values, and its file. */
+/* The profile: eviction, samples, counted values, and its file. */
 #include "../cmocka_all.h"
 
 #include "pool/profile/profile.h"
@@ -7,72 +7,11 @@
 #include "wire/wire.h"
 
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static uint64_t next_random(uint64_t *seed)
-{
-	*seed = *seed * 6364136223846793005u + 1442695040888963407u;
-	return *seed >> 33;
-}
-
-static int compare_us(const void *a, const void *b)
-{
-	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-	return left < right ? -1 : left > right;
-}
-
-static void percentiles_are_near_the_exact_ones(void **state)
-{
-	(void)state;
-	enum { COUNT = 20000 };
-	static uint64_t us[COUNT];
-	static const double percents[] = {1, 25, 50, 75, 95, 99, 99.9, 100};
-	uint64_t seed = 7;
-	for (int shape = 0; shape < 4; shape++) {
-		struct pgm_histogram histogram = {0}, halves[2] = {{{0}}, {{0}}};
-		for (int i = 0; i < COUNT; i++) {
-			double unit = (double)(next_random(&seed) % 1000000) / 1e6;
-			us[i] = shape == 0   ? (uint64_t)(unit * 1000)
-				: shape == 1 ? (uint64_t)exp(unit * 20)
-				: shape == 2 ? 5
-					     : (uint64_t)(100 / (1.0001 - unit));
-			pgm_histogram_add(&histogram, us[i]);
-			pgm_histogram_add(&halves[i & 1], us[i]);
-		}
-		qsort(us, COUNT, sizeof(*us), compare_us);
-		pgm_histogram_merge(&halves[0], &halves[1]);
-		assert_memory_equal(&halves[0], &histogram, sizeof(histogram));
-		assert_int_equal(histogram.count, COUNT);
-		assert_int_equal(histogram.max_us, us[COUNT - 1]);
-		for (size_t i = 0; i < sizeof(percents) / sizeof(*percents); i++) {
-			double exact = (double)us[(size_t)ceil(percents[i] / 100 * COUNT) - 1];
-			double got = (double)pgm_histogram_percentile_us(&histogram, percents[i]);
-			if (fabs(got - exact) > exact * 0.09 + 0.5)
-				fail_msg("shape %d, P%g: %g, not %g", shape, percents[i], got, exact);
-		}
-	}
-}
-
-static void histograms_bear_the_extremes(void **state)
-{
-	(void)state;
-	struct pgm_histogram histogram = {0};
-	assert_int_equal(pgm_histogram_percentile_us(&histogram, 50), 0);
-	pgm_histogram_add(&histogram, 0);
-	assert_int_equal(pgm_histogram_percentile_us(&histogram, 100), 0);
-	pgm_histogram_add(&histogram, UINT64_MAX / 2);
-	assert_int_equal(histogram.max_us, UINT32_MAX);
-	assert_true(pgm_histogram_percentile_us(&histogram, 100) > 0);
-	for (uint64_t us = 1; us; us <<= 1) {
-		pgm_histogram_add(&histogram, us - 1);
-		pgm_histogram_add(&histogram, us);
-	}
-}
 
 static const char database[] = "shop", user[] = "app";
 
@@ -302,8 +241,6 @@ static void a_saved_profile_shows_values_only_if_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(percentiles_are_near_the_exact_ones),
-		cmocka_unit_test(histograms_bear_the_extremes),
 		cmocka_unit_test(calls_are_counted_by_statement),
 		cmocka_unit_test(the_oldest_and_cheapest_give_way),
 		cmocka_unit_test(parameters_are_sampled_and_counted),
