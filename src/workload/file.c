@@ -1,11 +1,10 @@
 /*
  * A Workload from a file of SQL statements.
  */
+#include "util/file.h"
 #include "sql/split.h"
 #include "workload/statement.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,47 +52,10 @@ bool pgm_workload_from_text(struct pgm_arena *arena, const char *name, const cha
 	return true;
 }
 
-static bool read_file(struct pgm_arena *arena, const char *path, char **text, struct pgm_error *err)
-{
-	FILE *stream = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
-	if (!stream)
-		return pgm_error_set(err, PGM_ERR_INPUT, "cannot open %s: %s", path, strerror(errno));
-	size_t capacity = 1 << 16, length = 0;
-	char *buffer = malloc(capacity);
-	size_t got;
-	while (buffer && (got = fread(buffer + length, 1, capacity - length, stream)) > 0) {
-		length += got;
-		if (length < capacity)
-			continue;
-		if (capacity >= PGM_WORKLOAD_FILE_MAX)
-			break;
-		capacity *= 2;
-		char *bigger = realloc(buffer, capacity);
-		if (!bigger)
-			free(buffer);
-		buffer = bigger;
-	}
-	bool failed = !buffer || ferror(stream), large = buffer && length >= PGM_WORKLOAD_FILE_MAX;
-	int problem = errno;
-	if (stream != stdin)
-		fclose(stream);
-	bool binary = !failed && !large && memchr(buffer, '\0', length);
-	if (!failed && !large && !binary)
-		*text = pgm_strndup(arena, buffer, length);
-	free(buffer);
-	if (failed)
-		return pgm_error_set(err, PGM_ERR_INPUT, "cannot read %s: %s", path, strerror(problem));
-	if (large)
-		return pgm_error_set(err, PGM_ERR_INPUT, "%s is larger than %u MB", path,
-				     PGM_WORKLOAD_FILE_MAX >> 20);
-	if (binary)
-		return pgm_error_set(err, PGM_ERR_INPUT, "%s is no text: there is a byte 0 in it", path);
-	return true;
-}
-
 bool pgm_workload_from_file(struct pgm_arena *arena, const char *path, struct pgm_workload *workload,
 			    struct pgm_error *err)
 {
 	char *text = NULL;
-	return read_file(arena, path, &text, err) && pgm_workload_from_text(arena, path, text, workload, err);
+	return pgm_file_read(arena, path, PGM_WORKLOAD_FILE_MAX, &text, err) &&
+	       pgm_workload_from_text(arena, path, text, workload, err);
 }
