@@ -103,12 +103,14 @@ struct pgm_load_sample {
 	struct pgm_load_wait *waits; /* the most frequent first */
 	size_t wait_count;
 	/* since the sample before; negative: not known */
-	double blocks_hit, blocks_read, commits, rollbacks, temp_bytes, wal_bytes, deadlocks;
+	double blocks_hit, blocks_read, commits, rollbacks, temp_bytes, wal_bytes, deadlocks, checkpoints;
 	bool has_pool; /* what follows is of SHOW POOLS, of all its rows for the load's database */
 	uint32_t clients_active, clients_waiting, servers_active, servers_idle;
-	double max_wait_ms; /* of the oldest client in the queue */
-	bool has_machine;   /* the server runs on this machine */
-	double cpu_busy;    /* of all cores, 0 to 1, since the sample before */
+	uint32_t pool_size;    /* that its settings allow; 0: not known */
+	double max_wait_ms;    /* of the oldest client in the queue */
+	bool has_machine;      /* the server runs on this machine */
+	double cpu_busy;       /* of all cores, 0 to 1, since the sample before */
+	double generator_busy; /* of one core, since the sample before: what this process used itself */
 };
 
 struct pgm_load_index {

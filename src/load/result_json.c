@@ -124,14 +124,17 @@ static const struct field pgm_load_sample_fields[] = {
 	FIELD(pgm_load_sample, DOUBLE, temp_bytes),
 	FIELD(pgm_load_sample, DOUBLE, wal_bytes),
 	FIELD(pgm_load_sample, DOUBLE, deadlocks),
+	FIELD(pgm_load_sample, DOUBLE, checkpoints),
 	FIELD(pgm_load_sample, BOOL, has_pool),
 	FIELD(pgm_load_sample, U32, clients_active),
 	FIELD(pgm_load_sample, U32, clients_waiting),
 	FIELD(pgm_load_sample, U32, servers_active),
 	FIELD(pgm_load_sample, U32, servers_idle),
+	FIELD(pgm_load_sample, U32, pool_size),
 	FIELD(pgm_load_sample, DOUBLE, max_wait_ms),
 	FIELD(pgm_load_sample, BOOL, has_machine),
 	FIELD(pgm_load_sample, DOUBLE, cpu_busy),
+	FIELD(pgm_load_sample, DOUBLE, generator_busy),
 	END,
 };
 

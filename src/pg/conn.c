@@ -49,7 +49,7 @@ static bool setup(struct pgm_conn *conn, struct pgm_error *err)
 	return pgm_conn_exec(conn, setup_sql, err);
 }
 
-static struct pgm_conn *finish_open(PGconn *pq, bool console, struct pgm_error *err)
+static struct pgm_conn *finish_open(PGconn *pq, bool as_is, struct pgm_error *err)
 {
 	if (!pq || PQstatus(pq) != CONNECTION_OK) {
 		const char *text = pq ? PQerrorMessage(pq) : "out of memory";
@@ -71,7 +71,7 @@ static struct pgm_conn *finish_open(PGconn *pq, bool console, struct pgm_error *
 	conn->pq = pq;
 	PQsetNoticeProcessor(pq, pgm_result_ignore_notice, NULL);
 	conn->cancel = PQgetCancel(pq);
-	if (!console && !setup(conn, err)) {
+	if (!as_is && !setup(conn, err)) {
 		pgm_conn_close(conn);
 		return NULL;
 	}
@@ -91,7 +91,9 @@ static bool names_database(const char *conninfo)
 	return named || (!parsed && !strchr(conninfo, '='));
 }
 
-static struct pgm_conn *open_session(const struct pgm_conn_options *options, bool console,
+enum session { SET_UP, AS_IS, CONSOLE };
+
+static struct pgm_conn *open_session(const struct pgm_conn_options *options, enum session kind,
 				     struct pgm_error *err)
 {
 	if (!pgm_conninfo_check(options->conninfo, err))
@@ -112,7 +114,7 @@ static struct pgm_conn *open_session(const struct pgm_conn_options *options, boo
 	SET("dbname", database)
 	if (options->conninfo && options->dbname)
 		SET("dbname", options->dbname)
-	if (console && !options->dbname && !names_database(options->conninfo))
+	if (kind == CONSOLE && !options->dbname && !names_database(options->conninfo))
 		SET("dbname", "pgbouncer")
 	SET("fallback_application_name", "pgmend")
 	SET("client_encoding", "UTF8")
@@ -122,17 +124,22 @@ static struct pgm_conn *open_session(const struct pgm_conn_options *options, boo
 #undef SET
 	keys[n] = NULL;
 	values[n] = NULL;
-	return finish_open(PQconnectdbParams(keys, values, 1), console, err);
+	return finish_open(PQconnectdbParams(keys, values, 1), kind != SET_UP, err);
 }
 
 struct pgm_conn *pgm_conn_open(const struct pgm_conn_options *options, struct pgm_error *err)
 {
-	return open_session(options, false, err);
+	return open_session(options, SET_UP, err);
 }
 
 struct pgm_conn *pgm_conn_open_console(const struct pgm_conn_options *options, struct pgm_error *err)
 {
-	return open_session(options, true, err);
+	return open_session(options, CONSOLE, err);
+}
+
+struct pgm_conn *pgm_conn_open_as_is(const struct pgm_conn_options *options, struct pgm_error *err)
+{
+	return open_session(options, AS_IS, err);
 }
 
 PGconn *pgm_conn_pq(struct pgm_conn *conn)

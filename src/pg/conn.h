@@ -53,7 +53,16 @@ struct pgm_conn *pgm_conn_open(const struct pgm_conn_options *options, struct pg
 struct pgm_conn *pgm_conn_open_console(const struct pgm_conn_options *options,
 				       struct pgm_error *err) PGM_MUST_CHECK;
 
-/* One of its commands ("SHOW QUERIES"), by the simple protocol; names: as many as there are columns. */
+/*
+ * A session on which nothing is set: through a pooler it may be another backend's with each statement, and
+ * what was set there would be left to others. So there are no timeouts but the server's own, and every name
+ * has to be qualified.
+ */
+struct pgm_conn *pgm_conn_open_as_is(const struct pgm_conn_options *options,
+				     struct pgm_error *err) PGM_MUST_CHECK;
+
+/* One of a console's commands ("SHOW QUERIES"), by the simple protocol; names: as many as there are columns.
+ */
 bool pgm_conn_show(struct pgm_conn *conn, struct pgm_arena *arena, const char *command, char ***names,
 		   struct pgm_rows *rows, struct pgm_error *err) PGM_MUST_CHECK;
 
