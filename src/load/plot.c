@@ -42,7 +42,10 @@ bool pgm_plot_has_values(const struct pgm_plot *plot)
 	return false;
 }
 
-/* Areas upon each other: each series as the sum of itself and those below; a gap counts as nothing. */
+/*
+ * Areas upon each other: each series as the sum of itself and those below. Where one has a gap it counts as
+ * nothing; where all have, so does the sum.
+ */
 static struct pgm_plot_series *stacked_up(struct pgm_arena *arena, const struct pgm_plot *plot)
 {
 	struct pgm_plot_series *stacked =
@@ -51,8 +54,9 @@ static struct pgm_plot_series *stacked_up(struct pgm_arena *arena, const struct 
 		const struct pgm_plot_series *from = &plot->series[s];
 		double *sums = PGM_NEW_ARRAY(arena, double, from->count ? from->count : 1);
 		for (size_t i = 0; i < from->count; i++) {
-			double below = s && i < stacked[s - 1].count ? stacked[s - 1].y[i] : 0;
-			sums[i] = isfinite(from->y[i]) ? below + fmax(from->y[i], 0) : below;
+			double below = s && i < stacked[s - 1].count ? stacked[s - 1].y[i] : NAN;
+			sums[i] = !isfinite(from->y[i]) ? below
+							: (isfinite(below) ? below : 0) + fmax(from->y[i], 0);
 		}
 		stacked[s] = *from;
 		stacked[s].y = sums;
@@ -220,20 +224,39 @@ static void draw_line(const struct drawing *drawing, const struct pgm_plot_serie
 	pgm_buf_add(drawing->out, "\"/>\n");
 }
 
-/* Forth along its own sums, back along those below it. */
-static void draw_area(const struct drawing *drawing, const struct pgm_plot_series *sums,
-		      const struct pgm_plot_series *below)
+/* Points from first to before end without a gap: forth along their sums, back along those below. */
+static void draw_area_part(const struct drawing *drawing, const struct pgm_plot_series *sums,
+			   const struct pgm_plot_series *below, size_t first, size_t end)
 {
 	/* As many points as pixels are enough. */
 	size_t every = 1 + sums->count / (size_t)(drawing->right - drawing->left);
+	size_t points = (end - first + every - 1) / every;
 	bool begun = false;
-	pgm_buf_printf(drawing->out, "<path class=\"area %s\" d=\"", sums->style);
-	for (size_t i = 0; i < sums->count; i += every)
-		draw_point(drawing->out, &begun, x_of(drawing, sums->x[i]), y_of(drawing, sums->y[i]));
-	for (size_t i = (sums->count + every - 1) / every; i-- > 0;)
-		draw_point(drawing->out, &begun, x_of(drawing, sums->x[i * every]),
-			   below ? y_of(drawing, below->y[i * every]) : drawing->bottom);
-	pgm_buf_add(drawing->out, "Z\"/>\n");
+	for (size_t i = 0; i < points; i++)
+		draw_point(drawing->out, &begun, x_of(drawing, sums->x[first + i * every]),
+			   y_of(drawing, sums->y[first + i * every]));
+	for (size_t i = points; i-- > 0;) {
+		size_t at = first + i * every;
+		bool on_another = below && isfinite(below->y[at]);
+		draw_point(drawing->out, &begun, x_of(drawing, sums->x[at]),
+			   on_another ? y_of(drawing, below->y[at]) : drawing->bottom);
+	}
+	pgm_buf_char(drawing->out, 'Z');
+}
+
+static void draw_area(const struct drawing *drawing, const struct pgm_plot_series *sums,
+		      const struct pgm_plot_series *below)
+{
+	pgm_buf_printf(drawing->out, "<path class=\"area %s\" d=\"M0 0", sums->style);
+	for (size_t first = 0, end; first < sums->count; first = end) {
+		for (end = first; end < sums->count && is_point(sums, end);)
+			end++;
+		if (end > first)
+			draw_area_part(drawing, sums, below, first, end);
+		else
+			end++;
+	}
+	pgm_buf_add(drawing->out, "\"/>\n");
 }
 
 static void draw_guides(const struct drawing *drawing)
