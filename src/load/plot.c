@@ -334,9 +334,7 @@ static void draw(struct pgm_buf *out, const struct pgm_plot *plot, const struct 
 	struct drawing drawing = {.out = out, .plot = &drawn};
 	choose_scales(&drawing);
 	place_area(&drawing, size);
-	pgm_buf_printf(out,
-		       "<svg class=\"%s\" viewBox=\"0 0 %g %g\" role=\"img\" aria-label=\"%s\" "
-		       "xmlns=\"http://www.w3.org/2000/svg\">\n",
+	pgm_buf_printf(out, "<svg class=\"%s\" viewBox=\"0 0 %g %g\" role=\"img\" aria-label=\"%s\">\n",
 		       size->class, size->width, size->height, pgm_safe_html(out->arena, plot->title));
 	draw_y_axis(&drawing);
 	for (size_t s = 0; s < plot->series_count; s++) {

@@ -96,7 +96,9 @@ struct pgm_load_watch *pgm_load_watch_start(struct pgm_arena *arena,
 	struct pgm_load_watch *watch = PGM_NEW(arena, struct pgm_load_watch);
 	struct pgm_watch_message message;
 	watch->arena = arena;
-	target->version = target->pooler = target->watch_problem = "";
+	target->pooler = target->watch_problem = "";
+	if (!target->version)
+		target->version = "";
 	if (!start_process(watch, options)) {
 		target->watch_problem = pgm_sprintf(arena, "no further process: %s", strerror(errno));
 		return watch;
@@ -106,10 +108,12 @@ struct pgm_load_watch *pgm_load_watch_start(struct pgm_arena *arena,
 		target->watch_problem = "the server did not answer in time";
 		return watch;
 	}
-	target->version = pgm_strdup(arena, message.hello.version);
+	if (*message.hello.version)
+		target->version = pgm_strdup(arena, message.hello.version);
 	target->pooler = pgm_strdup(arena, message.hello.pooler);
 	target->watch_problem = pgm_strdup(arena, message.hello.problem);
-	target->max_connections = message.hello.max_connections;
+	if (message.hello.max_connections)
+		target->max_connections = message.hello.max_connections;
 	watch->cpu_ms = own_cpu_ms();
 	watch->cpu_at_ms = pgm_clock_ms();
 	return watch;
