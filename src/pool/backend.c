@@ -115,10 +115,9 @@ static void fail_batch(struct relay *relay)
 	struct pgm_server *server = relay->server;
 	struct pgm_client *client = server->client;
 	struct pgm_expect *head = pgm_server_head(server);
-	bool ours = head->flags & PGM_EXPECT_HIDDEN && head->flags & PGM_EXPECT_PROXY;
-	bool unnamed = head->kind == PGM_EXPECT_PARSE && !head->prepared && !ours &&
-		       !(head->flags & PGM_EXPECT_BROKEN);
-	bool own = unnamed && !(head->flags & (PGM_EXPECT_HIDDEN | PGM_EXPECT_PROXY));
+	bool unnamed = head->kind == PGM_EXPECT_PARSE && !head->prepared &&
+		       !(head->flags & (PGM_EXPECT_PROXY | PGM_EXPECT_BROKEN));
+	bool own = unnamed && !(head->flags & PGM_EXPECT_HIDDEN);
 	uint32_t from = server->expect_head, until = from, end = from + server->expect_count;
 	while (until != end && server->expects[until & (server->expect_capacity - 1)].kind != PGM_EXPECT_SYNC)
 		until++;

@@ -235,7 +235,8 @@ static bool ensure(struct front *front, struct pgm_prepared *prepared)
 
 /*
  * A Parse of what the server holds. In a transaction that has failed, or may have, only the server knows the
- * answer: it is asked to prepare the text without a name.
+ * answer: it is asked to prepare the text under a name that nobody has, and to forget it. Not without a name: it
+ * would forget the client's unnamed statement, and could not prepare it again before the transaction ends.
  */
 static enum next parse_held(struct front *front, const uint8_t *rest, size_t length)
 {
@@ -243,12 +244,11 @@ static enum next parse_held(struct front *front, const uint8_t *rest, size_t len
 	struct pgm_server *server = client->server;
 	if (server->status != 'E' && !pgm_relay_behind(client))
 		return answer_locally(front, PGM_EXPECT_PARSE);
-	/* where nothing is being answered, a note would only take the place of the name's */
-	bool noted = !server->expect_count || pgm_journal_note(client, NULL);
-	if (!noted || !pgm_relay_parse(client, "", rest, length) ||
-	    !expect(front, PGM_EXPECT_PARSE, PGM_EXPECT_PROXY))
+	if (!pgm_relay_parse(client, PGM_STATEMENT_PROXY, rest, length) ||
+	    !expect(front, PGM_EXPECT_PARSE, PGM_EXPECT_PROXY) ||
+	    !pgm_relay_close(client, PGM_STATEMENT_PROXY) ||
+	    !expect(front, PGM_EXPECT_CLOSE, PGM_EXPECT_HIDDEN))
 		return out_of_memory(front);
-	server->unnamed = ++client->worker->next_unnamed << 8 | client->worker->index;
 	return NEXT_MESSAGE;
 }
 

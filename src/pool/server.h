@@ -53,7 +53,7 @@ enum pgm_expect_flags {
 	PGM_EXPECT_LOCAL = 2,	  /* the server was not asked: answer when its turn comes */
 	PGM_EXPECT_DUPLICATE = 4, /* a Parse that must fail, for the name is taken */
 	PGM_EXPECT_NAMED = 8,	  /* of Parse: the client gave it a name */
-	PGM_EXPECT_PROXY = 32,	  /* of Parse: without a name in place of one that the server holds */
+	PGM_EXPECT_PROXY = 32,	  /* of Parse: in place of one that the server holds, or of our own */
 	PGM_EXPECT_BROKEN = 64,	  /* a Parse that fails before it drops the unnamed statement */
 	PGM_EXPECT_DDL = 16,	  /* on success, texts prepared from now on are new statements */
 };

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #define PGM_STATEMENT_NAME_BYTES 16
+#define PGM_STATEMENT_PROXY	 "PGM_proxy" /* lives as long as its Parse takes; no client can name it */
 
 struct pgm_prepared {
 	struct pgm_prepared *next; /* of its bucket */

@@ -108,6 +108,11 @@ FOUND = {
     # Nor does what is done first for sequences fail in a transaction that turns out to have failed.
     "sequences in a failed block": [query("BEGIN"), execute("p1"), sync(), describe("P", ""),
                                     query("SELECT 1; COPY t FROM STDIN"), copy_data(b"1"), copy_done(), query("SELECT 1")],
+    # Asking for the answer to a Parse must not cost the unnamed statement, which can't be prepared again then.
+    "parse again in a failed block": [parse("", "SELECT v FROM t WHERE id = $1"), parse("s1", "SELECT 1"), sync(),
+                                      query("BEGIN"), query("SELECT 1 / 0"), parse("s2", "SELECT 1"), sync(),
+                                      bind("", "", ["1", "2"]), sync(), query("ROLLBACK"), bind("", "", ["5"]), execute(),
+                                      sync()],
     # What is done first for lastval() must not begin the batch.
     "lastval before discard": [query("SELECT 1"), parse("s1", "SELECT lastval()"), parse("", "DISCARD ALL"), bind("", ""),
                                execute(), sync()],
