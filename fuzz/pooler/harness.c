@@ -206,15 +206,7 @@ static void start(void)
 						       .host = "127.0.0.1",
 						       .port = 1,
 						       .dbname = DATABASE,
-						       .pool_mode = PGM_POOL_MODE_UNSET,
-						       .pool_size = PGM_UNSET,
-						       .min_pool_size = PGM_UNSET,
-						       .reserve_pool_size = PGM_UNSET,
-						       .max_db_connections = PGM_UNSET,
-						       .max_db_client_connections = PGM_UNSET,
-						       .server_lifetime_ms = PGM_UNSET,
-						       .query_timeout_ms = PGM_UNSET,
-						       .query_wait_timeout_ms = PGM_UNSET};
+						       PGM_CONFIG_DATABASE_UNSET};
 	config->databases = &database_config;
 	config->database_count = 1;
 	config->auth_type = PGM_AUTH_TRUST;

@@ -271,16 +271,8 @@ void pgm_config_read_database(struct pgm_config_reader *reader, const char *name
 			      struct pgm_config_place key_place, struct pgm_config_place value_place)
 {
 	struct pgm_config_database database = {
+		PGM_CONFIG_DATABASE_UNSET,
 		.port = 5432,
-		.pool_mode = PGM_POOL_MODE_UNSET,
-		.pool_size = PGM_UNSET,
-		.min_pool_size = PGM_UNSET,
-		.reserve_pool_size = PGM_UNSET,
-		.max_db_connections = PGM_UNSET,
-		.max_db_client_connections = PGM_UNSET,
-		.server_lifetime_ms = PGM_UNSET,
-		.query_timeout_ms = PGM_UNSET,
-		.query_wait_timeout_ms = PGM_UNSET,
 		.load_balance_round_robin = true,
 		.line = key_place.line,
 	};

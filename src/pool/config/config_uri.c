@@ -98,15 +98,7 @@ static void set_database(struct request *request)
 		.password = info->password,
 		.client_encoding = info->client_encoding,
 		.application_name = info->application_name,
-		.pool_mode = PGM_POOL_MODE_UNSET,
-		.pool_size = PGM_UNSET,
-		.min_pool_size = PGM_UNSET,
-		.reserve_pool_size = PGM_UNSET,
-		.max_db_connections = PGM_UNSET,
-		.max_db_client_connections = PGM_UNSET,
-		.server_lifetime_ms = PGM_UNSET,
-		.query_timeout_ms = PGM_UNSET,
-		.query_wait_timeout_ms = PGM_UNSET,
+		PGM_CONFIG_DATABASE_UNSET,
 		.file = nowhere.file,
 	};
 	config->databases = database;

@@ -135,6 +135,15 @@ static double ms(uint64_t us)
 	return (double)us / 1000;
 }
 
+static void put_names(struct line *line, const struct pgm_slow_query *query)
+{
+	put_name(line, "database", query->database);
+	put_name(line, "user", query->user);
+	put_name(line, "client", query->client);
+	put_name(line, "application", query->application);
+	put_name(line, "sqlstate", query->sqlstate);
+}
+
 size_t pgm_slowlog_text(const struct pgm_slow_query *query, char *out, size_t size)
 {
 	assert(size >= PGM_SLOWLOG_MIN);
@@ -144,11 +153,7 @@ size_t pgm_slowlog_text(const struct pgm_slow_query *query, char *out, size_t si
 		put_format(&line, ", waited %.3f ms", ms(query->wait_us));
 	put_format(&line, ", %llu rows, %llu bytes", (unsigned long long)query->rows,
 		   (unsigned long long)query->bytes_out);
-	put_name(&line, "database", query->database);
-	put_name(&line, "user", query->user);
-	put_name(&line, "client", query->client);
-	put_name(&line, "application", query->application);
-	put_name(&line, "sqlstate", query->sqlstate);
+	put_names(&line, query);
 	put_format(&line, " fingerprint=%016llx: ", (unsigned long long)query->fingerprint);
 	put_query(&line, query);
 	return line.length;
@@ -167,11 +172,7 @@ size_t pgm_slowlog_json(const struct pgm_slow_query *query, char *out, size_t si
 		   moment, (int)(query->unix_us / 1000 % 1000), ms(query->server_us), ms(query->wait_us));
 	put_format(&line, ",\"rows\":%llu,\"bytes\":%llu", (unsigned long long)query->rows,
 		   (unsigned long long)query->bytes_out);
-	put_name(&line, "database", query->database);
-	put_name(&line, "user", query->user);
-	put_name(&line, "client", query->client);
-	put_name(&line, "application", query->application);
-	put_name(&line, "sqlstate", query->sqlstate);
+	put_names(&line, query);
 	put_format(&line, ",\"fingerprint\":\"%016llx\",\"query\":\"",
 		   (unsigned long long)query->fingerprint);
 	put_query(&line, query);
