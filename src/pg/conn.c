@@ -315,51 +315,6 @@ bool pgm_conn_value(struct pgm_conn *conn, struct pgm_arena *arena, const char *
 	return true;
 }
 
-static bool pipeline_receive(struct pgm_conn *conn, struct pgm_arena *arena, size_t count,
-			     struct pgm_rows *rows, size_t *failed, struct pgm_error *err)
-{
-	bool ok = true;
-	for (size_t i = 0; i < count; i++) {
-		PGresult *result = PQgetResult(conn->pq);
-		if (ok && !pgm_result_check(conn->pq, result, err)) {
-			ok = false;
-			if (failed)
-				*failed = i;
-		} else if (ok) {
-			pgm_result_copy(result, arena, &rows[i]);
-		}
-		bool gone = !result && PQstatus(conn->pq) != CONNECTION_OK;
-		PQclear(result);
-		if (gone)
-			return false;
-		while ((result = PQgetResult(conn->pq)) != NULL) /* the NULL that ends this statement */
-			PQclear(result);
-	}
-	PGresult *sync = PQgetResult(conn->pq);
-	PQclear(sync);
-	return ok;
-}
-
-bool pgm_conn_pipeline(struct pgm_conn *conn, struct pgm_arena *arena, size_t count, const char *const *sqls,
-		       struct pgm_rows *rows, size_t *failed, struct pgm_error *err)
-{
-	if (refused_by_interrupt(err))
-		return false;
-	if (!PQenterPipelineMode(conn->pq))
-		return pgm_result_connection_error(conn->pq, err);
-	bool sent = true;
-	for (size_t i = 0; sent && i < count; i++) {
-		char *marked = with_marker(sqls[i]);
-		sent = PQsendQueryParams(conn->pq, marked, 0, NULL, NULL, NULL, NULL, 0);
-		free(marked);
-	}
-	if (!sent || !PQpipelineSync(conn->pq))
-		return pgm_result_connection_error(conn->pq, err);
-	bool ok = pipeline_receive(conn, arena, count, rows, failed, err);
-	PQexitPipelineMode(conn->pq);
-	return ok;
-}
-
 /* Until an answer is there; canceled where it is late, and again, for a cancel may come between two
  * statements. */
 static bool wait_within(struct pgm_conn *conn, double *until_ms)
@@ -380,7 +335,7 @@ static bool wait_within(struct pgm_conn *conn, double *until_ms)
 }
 
 static bool receive_within(struct pgm_conn *conn, struct pgm_arena *arena, size_t count, double limit_ms,
-			   struct pgm_rows *rows, struct pgm_error *err)
+			   struct pgm_rows *rows, size_t *failed, struct pgm_error *err)
 {
 	double until_ms = limit_ms > 0 ? pgm_clock_ms() + limit_ms : 0;
 	bool ok = true;
@@ -396,6 +351,8 @@ static bool receive_within(struct pgm_conn *conn, struct pgm_arena *arena, size_
 			ok = pgm_result_check(conn->pq, result, err);
 			if (ok && i < count)
 				pgm_result_copy(result, arena, &rows[i]);
+			else if (!ok && failed)
+				*failed = i;
 		}
 		PQclear(result);
 		if (sync)
@@ -405,9 +362,9 @@ static bool receive_within(struct pgm_conn *conn, struct pgm_arena *arena, size_
 	return ok;
 }
 
-bool pgm_conn_pipeline_within(struct pgm_conn *conn, struct pgm_arena *arena, size_t count,
-			      const struct pgm_conn_statement *statements, double limit_ms,
-			      struct pgm_rows *rows, struct pgm_error *err)
+static bool pipeline(struct pgm_conn *conn, struct pgm_arena *arena, size_t count,
+		     const struct pgm_conn_statement *statements, double limit_ms, struct pgm_rows *rows,
+		     size_t *failed, struct pgm_error *err)
 {
 	if (refused_by_interrupt(err))
 		return false;
@@ -422,9 +379,25 @@ bool pgm_conn_pipeline_within(struct pgm_conn *conn, struct pgm_arena *arena, si
 	}
 	if (!sent || !PQpipelineSync(conn->pq))
 		return pgm_result_connection_error(conn->pq, err);
-	bool ok = receive_within(conn, arena, count, limit_ms, rows, err);
+	bool ok = receive_within(conn, arena, count, limit_ms, rows, failed, err);
 	PQexitPipelineMode(conn->pq);
 	return ok;
+}
+
+bool pgm_conn_pipeline(struct pgm_conn *conn, struct pgm_arena *arena, size_t count, const char *const *sqls,
+		       struct pgm_rows *rows, size_t *failed, struct pgm_error *err)
+{
+	struct pgm_conn_statement *statements = PGM_NEW_ARRAY(arena, struct pgm_conn_statement, count);
+	for (size_t i = 0; i < count; i++)
+		statements[i] = (struct pgm_conn_statement){.sql = sqls[i]};
+	return pipeline(conn, arena, count, statements, 0, rows, failed, err);
+}
+
+bool pgm_conn_pipeline_within(struct pgm_conn *conn, struct pgm_arena *arena, size_t count,
+			      const struct pgm_conn_statement *statements, double limit_ms,
+			      struct pgm_rows *rows, struct pgm_error *err)
+{
+	return pipeline(conn, arena, count, statements, limit_ms, rows, NULL, err);
 }
 
 bool pgm_conn_start(struct pgm_conn *conn, const char *sql, struct pgm_error *err)
