@@ -10,7 +10,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 #define EVIDENCE_MAX 8
 
@@ -203,7 +202,7 @@ void pgm_advise_plan(struct pgm_arena *arena, struct pgm_conn *conn, const struc
 		     const struct pgm_advice *advice, const struct pgm_advise_options *options,
 		     struct pgm_plan *plan)
 {
-	PGM_VEC(struct pgm_change) changes = {0};
+	pgm_changes changes = {0};
 	for (size_t i = 0; i < advice->proposal_count; i++)
 		create_change(arena, &advice->proposals[i], pgm_vec_add(arena, &changes));
 	struct pgm_map dropped;
@@ -228,18 +227,9 @@ void pgm_advise_plan(struct pgm_arena *arena, struct pgm_conn *conn, const struc
 		}
 	for (size_t i = 0; i < changes.count; i++)
 		changes.items[i].step = (int)i + 1;
-	time_t now = time(NULL);
-	struct tm utc;
-	char stamp[32];
-	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
-	*plan = (struct pgm_plan){
-		.id = pgm_plan_id(arena, changes.items, changes.count),
-		.title = pgm_sprintf(arena, "%zu indexes for the workload of %s", advice->proposal_count,
-				     workload->source),
-		.database = pgm_strdup(arena, pgm_conn_database(conn)),
-		.created_at = pgm_strdup(arena, stamp),
-		.changes = changes.items,
-		.change_count = changes.count,
-	};
+	*plan = pgm_plan_of(arena, pgm_strdup(arena, pgm_conn_database(conn)),
+			    pgm_sprintf(arena, "%zu indexes for the workload of %s", advice->proposal_count,
+					workload->source),
+			    &changes);
 	statements_of(arena, advice, plan);
 }

@@ -21,6 +21,36 @@ static const char *const severity_names[] = {
 	[PGM_SEVERITY_CRITICAL] = "critical",
 };
 
+struct pgm_change *pgm_change_add(struct pgm_arena *arena, pgm_changes *list, const char *schema,
+				  const char *relation, const char *title, const char *lock)
+{
+	struct pgm_change *change = pgm_vec_add(arena, list);
+	*change = (struct pgm_change){
+		.kind = PGM_CHANGE_SQL,
+		.step = (int)list->count,
+		.title = title,
+		.schema = schema,
+		.relation = relation,
+		.sql_up = "",
+		.sql_down = "",
+		.transactional = true,
+		.lock = lock,
+		.size_bytes = -1,
+		.build_ms = -1,
+		.write_overhead = -1,
+	};
+	return change;
+}
+
+void pgm_change_evidence(struct pgm_arena *arena, struct pgm_change *change, const char *line)
+{
+	const char **lines = PGM_NEW_ARRAY(arena, const char *, change->evidence_count + 1);
+	if (change->evidence_count)
+		memcpy(lines, change->evidence, change->evidence_count * sizeof(*lines));
+	lines[change->evidence_count++] = line;
+	change->evidence = lines;
+}
+
 const char *pgm_change_kind_name(enum pgm_change_kind kind)
 {
 	return kind_names[kind];

@@ -5,7 +5,7 @@
 #ifndef PGM_CHANGE_CHANGE_H
 #define PGM_CHANGE_CHANGE_H
 
-#include "util/arena.h"
+#include "util/vec.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -40,6 +40,18 @@ struct pgm_change {
 	const char *oid;  /* of the partition or table that a DETACH or DROP_TABLE is about; NULL elsewhere */
 	const char *file; /* on this machine: where a DROP_TABLE archives the rows first, a LOAD gets them */
 };
+
+typedef PGM_VEC(struct pgm_change) pgm_changes;
+
+/*
+ * Begin the next Change of a list: SQL of its own transaction about schema.relation ("" for none), without a way
+ * back and with nothing estimated. The maker overwrites what differs.
+ */
+struct pgm_change *pgm_change_add(struct pgm_arena *arena, pgm_changes *list, const char *schema,
+				  const char *relation, const char *title, const char *lock);
+
+/* Add a line to its evidence. */
+void pgm_change_evidence(struct pgm_arena *arena, struct pgm_change *change, const char *line);
 
 const char *pgm_change_kind_name(enum pgm_change_kind kind); /* "create_index" */
 bool pgm_change_kind_parse(const char *name, enum pgm_change_kind *kind);

@@ -2,10 +2,10 @@
 #include "change/partition.h"
 #include "change/steps.h"
 
+#include "util/clock.h"
 #include "util/format.h"
 
 #include <string.h>
-#include <time.h>
 
 struct drop {
 	const struct pgm_change *change;
@@ -71,17 +71,14 @@ static const char *bound(struct pgm_arena *arena, const char *sql, const char *b
 
 static void describe(struct pgm_run *run, const struct drop *drop, struct pgm_archive_info *info)
 {
-	char now[32];
-	time_t seconds = time(NULL);
-	struct tm utc;
-	strftime(now, sizeof(now), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &utc));
+	char stamp[PGM_CLOCK_STAMP_SIZE];
 	*info = (struct pgm_archive_info){
 		.database = pgm_conn_database(run->work),
 		.schema = drop->partition.schema,
 		.table = drop->partition.name,
 		.oid = drop->change->oid,
 		.plan = run->plan->id,
-		.created_at = pgm_strdup(run->arena, now),
+		.created_at = pgm_strdup(run->arena, pgm_clock_stamp(stamp)),
 		.server_version = pgm_conn_version(run->work),
 	};
 	for (size_t i = 0; i < run->plan->change_count; i++) {

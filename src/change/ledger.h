@@ -89,7 +89,7 @@ bool pgm_ledger_add_plan(struct pgm_conn *conn, struct pgm_arena *arena, const s
 bool pgm_ledger_set_plan(struct pgm_conn *conn, struct pgm_arena *arena, int64_t seq, const char *state,
 			 const char *error, struct pgm_error *err) PGM_MUST_CHECK;
 
-/* Plans that began and are not done (running, failed, canceled) and whose title begins so, the oldest first.
+/* Plans that began and are not done (running, failed, canceled) and whose title begins so, the latest first.
  */
 bool pgm_ledger_unfinished(struct pgm_conn *conn, struct pgm_arena *arena, const char *title,
 			   struct pgm_ledger_plan **plans, size_t *count,

@@ -16,12 +16,11 @@ static const char *int_text(struct pgm_arena *arena, int64_t number)
 	return pgm_sprintf(arena, "%lld", (long long)number);
 }
 
-bool pgm_ledger_plans(struct pgm_conn *conn, struct pgm_arena *arena, const char *id, bool open_only,
-		      struct pgm_ledger_plan **plans, size_t *count, struct pgm_error *err)
+static bool read_plans(struct pgm_conn *conn, struct pgm_arena *arena, const char *const params[static 3],
+		       struct pgm_ledger_plan **plans, size_t *count, struct pgm_error *err)
 {
 	struct pgm_rows rows;
-	const char *params[] = {id, open_only ? "t" : "f"};
-	if (!pgm_conn_query(conn, arena, pgm_embedded_text("change/sql/ledger_plans.sql"), 2, params, &rows,
+	if (!pgm_conn_query(conn, arena, pgm_embedded_text("change/sql/ledger_plans.sql"), 3, params, &rows,
 			    err))
 		return pgm_error_context(err, "reading the ledger");
 	*plans = PGM_NEW_ARRAY(arena, struct pgm_ledger_plan, rows.count + 1);
@@ -43,6 +42,20 @@ bool pgm_ledger_plans(struct pgm_conn *conn, struct pgm_arena *arena, const char
 			.steps_done = pgm_rows_int(&rows, i, 12),
 		};
 	return true;
+}
+
+bool pgm_ledger_plans(struct pgm_conn *conn, struct pgm_arena *arena, const char *id, bool open_only,
+		      struct pgm_ledger_plan **plans, size_t *count, struct pgm_error *err)
+{
+	const char *params[] = {id, open_only ? "t" : "f", NULL};
+	return read_plans(conn, arena, params, plans, count, err);
+}
+
+bool pgm_ledger_unfinished(struct pgm_conn *conn, struct pgm_arena *arena, const char *title,
+			   struct pgm_ledger_plan **plans, size_t *count, struct pgm_error *err)
+{
+	const char *params[] = {NULL, "f", title};
+	return read_plans(conn, arena, params, plans, count, err);
 }
 
 bool pgm_ledger_steps(struct pgm_conn *conn, struct pgm_arena *arena, int64_t seq,
@@ -209,30 +222,6 @@ bool pgm_ledger_made_by_name(struct pgm_conn *conn, struct pgm_arena *arena, con
 {
 	const char *params[] = {NULL, NULL, schema, index};
 	return read_made(conn, arena, params, made, count, err);
-}
-
-bool pgm_ledger_unfinished(struct pgm_conn *conn, struct pgm_arena *arena, const char *title,
-			   struct pgm_ledger_plan **plans, size_t *count, struct pgm_error *err)
-{
-	struct pgm_rows rows;
-	if (!pgm_conn_query(
-		    conn, arena,
-		    "SELECT seq, id, title, source, state FROM pgmend.plan WHERE pg_catalog.left(title, "
-		    "pg_catalog.length($1)) = $1 AND state IN ('running', 'failed', 'canceled') ORDER BY seq",
-		    1, &title, &rows, err))
-		return pgm_error_context(err, "reading the ledger");
-	*plans = PGM_NEW_ARRAY(arena, struct pgm_ledger_plan, rows.count + 1);
-	*count = rows.count;
-	for (size_t i = 0; i < rows.count; i++)
-		(*plans)[i] = (struct pgm_ledger_plan){
-			.seq = pgm_rows_int(&rows, i, 0),
-			.id = pgm_rows_text(&rows, i, 1),
-			.title = pgm_rows_text(&rows, i, 2),
-			.source = pgm_rows_text(&rows, i, 3),
-			.state = pgm_rows_text(&rows, i, 4),
-			.path = "",
-		};
-	return true;
 }
 
 bool pgm_ledger_close(struct pgm_conn *conn, struct pgm_arena *arena, const char *id, bool failed,

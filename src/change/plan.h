@@ -44,6 +44,10 @@ struct pgm_plan {
 /* The id of a Plan made of these Changes. */
 const char *pgm_plan_id(struct pgm_arena *arena, const struct pgm_change *changes, size_t count);
 
+/* A Plan of them for that database, made now. The title and the database's name are not copied. */
+struct pgm_plan pgm_plan_of(struct pgm_arena *arena, const char *database, const char *title,
+			    const pgm_changes *changes);
+
 /* One Change of the Plan, by its place from 0, and the statements that gain by its index, as a Plan. */
 void pgm_plan_part(struct pgm_arena *arena, const struct pgm_plan *plan, size_t index, struct pgm_plan *part);
 

@@ -1,6 +1,7 @@
 #include "change/plan_file.h"
 
 #include "sql/lex.h"
+#include "util/clock.h"
 #include "util/hash.h"
 
 #include <errno.h>
@@ -17,6 +18,20 @@ const char *pgm_plan_id(struct pgm_arena *arena, const struct pgm_change *change
 		hash = pgm_hash_bytes(hash, form, strlen(form) + 1);
 	}
 	return pgm_sprintf(arena, "%012llx", (unsigned long long)(hash >> 16));
+}
+
+struct pgm_plan pgm_plan_of(struct pgm_arena *arena, const char *database, const char *title,
+			    const pgm_changes *changes)
+{
+	char stamp[PGM_CLOCK_STAMP_SIZE];
+	return (struct pgm_plan){
+		.id = pgm_plan_id(arena, changes->items, changes->count),
+		.title = title,
+		.database = database,
+		.created_at = pgm_strdup(arena, pgm_clock_stamp(stamp)),
+		.changes = changes->items,
+		.change_count = changes->count,
+	};
 }
 
 /* Text for one comment line: what could end the line, or be taken for a mark, cannot stay as it is. */

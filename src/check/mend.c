@@ -9,24 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *utc_now(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_error *err)
-{
-	char *now;
-	if (!pgm_conn_value(conn, arena,
-			    "SELECT pg_catalog.to_char(pg_catalog.now() AT TIME ZONE 'UTC', "
-			    "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')",
-			    0, NULL, &now, err))
-		return NULL;
-	return now;
-}
-
 struct mends {
 	struct pgm_arena *arena;
 	struct pgm_map seen; /* by SQL */
 	/* Indexes as findings name them: those that the Plan drops -> the one in its place, or ""... */
 	struct pgm_map dropped;
 	struct pgm_map kept; /* ...and those in their place */
-	PGM_VEC(struct pgm_change) changes;
+	pgm_changes changes;
 	size_t left_out;
 };
 
@@ -95,7 +84,6 @@ bool pgm_check_plan(struct pgm_conn *conn, struct pgm_arena *arena, const struct
 	pgm_map_init(&mends.seen, arena);
 	pgm_map_init(&mends.dropped, arena);
 	pgm_map_init(&mends.kept, arena);
-	memset(plan, 0, sizeof(*plan));
 	for (size_t i = 0; i < report->finding_count; i++)
 		for (size_t c = 0; c < report->findings[i]->change_count; c++) {
 			const struct pgm_change *change = &report->findings[i]->changes[c];
@@ -104,12 +92,9 @@ bool pgm_check_plan(struct pgm_conn *conn, struct pgm_arena *arena, const struct
 			if (!add_change(&mends, conn, report->findings[i], change, err))
 				return false;
 		}
-	plan->changes = mends.changes.items;
-	plan->change_count = mends.changes.count;
-	plan->title = pgm_sprintf(arena, "What pgmend check found in %s", report->database);
-	plan->database = report->database;
-	plan->created_at = utc_now(conn, arena, err);
-	plan->id = pgm_plan_id(arena, plan->changes, plan->change_count);
+	*plan = pgm_plan_of(arena, report->database,
+			    pgm_sprintf(arena, "What pgmend check found in %s", report->database),
+			    &mends.changes);
 	*left_out = mends.left_out;
-	return plan->created_at != NULL;
+	return true;
 }

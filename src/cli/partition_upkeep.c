@@ -159,7 +159,7 @@ static bool resume(struct upkeep *upkeep, const struct pgm_upkeep_table *table, 
 		return true;
 	if (!pgm_ledger_unfinished(upkeep->conn, arena, pgm_upkeep_title(arena, table), &rows, &count, err))
 		return false;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = count; i-- > 0;) { /* the oldest first */
 		struct pgm_plan plan;
 		struct pgm_error ignored = {0};
 		if (!pgm_plan_parse(arena, "the Plan in the ledger", rows[i].source, &plan, err))

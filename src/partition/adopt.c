@@ -6,7 +6,6 @@
 #include "util/format.h"
 
 #include <string.h>
-#include <time.h>
 
 /* Measured on two cores with the table in memory: what reading a row costs, and indexing one. */
 #define READ_ROW_MS  0.00007
@@ -15,36 +14,13 @@
 struct steps {
 	struct pgm_arena *arena;
 	const struct pgm_partition_design *design;
-	PGM_VEC(struct pgm_change) changes;
+	pgm_changes changes;
 };
 
 static struct pgm_change *add_step(struct steps *steps, const char *title, const char *lock)
 {
-	struct pgm_change *change = pgm_vec_add(steps->arena, &steps->changes);
-	*change = (struct pgm_change){
-		.kind = PGM_CHANGE_SQL,
-		.step = (int)steps->changes.count,
-		.title = title,
-		.schema = steps->design->schema,
-		.relation = steps->design->name,
-		.sql_up = "",
-		.sql_down = "",
-		.transactional = true,
-		.lock = lock,
-		.size_bytes = -1,
-		.build_ms = -1,
-		.write_overhead = -1,
-	};
-	return change;
-}
-
-static void add_evidence(struct steps *steps, struct pgm_change *change, const char *line)
-{
-	const char **lines = PGM_NEW_ARRAY(steps->arena, const char *, change->evidence_count + 1);
-	for (size_t i = 0; i < change->evidence_count; i++)
-		lines[i] = change->evidence[i];
-	lines[change->evidence_count++] = line;
-	change->evidence = lines;
+	return pgm_change_add(steps->arena, &steps->changes, steps->design->schema, steps->design->name, title,
+			      lock);
 }
 
 /*
@@ -103,16 +79,16 @@ static void add_check(struct steps *steps)
 			    before_strong_lock(steps, true), table, name, key, key,
 			    pgm_quote_literal(arena, design->cut));
 	change->sql_down = down;
-	add_evidence(steps, change,
+	pgm_change_evidence(arena, change,
 		     "The lock is held for a moment: nothing is read. Until the swap, rows at or");
-	add_evidence(steps, change, "above the cut, and rows without a key, are refused.");
+	pgm_change_evidence(arena, change, "above the cut, and rows without a key, are refused.");
 	change = add_step(steps, "check that all rows are below it", "SHARE UPDATE EXCLUSIVE");
 	change->sql_up =
 		pgm_sprintf(arena, "SET LOCAL lock_timeout = '5s';\nALTER TABLE %s VALIDATE CONSTRAINT %s;\n",
 			    table, name);
 	change->sql_down = down;
 	change->build_ms = design->rows * READ_ROW_MS;
-	add_evidence(steps, change, "Reads the table once; holds up no reader and no writer.");
+	pgm_change_evidence(arena, change, "Reads the table once; holds up no reader and no writer.");
 	if (design->key->not_null)
 		return;
 	change = add_step(steps, pgm_sprintf(arena, "%s is never NULL", design->key->name),
@@ -120,7 +96,7 @@ static void add_check(struct steps *steps)
 	change->sql_up = pgm_sprintf(arena, "%sALTER TABLE %s ALTER COLUMN %s SET NOT NULL;\n",
 				     before_strong_lock(steps, false), table, key);
 	change->sql_down = pgm_sprintf(arena, "ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL;\n", table, key);
-	add_evidence(steps, change, "The constraint proves it: nothing is read.");
+	pgm_change_evidence(arena, change, "The constraint proves it: nothing is read.");
 }
 
 static void add_indexes(struct steps *steps)
@@ -171,7 +147,7 @@ static void add_parent(struct steps *steps, const struct pgm_carry *carry)
 			pgm_buf_add(&out, pgm_carry_replica_identities(arena, design, &design->indexes[i]));
 	change->sql_up = out.text;
 	change->sql_down = pgm_swap_drain(arena, design);
-	add_evidence(steps, change, "Beside the table, under another name: nobody uses it yet.");
+	pgm_change_evidence(arena, change, "Beside the table, under another name: nobody uses it yet.");
 }
 
 static void add_swap(struct steps *steps, const struct pgm_carry *carry)
@@ -184,9 +160,9 @@ static void add_swap(struct steps *steps, const struct pgm_carry *carry)
 		"ACCESS EXCLUSIVE");
 	change->sql_up = pgm_swap_up(arena, design, carry);
 	change->sql_down = pgm_swap_down(arena, design, carry);
-	add_evidence(steps, change,
+	pgm_change_evidence(arena, change,
 		     "For some milliseconds, whatever the size of the table: nothing is read or built");
-	add_evidence(steps, change, "(and it is taken back if something was).");
+	pgm_change_evidence(arena, change, "(and it is taken back if something was).");
 	change = add_step(steps, "statistics of the whole", "SHARE UPDATE EXCLUSIVE");
 	change->sql_up = pgm_sprintf(arena, "ANALYZE (SKIP_LOCKED) %s;\n", table);
 }
@@ -203,9 +179,6 @@ bool pgm_partition_adopt(struct pgm_conn *conn, struct pgm_arena *arena, struct 
 {
 	struct steps steps = {.arena = arena, .design = design};
 	struct pgm_carry carry;
-	time_t now = time(NULL);
-	struct tm utc;
-	char stamp[32];
 	*plan = (struct pgm_plan){.id = ""};
 	if (design->refusals.count)
 		return true;
@@ -217,14 +190,7 @@ bool pgm_partition_adopt(struct pgm_conn *conn, struct pgm_arena *arena, struct 
 	add_indexes(&steps);
 	add_parent(&steps, &carry);
 	add_swap(&steps, &carry);
-	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
-	*plan = (struct pgm_plan){
-		.id = pgm_plan_id(arena, steps.changes.items, steps.changes.count),
-		.title = title_of(arena, design),
-		.database = pgm_strdup(arena, pgm_conn_database(conn)),
-		.created_at = pgm_strdup(arena, stamp),
-		.changes = steps.changes.items,
-		.change_count = steps.changes.count,
-	};
+	*plan = pgm_plan_of(arena, pgm_strdup(arena, pgm_conn_database(conn)), title_of(arena, design),
+			    &steps.changes);
 	return true;
 }

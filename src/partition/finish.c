@@ -5,27 +5,10 @@
 #include "util/embedded.h"
 
 #include <string.h>
-#include <time.h>
 
-typedef PGM_VEC(struct pgm_change) changes;
-
-static struct pgm_change *add_change(struct pgm_arena *arena, changes *list, const char *title)
+static struct pgm_change *add_change(struct pgm_arena *arena, pgm_changes *list, const char *title)
 {
-	struct pgm_change *change = pgm_vec_add(arena, list);
-	*change = (struct pgm_change){
-		.kind = PGM_CHANGE_SQL,
-		.step = (int)list->count,
-		.title = title,
-		.schema = "",
-		.relation = "",
-		.sql_down = "",
-		.transactional = true,
-		.lock = "ACCESS EXCLUSIVE",
-		.size_bytes = -1,
-		.build_ms = -1,
-		.write_overhead = -1,
-	};
-	return change;
+	return pgm_change_add(arena, list, "", "", title, "ACCESS EXCLUSIVE");
 }
 
 static struct pgm_copy back_of(struct pgm_arena *arena, const char *old, const char *way)
@@ -36,7 +19,7 @@ static struct pgm_copy back_of(struct pgm_arena *arena, const char *old, const c
 }
 
 /* One transaction for each table: none is locked while another is waited for. */
-static void stop_capture(struct pgm_arena *arena, changes *list, const struct pgm_rows *rows, size_t r)
+static void stop_capture(struct pgm_arena *arena, pgm_changes *list, const struct pgm_rows *rows, size_t r)
 {
 	const char *table = pgm_rows_text(rows, r, 3);
 	struct pgm_copy back = back_of(arena, pgm_rows_text(rows, r, 0), "back");
@@ -51,7 +34,7 @@ static void stop_capture(struct pgm_arena *arena, changes *list, const struct pg
 	change->sql_up = out.text;
 }
 
-static void drop_old(struct pgm_arena *arena, changes *list, const char *oid, const char *table)
+static void drop_old(struct pgm_arena *arena, pgm_changes *list, const char *oid, const char *table)
 {
 	struct pgm_copy back = back_of(arena, oid, "back"), log = back_of(arena, oid, "log");
 	struct pgm_change *change = add_change(arena, list, pgm_sprintf(arena, "drop %s", table));
@@ -68,10 +51,7 @@ bool pgm_partition_finish(struct pgm_conn *conn, struct pgm_arena *arena, const 
 {
 	struct pgm_rows rows;
 	const char *oid;
-	changes list = {0};
-	time_t now = time(NULL);
-	struct tm utc;
-	char stamp[32];
+	pgm_changes list = {0};
 	*plan = (struct pgm_plan){.id = ""};
 	if (!pgm_look_find(conn, arena, table, &oid, err) ||
 	    !pgm_conn_query(conn, arena, pgm_embedded_text("partition/sql/copy_finish.sql"), 1, &oid, &rows,
@@ -92,14 +72,7 @@ bool pgm_partition_finish(struct pgm_conn *conn, struct pgm_arena *arena, const 
 	}
 	if (list.count == 0)
 		return true;
-	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
-	*plan = (struct pgm_plan){
-		.id = pgm_plan_id(arena, list.items, list.count),
-		.title = pgm_sprintf(arena, "End the conversion of %s", table),
-		.database = pgm_strdup(arena, pgm_conn_database(conn)),
-		.created_at = pgm_strdup(arena, stamp),
-		.changes = list.items,
-		.change_count = list.count,
-	};
+	*plan = pgm_plan_of(arena, pgm_strdup(arena, pgm_conn_database(conn)),
+			    pgm_sprintf(arena, "End the conversion of %s", table), &list);
 	return true;
 }

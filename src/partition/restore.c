@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define BOUNDS "pgmend_bounds" /* the constraint that spares ATTACH from reading the table */
 
@@ -23,27 +22,15 @@ struct restore {
 	struct pgm_archive_info info;
 	const char *schema, *name, *quoted;
 	struct pgm_upkeep_table *parent; /* NULL: there is none any more */
-	PGM_VEC(struct pgm_change) changes;
+	pgm_changes changes;
 };
 
 static struct pgm_change *add_change(struct restore *restore, const char *title, const char *sql,
 				     const char *lock)
 {
-	struct pgm_change *change = pgm_vec_add(restore->arena, &restore->changes);
-	*change = (struct pgm_change){
-		.kind = PGM_CHANGE_SQL,
-		.step = (int)restore->changes.count,
-		.title = title,
-		.schema = restore->schema,
-		.relation = restore->name,
-		.sql_up = sql,
-		.sql_down = "",
-		.transactional = true,
-		.lock = lock,
-		.size_bytes = -1,
-		.build_ms = -1,
-		.write_overhead = -1,
-	};
+	struct pgm_change *change = pgm_change_add(restore->arena, &restore->changes, restore->schema,
+						   restore->name, title, lock);
+	change->sql_up = sql;
 	return change;
 }
 
@@ -194,9 +181,6 @@ static bool make_plan(struct restore *restore, bool attach, const char *title, s
 {
 	struct pgm_arena *arena = restore->arena;
 	struct pgm_buf sql, columns;
-	char now[32];
-	time_t seconds = time(NULL);
-	struct tm utc;
 	pgm_buf_init(&sql, arena);
 	pgm_buf_init(&columns, arena);
 	if (!(restore->parent ? make_like_parent(restore, &sql, err) : make_alone(restore, &sql, err)) ||
@@ -216,15 +200,7 @@ static bool make_plan(struct restore *restore, bool attach, const char *title, s
 	load->file = restore->file;
 	if (attach)
 		add_attach(restore);
-	strftime(now, sizeof(now), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &utc));
-	*plan = (struct pgm_plan){
-		.title = title,
-		.database = pgm_conn_database(restore->conn),
-		.created_at = pgm_strdup(arena, now),
-		.changes = restore->changes.items,
-		.change_count = restore->changes.count,
-		.id = pgm_plan_id(arena, restore->changes.items, restore->changes.count),
-	};
+	*plan = pgm_plan_of(arena, pgm_conn_database(restore->conn), title, &restore->changes);
 	return true;
 }
 
@@ -247,7 +223,7 @@ bool pgm_restore_plan(struct pgm_conn *conn, struct pgm_arena *arena, const char
 	if (ledger && !pgm_ledger_unfinished(conn, arena, title, &begun, &count, err))
 		return false;
 	if (count)
-		return pgm_plan_parse(arena, "the Plan in the ledger", begun[count - 1].source, plan, err);
+		return pgm_plan_parse(arena, "the Plan in the ledger", begun[0].source, plan, err);
 	return refuse_existing(&restore, err) && find_parent(&restore, err) &&
 	       make_plan(&restore, attach, title, plan, err) &&
 	       (!ledger || pgm_ledger_close(conn, arena, plan->id, true, err));

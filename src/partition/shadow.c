@@ -44,32 +44,11 @@ static void refuse(struct pgm_arena *arena, struct pgm_partition_design *design)
 static bool choose_pieces(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_partition_design *design,
 			  struct pgm_split *split, struct pgm_error *err)
 {
-	const char *from;
-	if (!pgm_bounds_floor(conn, arena, &split->interval, split->oldest, &from, err) ||
-	    !pgm_bounds_ranges(conn, arena, &split->interval, from, split->until, 0, &split->ranges,
-			       &split->count, err))
+	if (!pgm_split_pieces(conn, arena, design, "its rows are", split, err))
 		return false;
-	if (split->count < 2)
-		pgm_partition_say(arena, &design->refusals,
-				  "its rows are of one %s: the method adopt does all there is to do",
-				  split->interval.unit);
-	if (split->count > PGM_SPLIT_PIECES_MAX)
-		pgm_partition_say(
-			arena, &design->refusals,
-			"it would become %zu partitions, and %d are the most that are swapped at once: "
-			"take a longer --interval",
-			split->count, PGM_SPLIT_PIECES_MAX);
-	if (design->refusals.count)
-		return true;
-	split->ranges[0].from = NULL;
-	split->names = PGM_NEW_ARRAY(arena, const char *, split->count);
-	for (size_t i = 0; i < split->count; i++)
-		if (!pgm_partition_free_name(conn, arena, design, split->name, split->ranges[i].suffix,
-					     &split->names[i], err))
-			return false;
-	split->check = pgm_bounds_name(arena, split->name, "pgmend_range");
-	return pgm_partition_free_name(conn, arena, design, split->name, "pgmend_split", &split->staging,
-				       err);
+	for (size_t i = 0; i < split->refusals.count; i++)
+		pgm_partition_say(arena, &design->refusals, "%s", split->refusals.items[i]);
+	return true;
 }
 
 /* The primary key takes the key of the partitions in at its end, as adopt builds it. */

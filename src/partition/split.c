@@ -113,15 +113,8 @@ static bool read_range(struct pgm_conn *conn, struct pgm_arena *arena, struct pg
 	return true;
 }
 
-static bool free_name(struct pgm_conn *conn, struct pgm_arena *arena, const struct pgm_split *split,
-		      const char *suffix, const char **name, struct pgm_error *err)
-{
-	struct pgm_partition_design names = {.schema = split->schema};
-	return pgm_partition_free_name(conn, arena, &names, split->name, suffix, name, err);
-}
-
-static bool choose_pieces(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_split *split,
-			  struct pgm_error *err)
+bool pgm_split_pieces(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_partition_design *names,
+		      const char *whole, struct pgm_split *split, struct pgm_error *err)
 {
 	const char *from;
 	if (!pgm_bounds_floor(conn, arena, &split->interval, split->oldest, &from, err) ||
@@ -129,30 +122,34 @@ static bool choose_pieces(struct pgm_conn *conn, struct pgm_arena *arena, struct
 			       &split->count, err))
 		return false;
 	if (split->count < 2)
-		pgm_partition_say(arena, &split->refusals,
-				  "the rows of partition %s are of one %s: there is nothing to split",
-				  pgm_quote_ident(arena, split->old_name), split->interval.unit);
+		pgm_partition_say(arena, &split->refusals, "%s of one %s: there is nothing to split", whole,
+				  split->interval.unit);
 	if (split->count > PGM_SPLIT_PIECES_MAX)
-		pgm_partition_say(arena, &split->refusals,
-				  "it would become %zu partitions, and %d are the most that are swapped at "
-				  "once: take a "
-				  "longer --interval",
-				  split->count, PGM_SPLIT_PIECES_MAX);
+		pgm_partition_say(
+			arena, &split->refusals,
+			"it would become %zu partitions, and %d are the most that are swapped at once: "
+			"take a longer --interval",
+			split->count, PGM_SPLIT_PIECES_MAX);
 	if (split->refusals.count)
 		return true;
 	split->ranges[0].from = NULL;
 	split->names = PGM_NEW_ARRAY(arena, const char *, split->count);
 	for (size_t i = 0; i < split->count; i++)
-		if (!free_name(conn, arena, split, split->ranges[i].suffix, &split->names[i], err))
+		if (!pgm_partition_free_name(conn, arena, names, split->name, split->ranges[i].suffix,
+					     &split->names[i], err))
 			return false;
 	split->check = pgm_bounds_name(arena, split->name, "pgmend_range");
+	return pgm_partition_free_name(conn, arena, names, split->name, "pgmend_split", &split->staging, err);
+}
+
+/* What its swap will hold. */
+static void note_lock(struct pgm_arena *arena, struct pgm_split *split)
+{
 	if ((double)split->count * SWAP_PIECE_MS > SWAP_TARGET_MS)
 		pgm_partition_say(arena, &split->notes,
 				  "%zu partitions: the swap will hold its lock for about %.0f ms; a longer "
-				  "--interval makes "
-				  "it shorter",
+				  "--interval makes it shorter",
 				  split->count, (double)split->count * SWAP_PIECE_MS);
-	return free_name(conn, arena, split, "pgmend_split", &split->staging, err);
 }
 
 static bool read_references(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_split *split,
@@ -271,10 +268,15 @@ bool pgm_partition_split(struct pgm_conn *conn, struct pgm_arena *arena,
 	refuse_keyless(arena, split, &shape);
 	if (split->refusals.count)
 		return true;
-	if (!choose_pieces(conn, arena, split, err))
+	struct pgm_partition_design names = {.schema = split->schema};
+	if (!pgm_split_pieces(conn, arena, &names,
+			      pgm_sprintf(arena, "the rows of partition %s are",
+					  pgm_quote_ident(arena, split->old_name)),
+			      split, err))
 		return false;
 	if (split->refusals.count)
 		return true;
+	note_lock(arena, split);
 	pgm_split_directions(arena, split, &shape);
 	pgm_split_steps(arena, split, plan);
 	plan->database = pgm_strdup(arena, pgm_conn_database(conn));

@@ -4,7 +4,6 @@
 #include "util/format.h"
 
 #include <string.h>
-#include <time.h>
 
 struct steps {
 	struct pgm_arena *arena;
@@ -13,7 +12,7 @@ struct steps {
 	const char *old;     /* quoted */
 	const char *staging; /* quoted */
 	const char *check;   /* quoted, unqualified */
-	PGM_VEC(struct pgm_change) changes;
+	pgm_changes changes;
 };
 
 static const char *piece_name(const struct steps *steps, size_t i)
@@ -33,23 +32,11 @@ static const char *condition(struct pgm_arena *arena, const char *key, const cha
 static struct pgm_change *add_step(struct steps *steps, enum pgm_change_kind kind, const char *title,
 				   const char *lock, const char *const *evidence, size_t evidence_count)
 {
-	struct pgm_change *change = pgm_vec_add(steps->arena, &steps->changes);
-	*change = (struct pgm_change){
-		.kind = kind,
-		.step = (int)steps->changes.count,
-		.title = title,
-		.schema = steps->split->schema,
-		.relation = steps->split->name,
-		.transactional = true,
-		.lock = lock,
-		.size_bytes = -1,
-		.build_ms = -1,
-		.write_overhead = -1,
-		.evidence = PGM_NEW_ARRAY(steps->arena, const char *, evidence_count + 1),
-		.evidence_count = evidence_count,
-	};
+	struct pgm_change *change = pgm_change_add(steps->arena, &steps->changes, steps->split->schema,
+						   steps->split->name, title, lock);
+	change->kind = kind;
 	for (size_t i = 0; i < evidence_count; i++)
-		change->evidence[i] = evidence[i];
+		pgm_change_evidence(steps->arena, change, evidence[i]);
 	return change;
 }
 
@@ -302,20 +289,12 @@ void pgm_split_steps(struct pgm_arena *arena, const struct pgm_split *split, str
 		.staging = pgm_quote_qualified(arena, split->schema, split->staging),
 		.check = pgm_quote_ident(arena, split->check),
 	};
-	time_t now = time(NULL);
-	struct tm utc;
-	char stamp[32];
 	add_pieces(&steps);
 	add_capture(&steps);
 	add_backfill(&steps);
 	add_swap(&steps);
-	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
-	*plan = (struct pgm_plan){
-		.id = pgm_plan_id(arena, steps.changes.items, steps.changes.count),
-		.title = pgm_sprintf(arena, "Split partition %s of %s into %zu", steps.old, steps.table,
-				     split->count),
-		.created_at = pgm_strdup(arena, stamp),
-		.changes = steps.changes.items,
-		.change_count = steps.changes.count,
-	};
+	*plan = pgm_plan_of(arena, "",
+			    pgm_sprintf(arena, "Split partition %s of %s into %zu", steps.old, steps.table,
+					split->count),
+			    &steps.changes);
 }

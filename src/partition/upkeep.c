@@ -7,7 +7,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 const char *pgm_upkeep_class_name(enum pgm_upkeep_class class)
 {
@@ -60,9 +59,8 @@ const char *pgm_upkeep_title(struct pgm_arena *arena, const struct pgm_upkeep_ta
 	return pgm_sprintf(arena, "upkeep of %s: ", table->quoted);
 }
 
-struct pgm_plan *pgm_upkeep_add_plan(struct pgm_conn *conn, struct pgm_arena *arena,
-				     struct pgm_upkeep_table *table, const char *what, size_t changes,
-				     bool retires)
+void pgm_upkeep_add_plan(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_upkeep_table *table,
+			 const char *what, const pgm_changes *changes, bool retires)
 {
 	if (table->plan_count == table->plan_room) {
 		struct pgm_upkeep_plan *old = table->plans;
@@ -72,19 +70,9 @@ struct pgm_plan *pgm_upkeep_add_plan(struct pgm_conn *conn, struct pgm_arena *ar
 			memcpy(table->plans, old, table->plan_count * sizeof(*old));
 	}
 	struct pgm_upkeep_plan *made = &table->plans[table->plan_count++];
-	char now[32];
-	time_t seconds = time(NULL);
-	struct tm utc;
-	strftime(now, sizeof(now), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &utc));
 	made->retires = retires;
-	made->plan = (struct pgm_plan){
-		.title = pgm_sprintf(arena, "%s%s", pgm_upkeep_title(arena, table), what),
-		.database = pgm_conn_database(conn),
-		.created_at = pgm_strdup(arena, now),
-		.changes = PGM_NEW_ARRAY(arena, struct pgm_change, changes + 1),
-		.change_count = changes,
-	};
-	return &made->plan;
+	made->plan = pgm_plan_of(arena, pgm_conn_database(conn),
+				 pgm_sprintf(arena, "%s%s", pgm_upkeep_title(arena, table), what), changes);
 }
 
 /* The oids of the tables with these names, as an array's text. */

@@ -17,7 +17,7 @@ struct maker {
 	struct pgm_conn *conn;
 	struct pgm_arena *arena;
 	struct pgm_upkeep_table *table;
-	PGM_VEC(struct pgm_change) changes;
+	pgm_changes changes;
 	const struct pgm_upkeep_part *sibling; /* NULL: none */
 	const char *schema;
 	const char *columns; /* of the DEFAULT partition, quoted, with commas */
@@ -28,21 +28,9 @@ struct maker {
 static struct pgm_change *add_change(struct maker *maker, const char *title, const char *sql,
 				     const char *lock)
 {
-	struct pgm_change *change = pgm_vec_add(maker->arena, &maker->changes);
-	*change = (struct pgm_change){
-		.kind = PGM_CHANGE_SQL,
-		.step = (int)maker->changes.count,
-		.title = title,
-		.schema = maker->table->schema,
-		.relation = maker->table->name,
-		.sql_up = sql,
-		.sql_down = "",
-		.transactional = true,
-		.lock = lock,
-		.size_bytes = -1,
-		.build_ms = -1,
-		.write_overhead = -1,
-	};
+	struct pgm_change *change = pgm_change_add(maker->arena, &maker->changes, maker->table->schema,
+						   maker->table->name, title, lock);
+	change->sql_up = sql;
 	return change;
 }
 
@@ -306,11 +294,8 @@ bool pgm_upkeep_plan_new(struct pgm_conn *conn, struct pgm_arena *arena, struct 
 			   "ACCESS EXCLUSIVE");
 	if (maker.changes.count == 0)
 		return true;
-	struct pgm_plan *plan = pgm_upkeep_add_plan(
-		conn, arena, table, pgm_sprintf(arena, "%zu new partition%s", made, made == 1 ? "" : "s"), 0,
-		false);
-	plan->changes = maker.changes.items;
-	plan->change_count = maker.changes.count;
-	plan->id = pgm_plan_id(arena, plan->changes, plan->change_count);
+	pgm_upkeep_add_plan(conn, arena, table,
+			    pgm_sprintf(arena, "%zu new partition%s", made, made == 1 ? "" : "s"),
+			    &maker.changes, false);
 	return true;
 }

@@ -18,9 +18,8 @@ const char *pgm_upkeep_class_name(enum pgm_upkeep_class class);
 void pgm_upkeep_prefer(const struct pgm_upkeep_settings *from, struct pgm_upkeep_settings *to);
 void pgm_upkeep_note(struct pgm_arena *arena, struct pgm_upkeep_table *table, bool problem,
 		     const char *format, ...) __attribute__((format(printf, 4, 5)));
-struct pgm_plan *pgm_upkeep_add_plan(struct pgm_conn *conn, struct pgm_arena *arena,
-				     struct pgm_upkeep_table *table, const char *what, size_t changes,
-				     bool retires);
+void pgm_upkeep_add_plan(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_upkeep_table *table,
+			 const char *what, const pgm_changes *changes, bool retires);
 
 /* Look: partitions and their bounds, the length of one, what time it is. */
 bool pgm_upkeep_look(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_upkeep_table *table,

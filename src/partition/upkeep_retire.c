@@ -11,8 +11,8 @@
 
 #define WORD_MAX 64 /* bytes of a name in a file's name */
 
-static void set_detach(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_upkeep_table *table,
-		       const struct pgm_upkeep_part *part, struct pgm_change *change)
+static void add_detach(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_upkeep_table *table,
+		       const struct pgm_upkeep_part *part, pgm_changes *changes)
 {
 	const char *name = pgm_quote_qualified(arena, part->schema, part->name);
 	/* A DEFAULT partition, and PostgreSQL 13, leave only the short but strong lock. */
@@ -20,69 +20,47 @@ static void set_detach(struct pgm_conn *conn, struct pgm_arena *arena, struct pg
 	const char *how = part->pending ? " FINALIZE" : concurrently ? " CONCURRENTLY" : "";
 	const char *low = part->low ? pgm_quote_literal(arena, part->low) : "MINVALUE";
 	const char *high = part->high ? pgm_quote_literal(arena, part->high) : "MAXVALUE";
-	*change = (struct pgm_change){
-		.kind = PGM_CHANGE_DETACH,
-		.step = 1,
-		.title = pgm_sprintf(arena, "detach %s", name),
-		.schema = table->schema,
-		.relation = table->name,
-		.sql_up = pgm_sprintf(arena, "ALTER TABLE %s DETACH PARTITION %s%s;\n", table->quoted, name,
-				      how),
-		.sql_down = pgm_sprintf(arena,
-					"ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s);\n",
-					table->quoted, name, low, high),
-		.lock = concurrently ? "SHARE UPDATE EXCLUSIVE" : "ACCESS EXCLUSIVE",
-		.size_bytes = -1,
-		.build_ms = -1,
-		.write_overhead = -1,
-		.oid = part->oid,
-	};
+	struct pgm_change *change =
+		pgm_change_add(arena, changes, table->schema, table->name, pgm_sprintf(arena, "detach %s", name),
+			       concurrently ? "SHARE UPDATE EXCLUSIVE" : "ACCESS EXCLUSIVE");
+	change->kind = PGM_CHANGE_DETACH;
+	change->transactional = false;
+	change->oid = part->oid;
+	change->sql_up =
+		pgm_sprintf(arena, "ALTER TABLE %s DETACH PARTITION %s%s;\n", table->quoted, name, how);
+	change->sql_down =
+		pgm_sprintf(arena, "ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s);\n",
+			    table->quoted, name, low, high);
 }
 
-static void set_drop(struct pgm_arena *arena, const struct pgm_upkeep_part *part, const char *file,
-		     struct pgm_change *change)
+static void add_drop(struct pgm_arena *arena, const struct pgm_upkeep_part *part, const char *file,
+		     pgm_changes *changes)
 {
 	const char *name = pgm_quote_qualified(arena, part->schema, part->name);
-	*change = (struct pgm_change){
-		.kind = PGM_CHANGE_DROP_TABLE,
-		.step = 2,
-		.title = file ? pgm_sprintf(arena, "archive %s, then drop it", name)
-			      : pgm_sprintf(arena, "drop %s", name),
-		.schema = part->schema,
-		.relation = part->name,
-		.sql_up = pgm_sprintf(arena, "DROP TABLE %s;\n", name),
-		.sql_down = "",
-		.transactional = true,
-		.lock = "ACCESS EXCLUSIVE",
-		.size_bytes = -1,
-		.build_ms = -1,
-		.write_overhead = -1,
-		.oid = part->oid,
-		.file = file,
-	};
+	struct pgm_change *change =
+		pgm_change_add(arena, changes, part->schema, part->name,
+			       file ? pgm_sprintf(arena, "archive %s, then drop it", name)
+				    : pgm_sprintf(arena, "drop %s", name),
+			       "ACCESS EXCLUSIVE");
+	change->kind = PGM_CHANGE_DROP_TABLE;
+	change->oid = part->oid;
+	change->file = file;
+	change->sql_up = pgm_sprintf(arena, "DROP TABLE %s;\n", name);
 }
 
-static void set_move(struct pgm_arena *arena, const struct pgm_upkeep_part *part, const char *schema,
-		     struct pgm_change *change)
+static void add_move(struct pgm_arena *arena, const struct pgm_upkeep_part *part, const char *schema,
+		     pgm_changes *changes)
 {
 	const char *from = pgm_quote_qualified(arena, part->schema, part->name);
 	const char *to = pgm_quote_qualified(arena, schema, part->name);
-	*change = (struct pgm_change){
-		.kind = PGM_CHANGE_SQL,
-		.step = 2,
-		.title = pgm_sprintf(arena, "move %s to schema %s", from, pgm_quote_ident(arena, schema)),
-		.schema = part->schema,
-		.relation = part->name,
-		.sql_up = pgm_sprintf(arena, "ALTER TABLE %s SET SCHEMA %s;\n", from,
-				      pgm_quote_ident(arena, schema)),
-		.sql_down = pgm_sprintf(arena, "ALTER TABLE %s SET SCHEMA %s;\n", to,
-					pgm_quote_ident(arena, part->schema)),
-		.transactional = true,
-		.lock = "ACCESS EXCLUSIVE",
-		.size_bytes = -1,
-		.build_ms = -1,
-		.write_overhead = -1,
-	};
+	struct pgm_change *change = pgm_change_add(
+		arena, changes, part->schema, part->name,
+		pgm_sprintf(arena, "move %s to schema %s", from, pgm_quote_ident(arena, schema)),
+		"ACCESS EXCLUSIVE");
+	change->sql_up = pgm_sprintf(arena, "ALTER TABLE %s SET SCHEMA %s;\n", from,
+				     pgm_quote_ident(arena, schema));
+	change->sql_down = pgm_sprintf(arena, "ALTER TABLE %s SET SCHEMA %s;\n", to,
+				       pgm_quote_ident(arena, part->schema));
 }
 
 /* What a file's name takes as it is; at most a limit of it, so that the whole fits. */
@@ -131,6 +109,7 @@ static bool retire(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_up
 		   const struct pgm_upkeep_part *part, bool old, struct pgm_error *err)
 {
 	const struct pgm_upkeep_settings *settings = &table->settings;
+	pgm_changes changes = {0};
 	const char *name = pgm_quote_ident(arena, part->name);
 	bool drops = old && settings->retire != PGM_RETIRE_KEEP;
 	bool moves = old && !drops && settings->retention_schema;
@@ -143,13 +122,12 @@ static bool retire(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_up
 	    !archive_file(conn, arena, settings, part, &file, err))
 		return false;
 	const char *what = pgm_sprintf(arena, "%s %s", old ? "retire" : "end the detach of", name);
-	struct pgm_plan *plan = pgm_upkeep_add_plan(conn, arena, table, what, 1 + (drops || moves), true);
-	set_detach(conn, arena, table, part, &plan->changes[0]);
+	add_detach(conn, arena, table, part, &changes);
 	if (drops)
-		set_drop(arena, part, file, &plan->changes[1]);
+		add_drop(arena, part, file, &changes);
 	else if (moves)
-		set_move(arena, part, settings->retention_schema, &plan->changes[1]);
-	plan->id = pgm_plan_id(arena, plan->changes, plan->change_count);
+		add_move(arena, part, settings->retention_schema, &changes);
+	pgm_upkeep_add_plan(conn, arena, table, what, &changes, true);
 	return true;
 }
 

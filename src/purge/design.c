@@ -16,7 +16,7 @@ struct design {
 	struct pgm_arena *arena;
 	const struct pgm_purge *purge;
 	const char *prefix;
-	PGM_VEC(struct pgm_change) changes;
+	pgm_changes changes;
 };
 
 /* One purge's tables of keys are not those of another. */
@@ -31,31 +31,12 @@ static const char *new_prefix(struct pgm_arena *arena)
 static struct pgm_change *add(struct design *design, enum pgm_change_kind kind, const char *title,
 			      const char *up, const char *down)
 {
-	struct pgm_change *change = pgm_vec_add(design->arena, &design->changes);
-	*change = (struct pgm_change){
-		.kind = kind,
-		.step = (int)design->changes.count,
-		.title = title,
-		.schema = "",
-		.relation = "",
-		.sql_up = up,
-		.sql_down = down,
-		.transactional = true,
-		.lock = "ROW EXCLUSIVE",
-		.size_bytes = -1,
-		.build_ms = -1,
-		.write_overhead = -1,
-	};
+	struct pgm_change *change =
+		pgm_change_add(design->arena, &design->changes, "", "", title, "ROW EXCLUSIVE");
+	change->kind = kind;
+	change->sql_up = up;
+	change->sql_down = down;
 	return change;
-}
-
-static void add_evidence(struct design *design, struct pgm_change *change, const char *line)
-{
-	const char **lines = PGM_NEW_ARRAY(design->arena, const char *, change->evidence_count + 1);
-	for (size_t i = 0; i < change->evidence_count; i++)
-		lines[i] = change->evidence[i];
-	lines[change->evidence_count++] = line;
-	change->evidence = lines;
 }
 
 /* A name that nothing in the schema has. */
@@ -107,8 +88,8 @@ static bool add_index(struct design *design, const struct pgm_purge_key *key, st
 	change->transactional = false;
 	change->lock = "SHARE UPDATE EXCLUSIVE";
 	change->size_bytes = (int64_t)(key->tuples * 18);
-	add_evidence(
-		design, change,
+	pgm_change_evidence(
+		design->arena, change,
 		pgm_sprintf(
 			arena,
 			"Without it, each deleted row of %s reads all of %s (about %s rows, foreign key %s)",
@@ -223,7 +204,6 @@ bool pgm_purge_plan(struct pgm_conn *conn, struct pgm_arena *arena, const struct
 		    struct pgm_plan *plan, struct pgm_error *err)
 {
 	struct design design = {.conn = conn, .arena = arena, .purge = purge, .prefix = new_prefix(arena)};
-	char *now;
 	if (purge->problem_count) {
 		pgm_error_set(err, PGM_ERR_STATE, "batches cannot do what DELETE does here: %s",
 			      purge->problems[0]);
@@ -237,18 +217,6 @@ bool pgm_purge_plan(struct pgm_conn *conn, struct pgm_arena *arena, const struct
 		add_atomic(&design);
 	else
 		add_passes(&design);
-	if (!pgm_conn_value(conn, arena,
-			    "SELECT pg_catalog.to_char(pg_catalog.now() AT TIME ZONE 'UTC', "
-			    "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')",
-			    0, NULL, &now, err))
-		return false;
-	*plan = (struct pgm_plan){
-		.title = pgm_purge_title(arena, purge),
-		.database = pgm_conn_database(conn),
-		.created_at = now,
-		.changes = design.changes.items,
-		.change_count = design.changes.count,
-	};
-	plan->id = pgm_plan_id(arena, plan->changes, plan->change_count);
+	*plan = pgm_plan_of(arena, pgm_conn_database(conn), pgm_purge_title(arena, purge), &design.changes);
 	return true;
 }

@@ -4,6 +4,14 @@
 #include <sys/random.h>
 #include <time.h>
 
+char *pgm_clock_stamp(char stamp[static PGM_CLOCK_STAMP_SIZE])
+{
+	time_t now = time(NULL);
+	struct tm utc;
+	strftime(stamp, PGM_CLOCK_STAMP_SIZE, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+	return stamp;
+}
+
 double pgm_clock_ms(void)
 {
 	struct timespec now;

@@ -1,10 +1,15 @@
 /*
- * Time: a monotonic clock for durations, and a random delay for retries.
+ * Time: a monotonic clock for durations, the moment for people, and a random delay for retries.
  */
 #ifndef PGM_UTIL_CLOCK_H
 #define PGM_UTIL_CLOCK_H
 
 #include <stdint.h>
+
+#define PGM_CLOCK_STAMP_SIZE 24
+
+/* Now in UTC, as "2026-01-31T23:59:59Z". Returns stamp. */
+char *pgm_clock_stamp(char stamp[static PGM_CLOCK_STAMP_SIZE]);
 
 double pgm_clock_ms(void);	    /* monotonic, in milliseconds; only differences mean anything */
 void pgm_clock_sleep_ms(double ms); /* returns early when a signal arrives */
