@@ -44,8 +44,8 @@ struct pgm_change {
 typedef PGM_VEC(struct pgm_change) pgm_changes;
 
 /*
- * Begin the next Change of a list: SQL of its own transaction about schema.relation ("" for none), without a way
- * back and with nothing estimated. The maker overwrites what differs.
+ * Begin the next Change of a list: SQL of its own transaction about schema.relation ("" for none), without a
+ * way back and with nothing estimated. The maker overwrites what differs.
  */
 struct pgm_change *pgm_change_add(struct pgm_arena *arena, pgm_changes *list, const char *schema,
 				  const char *relation, const char *title, const char *lock);

@@ -19,8 +19,8 @@ struct steps {
 
 static struct pgm_change *add_step(struct steps *steps, const char *title, const char *lock)
 {
-	return pgm_change_add(steps->arena, &steps->changes, steps->design->schema, steps->design->name, title,
-			      lock);
+	return pgm_change_add(steps->arena, &steps->changes, steps->design->schema, steps->design->name,
+			      title, lock);
 }
 
 /*
@@ -80,7 +80,7 @@ static void add_check(struct steps *steps)
 			    pgm_quote_literal(arena, design->cut));
 	change->sql_down = down;
 	pgm_change_evidence(arena, change,
-		     "The lock is held for a moment: nothing is read. Until the swap, rows at or");
+			    "The lock is held for a moment: nothing is read. Until the swap, rows at or");
 	pgm_change_evidence(arena, change, "above the cut, and rows without a key, are refused.");
 	change = add_step(steps, "check that all rows are below it", "SHARE UPDATE EXCLUSIVE");
 	change->sql_up =
@@ -160,8 +160,9 @@ static void add_swap(struct steps *steps, const struct pgm_carry *carry)
 		"ACCESS EXCLUSIVE");
 	change->sql_up = pgm_swap_up(arena, design, carry);
 	change->sql_down = pgm_swap_down(arena, design, carry);
-	pgm_change_evidence(arena, change,
-		     "For some milliseconds, whatever the size of the table: nothing is read or built");
+	pgm_change_evidence(
+		arena, change,
+		"For some milliseconds, whatever the size of the table: nothing is read or built");
 	pgm_change_evidence(arena, change, "(and it is taken back if something was).");
 	change = add_step(steps, "statistics of the whole", "SHARE UPDATE EXCLUSIVE");
 	change->sql_up = pgm_sprintf(arena, "ANALYZE (SKIP_LOCKED) %s;\n", table);

@@ -62,8 +62,9 @@ bool pgm_split_shape(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_
 		     struct pgm_copy *copy, struct pgm_error *err) PGM_MUST_CHECK;
 
 /*
- * Inside partition/ only: the ranges of the pieces and their names, which nothing has and no earlier call gave
- * for names. May add to split->refusals; whole begins the sentence where one piece would hold all ("its rows are").
+ * Inside partition/ only: the ranges of the pieces and their names, which nothing has and no earlier call
+ * gave for names. May add to split->refusals; whole begins the sentence where one piece would hold all ("its
+ * rows are").
  */
 bool pgm_split_pieces(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_partition_design *names,
 		      const char *whole, struct pgm_split *split, struct pgm_error *err) PGM_MUST_CHECK;

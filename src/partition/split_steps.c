@@ -293,8 +293,8 @@ void pgm_split_steps(struct pgm_arena *arena, const struct pgm_split *split, str
 	add_capture(&steps);
 	add_backfill(&steps);
 	add_swap(&steps);
-	*plan = pgm_plan_of(arena, "",
-			    pgm_sprintf(arena, "Split partition %s of %s into %zu", steps.old, steps.table,
-					split->count),
-			    &steps.changes);
+	*plan = pgm_plan_of(
+		arena, "",
+		pgm_sprintf(arena, "Split partition %s of %s into %zu", steps.old, steps.table, split->count),
+		&steps.changes);
 }

@@ -20,9 +20,9 @@ static void add_detach(struct pgm_conn *conn, struct pgm_arena *arena, struct pg
 	const char *how = part->pending ? " FINALIZE" : concurrently ? " CONCURRENTLY" : "";
 	const char *low = part->low ? pgm_quote_literal(arena, part->low) : "MINVALUE";
 	const char *high = part->high ? pgm_quote_literal(arena, part->high) : "MAXVALUE";
-	struct pgm_change *change =
-		pgm_change_add(arena, changes, table->schema, table->name, pgm_sprintf(arena, "detach %s", name),
-			       concurrently ? "SHARE UPDATE EXCLUSIVE" : "ACCESS EXCLUSIVE");
+	struct pgm_change *change = pgm_change_add(
+		arena, changes, table->schema, table->name, pgm_sprintf(arena, "detach %s", name),
+		concurrently ? "SHARE UPDATE EXCLUSIVE" : "ACCESS EXCLUSIVE");
 	change->kind = PGM_CHANGE_DETACH;
 	change->transactional = false;
 	change->oid = part->oid;
@@ -37,11 +37,10 @@ static void add_drop(struct pgm_arena *arena, const struct pgm_upkeep_part *part
 		     pgm_changes *changes)
 {
 	const char *name = pgm_quote_qualified(arena, part->schema, part->name);
-	struct pgm_change *change =
-		pgm_change_add(arena, changes, part->schema, part->name,
-			       file ? pgm_sprintf(arena, "archive %s, then drop it", name)
-				    : pgm_sprintf(arena, "drop %s", name),
-			       "ACCESS EXCLUSIVE");
+	struct pgm_change *change = pgm_change_add(arena, changes, part->schema, part->name,
+						   file ? pgm_sprintf(arena, "archive %s, then drop it", name)
+							: pgm_sprintf(arena, "drop %s", name),
+						   "ACCESS EXCLUSIVE");
 	change->kind = PGM_CHANGE_DROP_TABLE;
 	change->oid = part->oid;
 	change->file = file;
@@ -57,8 +56,8 @@ static void add_move(struct pgm_arena *arena, const struct pgm_upkeep_part *part
 		arena, changes, part->schema, part->name,
 		pgm_sprintf(arena, "move %s to schema %s", from, pgm_quote_ident(arena, schema)),
 		"ACCESS EXCLUSIVE");
-	change->sql_up = pgm_sprintf(arena, "ALTER TABLE %s SET SCHEMA %s;\n", from,
-				     pgm_quote_ident(arena, schema));
+	change->sql_up =
+		pgm_sprintf(arena, "ALTER TABLE %s SET SCHEMA %s;\n", from, pgm_quote_ident(arena, schema));
 	change->sql_down = pgm_sprintf(arena, "ALTER TABLE %s SET SCHEMA %s;\n", to,
 				       pgm_quote_ident(arena, part->schema));
 }

@@ -235,8 +235,8 @@ static bool ensure(struct front *front, struct pgm_prepared *prepared)
 
 /*
  * A Parse of what the server holds. In a transaction that has failed, or may have, only the server knows the
- * answer: it is asked to prepare the text under a name that nobody has, and to forget it. Not without a name: it
- * would forget the client's unnamed statement, and could not prepare it again before the transaction ends.
+ * answer: it is asked to prepare the text under a name that nobody has, and to forget it. Not without a name:
+ * it would forget the client's unnamed statement, and could not prepare it again before the transaction ends.
  */
 static enum next parse_held(struct front *front, const uint8_t *rest, size_t length)
 {

@@ -83,10 +83,10 @@ struct pgm_config_database {
 };
 
 /* Of its initialiser: what is unset where nothing is said. */
-#define PGM_CONFIG_DATABASE_UNSET                                                                            \
-	.pool_mode = PGM_POOL_MODE_UNSET, .pool_size = PGM_UNSET, .min_pool_size = PGM_UNSET,                \
-	.reserve_pool_size = PGM_UNSET, .max_db_connections = PGM_UNSET,                                     \
-	.max_db_client_connections = PGM_UNSET, .server_lifetime_ms = PGM_UNSET,                             \
+#define PGM_CONFIG_DATABASE_UNSET                                                             \
+	.pool_mode = PGM_POOL_MODE_UNSET, .pool_size = PGM_UNSET, .min_pool_size = PGM_UNSET, \
+	.reserve_pool_size = PGM_UNSET, .max_db_connections = PGM_UNSET,                      \
+	.max_db_client_connections = PGM_UNSET, .server_lifetime_ms = PGM_UNSET,              \
 	.query_timeout_ms = PGM_UNSET, .query_wait_timeout_ms = PGM_UNSET
 
 /* A [users] line. */
