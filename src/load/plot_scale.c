@@ -47,6 +47,13 @@ static double step_of(const struct pgm_plot_scale *scale, size_t wanted)
 	return scale->unit == PGM_PLOT_ELAPSED_S ? time_step(rough) : nice_above(rough);
 }
 
+/* Ends that a double hardly tells apart are moved apart. */
+static double apart(double low, double high)
+{
+	double gap = fabs(low) * 1e-6;
+	return high - low < gap ? low + gap : high;
+}
+
 struct pgm_plot_scale pgm_plot_scale_of(enum pgm_plot_unit unit, bool log, double min, double max)
 {
 	struct pgm_plot_scale scale = {.unit = unit, .log = log && unit != PGM_PLOT_PERCENTILE};
@@ -65,11 +72,13 @@ struct pgm_plot_scale pgm_plot_scale_of(enum pgm_plot_unit unit, bool log, doubl
 		return scale;
 	}
 	scale.low = fmin(min, 0);
-	scale.high = max > scale.low ? max : scale.low + 1;
+	scale.high = apart(scale.low, max > scale.low ? max : scale.low + 1);
 	if (unit != PGM_PLOT_PERCENT || scale.high > 100) {
 		double step = step_of(&scale, 5);
 		scale.high = step * ceil(scale.high / step - 1e-9);
 		scale.low = step * floor(scale.low / step + 1e-9);
+		if (scale.high <= scale.low)
+			scale.high = scale.low + step;
 	} else {
 		scale.high = scale.high > 50 ? 100 : nice_above(fmax(scale.high, 1));
 	}
@@ -83,6 +92,7 @@ struct pgm_plot_scale pgm_plot_scale_exact(enum pgm_plot_unit unit, double min, 
 		.unit = unit, .low = empty ? 0 : clamp(min), .high = empty ? 1 : clamp(max)};
 	if (scale.high - scale.low < 1e-6)
 		scale.high = scale.low + 1;
+	scale.high = apart(scale.low, scale.high);
 	return scale;
 }
 
@@ -130,9 +140,13 @@ size_t pgm_plot_ticks(const struct pgm_plot_scale *scale, size_t wanted, double 
 		wanted = PGM_PLOT_TICKS_MAX - 2;
 	double step = step_of(scale, wanted);
 	double first = ceil(scale->low / step - 1e-9);
-	while (count < PGM_PLOT_TICKS_MAX && (first + (double)count) * step <= scale->high + step * 1e-6) {
-		ticks[count] = (first + (double)count) * step;
-		count++;
+	for (int i = 0; i < PGM_PLOT_TICKS_MAX; i++) {
+		double tick = (first + i) * step;
+		if (tick > scale->high + step * 1e-6)
+			break;
+		/* Far from zero a step can be less than a double tells apart. */
+		if (!count || tick > ticks[count - 1])
+			ticks[count++] = tick;
 	}
 	if (!count)
 		ticks[count++] = scale->low;

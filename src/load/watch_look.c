@@ -61,7 +61,7 @@ static bool send_message(struct looker *looker, struct pgm_watch_message *messag
 
 static void copy_text(char *to, size_t size, const char *from)
 {
-	snprintf(to, size, "%s", from ? from : "");
+	snprintf(to, size, "%.*s", (int)size - 1, from ? from : "");
 }
 
 /* ---- the server ---- */
