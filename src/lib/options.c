@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+/* No struct will ever be longer: what says so was not set. */
+#define SIZE_MAX_KNOWN 65536
+
 bool pgm_lib_options_copy(void *into, size_t size, const void *options, struct pgmend_error *err)
 {
 	memset(into, 0, size);
@@ -11,7 +14,7 @@ bool pgm_lib_options_copy(void *into, size_t size, const void *options, struct p
 		return true;
 	size_t given;
 	memcpy(&given, options, sizeof(given));
-	if (given < sizeof(given))
+	if (given < sizeof(given) || given > SIZE_MAX_KNOWN)
 		return pgm_lib_error_set(err, PGMEND_ERR_USAGE,
 					 "struct_size of the options is not set: it must be their sizeof");
 	for (size_t i = size; i < given; i++)
