@@ -74,24 +74,13 @@ static const char *range_value(const struct filler *filler, const struct pgm_que
 	return quantile(atom->column, above ? 0.9 : 0.1);
 }
 
-static void put_element(struct pgm_buf *buf, const char *value)
-{
-	pgm_buf_char(buf, '"');
-	for (; *value; value++) {
-		if (*value == '"' || *value == '\\')
-			pgm_buf_char(buf, '\\');
-		pgm_buf_char(buf, *value);
-	}
-	pgm_buf_char(buf, '"');
-}
-
 /* "{a}" */
 static const char *array_of(const struct filler *filler, const char *element)
 {
 	struct pgm_buf buf;
 	pgm_buf_init(&buf, filler->arena);
 	pgm_buf_char(&buf, '{');
-	put_element(&buf, element);
+	pgm_quote_array_element(&buf, element);
 	pgm_buf_char(&buf, '}');
 	return buf.text;
 }
@@ -107,7 +96,7 @@ static const char *array_value(const struct filler *filler, const struct pgm_col
 		if (!value)
 			return NULL;
 		pgm_buf_add(&buf, i ? "," : "");
-		put_element(&buf, value);
+		pgm_quote_array_element(&buf, value);
 	}
 	pgm_buf_char(&buf, '}');
 	return pgm_quote_literal(filler->arena, buf.text);

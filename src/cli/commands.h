@@ -13,6 +13,7 @@ extern const struct pgm_cmd pgm_cmd_completion;
 extern const struct pgm_cmd pgm_cmd_demo;
 extern const struct pgm_cmd pgm_cmd_history;
 extern const struct pgm_cmd pgm_cmd_lint;
+extern const struct pgm_cmd pgm_cmd_load;
 extern const struct pgm_cmd pgm_cmd_partition;
 extern const struct pgm_cmd pgm_cmd_pool;
 extern const struct pgm_cmd pgm_cmd_purge;

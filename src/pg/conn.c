@@ -93,13 +93,10 @@ static bool names_database(const char *conninfo)
 
 enum session { SET_UP, AS_IS, CONSOLE };
 
-static struct pgm_conn *open_session(const struct pgm_conn_options *options, enum session kind,
-				     struct pgm_error *err)
+size_t pgm_conn_keywords(const struct pgm_conn_options *options, bool console, const char **keys,
+			 const char **values)
 {
-	if (!pgm_conninfo_check(options->conninfo, err))
-		return NULL;
 	/* As psql does: dbname comes first and is expanded, what follows overrides it. */
-	const char *keys[12], *values[12];
 	size_t n = 0;
 	const char *database = options->conninfo ? options->conninfo : options->dbname;
 #define SET(key, value)              \
@@ -114,14 +111,25 @@ static struct pgm_conn *open_session(const struct pgm_conn_options *options, enu
 	SET("dbname", database)
 	if (options->conninfo && options->dbname)
 		SET("dbname", options->dbname)
-	if (kind == CONSOLE && !options->dbname && !names_database(options->conninfo))
+	if (console && !options->dbname && !names_database(options->conninfo))
 		SET("dbname", "pgbouncer")
-	SET("fallback_application_name", "pgmend")
 	SET("client_encoding", "UTF8")
 	if (!getenv("PGCONNECT_TIMEOUT") &&
 	    !(options->conninfo && strstr(options->conninfo, "connect_timeout")))
 		SET("connect_timeout", "15")
 #undef SET
+	return n;
+}
+
+static struct pgm_conn *open_session(const struct pgm_conn_options *options, enum session kind,
+				     struct pgm_error *err)
+{
+	if (!pgm_conninfo_check(options->conninfo, err))
+		return NULL;
+	const char *keys[PGM_CONN_KEYWORDS], *values[PGM_CONN_KEYWORDS];
+	size_t n = pgm_conn_keywords(options, kind == CONSOLE, keys, values);
+	keys[n] = "fallback_application_name";
+	values[n++] = "pgmend";
 	keys[n] = NULL;
 	values[n] = NULL;
 	return finish_open(PQconnectdbParams(keys, values, 1), kind != SET_UP, err);

@@ -237,3 +237,18 @@ char *pgm_quote_truncate(struct pgm_arena *arena, const char *name, size_t max_b
 	}
 	return pgm_strndup(arena, name, length);
 }
+
+void pgm_quote_array_element(struct pgm_buf *buf, const char *value)
+{
+	if (!value) {
+		pgm_buf_add(buf, "NULL");
+		return;
+	}
+	pgm_buf_char(buf, '"');
+	for (; *value; value++) {
+		if (*value == '"' || *value == '\\')
+			pgm_buf_char(buf, '\\');
+		pgm_buf_char(buf, *value);
+	}
+	pgm_buf_char(buf, '"');
+}

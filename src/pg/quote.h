@@ -5,6 +5,7 @@
 #define PGM_PG_QUOTE_H
 
 #include "util/arena.h"
+#include "util/buf.h"
 
 #include <stdbool.h>
 
@@ -18,6 +19,9 @@ char *pgm_quote_qualified(struct pgm_arena *arena, const char *schema, const cha
 
 /* 'it''s', or E'...' where there is a backslash, so that it holds under either setting. */
 char *pgm_quote_literal(struct pgm_arena *arena, const char *value);
+
+/* One element of an array as text: "it\"s", always quoted; NULL is NULL. */
+void pgm_quote_array_element(struct pgm_buf *buf, const char *value);
 
 /* Cut a name to at most max_bytes without breaking a UTF-8 character. */
 char *pgm_quote_truncate(struct pgm_arena *arena, const char *name, size_t max_bytes);
