@@ -134,7 +134,9 @@ def convert(program, db, method, folder):
         began = time.time()
         done = run(program, "apply", "--yes", plan, db.conninfo)
         took.append(time.time() - began)
-        held += re.findall(r"ACCESS EXCLUSIVE held for ([^)]*)\)", done.stdout)
+        for writers, exclusive in re.findall(r"(?:writers held up for ([\d.]+ \w+), )?ACCESS\s+EXCLUSIVE held for "
+                                             r"([\d.]+ \w+)", done.stdout):
+            held.append(exclusive + (f" (writers {writers})" if writers else ""))
     return took, held
 
 

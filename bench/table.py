@@ -1,5 +1,28 @@
 """Tables as Markdown with columns in line."""
 
+import sys
+
+
+class Tee:
+    """Standard output that also goes to a file."""
+
+    def __init__(self, path):
+        self.stream, self.file = sys.stdout, open(path, "w", encoding="utf-8")
+
+    def write(self, text):
+        self.file.write(text)
+        return self.stream.write(text)
+
+    def flush(self):
+        self.file.flush()
+        self.stream.flush()
+
+
+def copy_to(path):
+    """From now on what is printed stands in the file, too; path None: nowhere else."""
+    if path:
+        sys.stdout = Tee(path)
+
 
 def show(title, headings, rows):
     cells = [[str(c) for c in row] for row in [headings, *rows]]

@@ -18,6 +18,13 @@
 #define PAUSE_MS     20
 #define PAUSE_MAX_MS 1000
 
+#define BEGIN_STATEMENTS 4
+
+/* How much larger the next batch may be; the other where it could be as many times as large. */
+#define GROW	 2
+#define GROW_FAR 4
+#define FAR	 10
+
 struct statement {
 	const char *sql; /* renumbered */
 	int *used;
@@ -237,13 +244,32 @@ static size_t gather(const struct work *work, const struct batch *batch, size_t 
 	return count;
 }
 
+/*
+ * No batch waits for the disk: a crash takes back the last ones together with their cursor, and the run goes
+ * on from there. What is committed after the last of them makes them all last.
+ */
+static size_t begin(const struct work *work, struct batch *batch, struct pgm_conn_statement *group)
+{
+	group[0] = (struct pgm_conn_statement){.sql = "BEGIN ISOLATION LEVEL READ COMMITTED"};
+	group[1] = (struct pgm_conn_statement){.sql = "SET LOCAL jit = off"};
+	group[2] = (struct pgm_conn_statement){.sql = "SET LOCAL synchronous_commit = off"};
+	group[3] = (struct pgm_conn_statement){
+		.sql = pgm_sprintf(batch->scratch, "SET LOCAL lock_timeout = %lld",
+				   (long long)work->run->options->lock_timeout_ms)};
+	return BEGIN_STATEMENTS;
+}
+
+/* The transaction up to its record in the Ledger. Its first statements go in one round trip with its BEGIN.
+ */
 static bool run_statements(struct work *work, struct batch *batch, struct pgm_error *err)
 {
 	struct pgm_conn_statement *group =
-		PGM_NEW_ARRAY(batch->scratch, struct pgm_conn_statement, work->count + 1);
-	struct pgm_rows *rows = PGM_NEW_ARRAY(batch->scratch, struct pgm_rows, work->count + 1);
-	for (size_t done = 0; done < work->count && !batch->again;) {
-		size_t count = gather(work, batch, done, group);
+		PGM_NEW_ARRAY(batch->scratch, struct pgm_conn_statement, work->count + BEGIN_STATEMENTS + 1);
+	struct pgm_rows *rows =
+		PGM_NEW_ARRAY(batch->scratch, struct pgm_rows, work->count + BEGIN_STATEMENTS + 1);
+	size_t before = begin(work, batch, group);
+	for (size_t done = 0; done < work->count && !batch->again; before = 0) {
+		size_t count = gather(work, batch, done, group + before);
 		if (count == 0)
 			return pgm_error_set(
 				err, PGM_ERR_INPUT,
@@ -251,11 +277,11 @@ static bool run_statements(struct work *work, struct batch *batch, struct pgm_er
 				"returns",
 				done + 1, missing_param(batch, &work->statements[done]));
 		double left = batch->limit_ms - (pgm_clock_ms() - batch->began_ms);
-		if (!pgm_conn_pipeline_within(work->run->work, batch->scratch, count, group,
+		if (!pgm_conn_pipeline_within(work->run->work, batch->scratch, before + count, group,
 					      batch->limit_ms > 0 ? fmax(left, 1) : 0, rows, err))
 			return false;
 		for (size_t i = 0; i < count; i++)
-			if (!take(batch, &rows[i], err))
+			if (!take(batch, &rows[before + i], err))
 				return false;
 		done += count;
 	}
@@ -273,12 +299,27 @@ static const char *done_note(struct pgm_arena *arena, const struct pgm_batches_s
 			   pgm_format_ms(arena, state->longest_ms), kept);
 }
 
-/* The Ledger's part of the transaction. *done: it was the last batch. */
+/* The last batch commits together with the step's end. */
+static bool save_end(struct work *work, struct batch *batch, double elapsed_ms, struct pgm_error *err)
+{
+	struct pgm_batches_state last = work->state;
+	last.rows += batch->rows;
+	last.kept += batch->kept;
+	last.batches++;
+	last.longest_ms = fmax(last.longest_ms, elapsed_ms);
+	struct pgm_ledger_update update = {
+		.state = "done", .note = done_note(batch->scratch, &last), .size_bytes = -1};
+	return pgm_ledger_set_step(work->run->work, batch->scratch, work->run->seq, work->run->step, &update,
+				   err) &&
+	       pgm_conn_exec(work->run->work, PGM_CONN_MARKER "COMMIT", err);
+}
+
+/* The Ledger's part of the transaction, and its end. *done: it was the last batch. */
 static bool save(struct work *work, struct batch *batch, bool *done, struct pgm_error *err)
 {
 	struct pgm_run *run = work->run;
 	struct pgm_batches_state *state = &work->state;
-	struct pgm_rows rows;
+	struct pgm_rows rows[2];
 	double elapsed_ms = pgm_clock_ms() - batch->began_ms;
 	const char *cursor = batch->again ? state->cursor : batch->cursor;
 	const char *params[] = {pgm_sprintf(batch->scratch, "%lld", (long long)run->seq),
@@ -288,38 +329,19 @@ static bool save(struct work *work, struct batch *batch, bool *done, struct pgm_
 				pgm_sprintf(batch->scratch, "%lld", (long long)batch->rows),
 				pgm_sprintf(batch->scratch, "%.3f", elapsed_ms),
 				pgm_sprintf(batch->scratch, "%lld", (long long)batch->kept)};
+	const struct pgm_conn_statement statements[] = {
+		{pgm_embedded_text("change/sql/batches_save.sql"), 7, params}, {.sql = "COMMIT"}};
 	*done = !batch->again && (batch->has_cursor ? !batch->cursor : batch->rows == 0);
-	if (!pgm_conn_query(run->work, batch->scratch, pgm_embedded_text("change/sql/batches_save.sql"), 7,
-			    params, &rows, err))
+	if (!pgm_conn_pipeline_within(run->work, batch->scratch, *done ? 1 : 2, statements, 0, rows, err))
 		return pgm_error_context(err, "writing the ledger");
-	if (!*done)
-		return true;
-	struct pgm_batches_state last = *state;
-	last.rows += batch->rows;
-	last.kept += batch->kept;
-	last.batches++;
-	last.longest_ms = fmax(last.longest_ms, elapsed_ms);
-	struct pgm_ledger_update update = {
-		.state = "done", .note = done_note(batch->scratch, &last), .size_bytes = -1};
-	return pgm_ledger_set_step(run->work, batch->scratch, run->seq, run->step, &update, err);
+	return !*done || save_end(work, batch, elapsed_ms, err);
 }
 
-/*
- * No batch waits for the disk: a crash takes back the last ones together with their cursor, and the run goes
- * on from there. What is committed after the last of them makes them all last.
- */
 static bool transaction(struct work *work, struct batch *batch, bool *done, struct pgm_error *err)
 {
-	struct pgm_run *run = work->run;
-	const char *begin =
-		pgm_sprintf(batch->scratch,
-			    PGM_CONN_MARKER "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL jit = off; SET "
-					    "LOCAL synchronous_commit = off; SET LOCAL lock_timeout = %lld",
-			    (long long)run->options->lock_timeout_ms);
-	bool ok = pgm_conn_exec(run->work, begin, err) && run_statements(work, batch, err) &&
-		  save(work, batch, done, err) && pgm_conn_exec(run->work, PGM_CONN_MARKER "COMMIT", err);
+	bool ok = run_statements(work, batch, err) && save(work, batch, done, err);
 	if (!ok)
-		pgm_conn_exec_quietly(run->work, "ROLLBACK");
+		pgm_conn_exec_quietly(work->run->work, "ROLLBACK");
 	return ok;
 }
 
@@ -327,7 +349,9 @@ static bool transaction(struct work *work, struct batch *batch, bool *done, stru
 static void adapt(struct work *work, double elapsed_ms)
 {
 	double target = (double)work->run->options->batch_target_ms;
-	double factor = fmin(fmax(target / fmax(elapsed_ms, 0.1), 0.4), 2);
+	double factor = target / fmax(elapsed_ms, 0.1);
+	/* In larger steps while there is far to go: what a batch costs at least tells little about rows. */
+	factor = fmin(fmax(factor, 0.4), factor > FAR ? GROW_FAR : GROW);
 	double size = round((double)work->state.size * factor);
 	if (size <= (double)work->state.size && factor > 1)
 		size = (double)work->state.size + 1;

@@ -1,11 +1,13 @@
 #include "change/swap.h"
 
 #include "change/batches.h"
+#include "change/gap.h"
 #include "change/throttle.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/format.h"
 #include "util/interrupt.h"
+#include "util/vec.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -15,9 +17,21 @@
 #define ROUND_MAX      50000
 #define PAUSE_MS       50
 #define PAUSE_MAX_MS   1000
+#define FIRST_LOCK_MS  30 /* at most: everybody waits behind the request */
 #define SECOND_LOCK_MS 20
+#define GAP_POLL_MS    20
+#define FEW_KEYS       20 /* worth no further round before the locks */
+#define FEW_ROUNDS     8
 #define STATEMENT_MS   2000 /* under the locks nothing should take more than a few ms */
 #define TELL_EVERY_MS  500
+
+/* By the server's clock; asked for when the transaction is committed. */
+#define SAVE_TIME(name) "SELECT pg_catalog.set_config('" name "', pg_catalog.clock_timestamp()::text, false)"
+#define TIME_SINCE(name)                                                                             \
+	"extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.current_setting('" name "')::" \
+	"timestamptz) * 1000"
+#define LOCKED_AT    SAVE_TIME("pgmend.locked_at")
+#define EXCLUSIVE_AT SAVE_TIME("pgmend.exclusive_at")
 
 enum part { TAKE, REMOVE, ADD, GUARD, VERIFY, PARTS };
 
@@ -27,17 +41,22 @@ struct statement {
 	size_t used_count;
 };
 
+struct list {
+	PGM_VEC(struct pgm_conn_statement) statements;
+};
+
 struct swap {
 	struct pgm_run *run;
 	struct statement parts[PARTS];
 	const char *const *prepare;
 	size_t prepare_count;
-	const char *lock; /* the LOCK statements */
-	const char *rest; /* what follows them */
-	const char *done; /* the state of the step that commits with the swap */
-	int64_t limit;	  /* keys in a round of draining */
-	int64_t drained;  /* keys, in all */
-	int64_t verified; /* rows */
+	struct list lock;   /* the LOCK statements, and what belongs between them */
+	struct list rest;   /* what follows them */
+	struct pgm_gap gap; /* in the locks on the tables that are locked */
+	const char *done;   /* the state of the step that commits with the swap */
+	int64_t limit;	    /* keys in a round of draining */
+	int64_t drained;    /* keys, in all */
+	int64_t verified;   /* rows */
 	int64_t verified_parts;
 	double verify_ms;
 	double give_up_ms; /* on the monotonic clock */
@@ -67,111 +86,178 @@ bool pgm_swap_check(const struct pgm_plan_sql *sqls, size_t count, struct pgm_er
 	return pgm_error_hint(err, "Let \"pgmend partition\" make the Plan, or see docs/plan-file.md.");
 }
 
+static void add(struct pgm_arena *arena, struct list *list, const char *sql)
+{
+	*pgm_vec_add(arena, &list->statements) = (struct pgm_conn_statement){.sql = sql};
+}
+
+/* A lock after the first: nothing may be waited for as long again. */
+static void add_lock(struct pgm_arena *arena, struct list *list, const struct pgm_plan_sql *sql, bool first)
+{
+	if (!first)
+		add(arena, list, pgm_sprintf(arena, "SET LOCAL lock_timeout = %d", SECOND_LOCK_MS));
+	add(arena, list, sql->text);
+}
+
 static bool open_swap(struct swap *swap, const struct pgm_plan_sql *sqls, size_t count, struct pgm_error *err)
 {
 	struct pgm_arena *arena = swap->run->arena;
-	struct pgm_buf lock, rest;
+	size_t last_lock = 0;
 	if (!pgm_swap_check(sqls, count, err))
 		return false;
 	for (size_t i = 0; i < PARTS; i++)
 		swap->parts[i].sql = pgm_batches_renumber(arena, sqls[i].text, &swap->parts[i].used,
 							  &swap->parts[i].used_count);
-	pgm_buf_init(&lock, arena);
-	pgm_buf_init(&rest, arena);
+	for (size_t i = 0; i < count; i++)
+		last_lock = is_lock(&sqls[i]) ? i : last_lock;
 	const char **prepare = PGM_NEW_ARRAY(arena, const char *, count);
 	for (size_t i = PARTS; i < count; i++) {
-		bool locks = is_lock(&sqls[i]) && !rest.length;
-		if (!locks && !lock.length)
+		bool locks = is_lock(&sqls[i]), begun = swap->lock.statements.count > 0;
+		struct list *list = locks && !swap->rest.statements.count ? &swap->lock : &swap->rest;
+		if (!locks && !begun) {
 			prepare[swap->prepare_count++] = sqls[i].text;
-		else if (locks && lock.length)
-			/* The first lock is held: nothing may be waited for as long again. */
-			pgm_buf_printf(&lock, "SET LOCAL lock_timeout = %d;\n%s;\n", SECOND_LOCK_MS,
-				       sqls[i].text);
-		else
-			pgm_buf_printf(locks ? &lock : &rest, "%s;\n", sqls[i].text);
+			continue;
+		}
+		if (locks) {
+			pgm_gap_add(arena, &swap->gap, sqls[i].text);
+			add_lock(arena, list, &sqls[i], !begun);
+		} else {
+			add(arena, list, sqls[i].text);
+		}
+		if (!begun)
+			add(arena, list, LOCKED_AT);
+		if (i == last_lock)
+			add(arena, list, EXCLUSIVE_AT);
 	}
+	add(arena, &swap->rest, "COMMIT");
+	add(arena, &swap->rest,
+	    "SELECT " TIME_SINCE("pgmend.locked_at") ", " TIME_SINCE("pgmend.exclusive_at"));
 	swap->prepare = prepare;
-	swap->lock = lock.text;
-	swap->rest = rest.text;
 	swap->limit = ROUND_FIRST;
 	return true;
 }
 
-/* params: $1, $2 (always NULL), $3... */
-static bool run_part(struct swap *swap, struct pgm_arena *scratch, enum part part, const char *const *params,
-		     size_t count, struct pgm_rows *rows, struct pgm_error *err)
+/* A part as a statement to send. params: $1, $2 (always NULL), $3... */
+static bool part_statement(struct swap *swap, struct pgm_arena *scratch, enum part part,
+			   const char *const *params, size_t count, struct pgm_conn_statement *statement,
+			   struct pgm_error *err)
 {
-	const struct statement *statement = &swap->parts[part];
-	const char **given = PGM_NEW_ARRAY(scratch, const char *, statement->used_count + 1);
-	for (size_t i = 0; i < statement->used_count; i++) {
-		int number = statement->used[i];
+	const struct statement *own = &swap->parts[part];
+	const char **given = PGM_NEW_ARRAY(scratch, const char *, own->used_count + 1);
+	for (size_t i = 0; i < own->used_count; i++) {
+		int number = own->used[i];
 		if (number < 1 || (size_t)number > count)
 			return pgm_error_set(err, PGM_ERR_INPUT, "statement %d uses $%d, which nobody gives",
 					     (int)part + 1, number);
 		given[i] = params[number - 1];
 	}
-	return pgm_conn_query(swap->run->work, scratch, statement->sql, statement->used_count, given, rows,
-			      err);
+	*statement = (struct pgm_conn_statement){own->sql, own->used_count, given};
+	return true;
 }
 
-/* Inside a transaction: what the log holds, at most limit keys, becomes true of the copy. */
-static bool apply_keys(struct swap *swap, struct pgm_arena *scratch, int64_t limit, int64_t *taken,
-		       struct pgm_error *err)
-{
-	struct pgm_rows rows, ignored;
+/* The keys that a transaction has at hand. */
+struct keys {
 	const char **params;
-	size_t count = 2;
-	const char *first[] = {pgm_sprintf(scratch, "%lld", (long long)limit), NULL};
-	if (!run_part(swap, scratch, TAKE, first, 2, &rows, err))
-		return false;
-	if (rows.count != 1)
-		return pgm_error_set(err, PGM_ERR_INPUT, "take returned %zu rows, not one", rows.count);
-	params = PGM_NEW_ARRAY(scratch, const char *, rows.columns + 2);
-	params[0] = first[0];
-	*taken = -1;
-	for (size_t c = 0; c < rows.columns; c++) {
-		if (strcmp(rows.names[c], "handled") == 0)
-			*taken = pgm_rows_int(&rows, 0, c);
-		else
-			params[count++] = pgm_rows_get(&rows, 0, c);
-	}
-	if (*taken < 0)
-		return pgm_error_set(err, PGM_ERR_INPUT, "take returned no column \"handled\"");
-	return *taken == 0 || (run_part(swap, scratch, REMOVE, params, count, &ignored, err) &&
-			       run_part(swap, scratch, ADD, params, count, &ignored, err));
-}
+	size_t param_count;
+	int64_t taken;
+};
 
 /* The first reason not to go on. */
-static bool guard(struct swap *swap, struct pgm_arena *scratch, struct pgm_error *err)
+static bool check_guard(const struct pgm_rows *rows, struct pgm_error *err)
 {
-	struct pgm_rows rows;
-	if (!run_part(swap, scratch, GUARD, NULL, 0, &rows, err))
-		return false;
-	if (rows.count == 0)
+	if (rows->count == 0)
 		return true;
-	pgm_error_set(err, PGM_ERR_STATE, "%s", pgm_rows_text(&rows, 0, 0));
+	pgm_error_set(err, PGM_ERR_STATE, "%s", pgm_rows_text(rows, 0, 0));
 	return pgm_error_hint(err,
 			      "Nothing was swapped. Take back what was prepared with \"pgmend rollback\", "
 			      "and begin anew.");
+}
+
+static bool read_keys(const struct pgm_rows *rows, struct pgm_arena *scratch, const char *limit,
+		      struct keys *keys, struct pgm_error *err)
+{
+	if (rows->count != 1)
+		return pgm_error_set(err, PGM_ERR_INPUT, "take returned %zu rows, not one", rows->count);
+	*keys = (struct keys){.params = PGM_NEW_ARRAY(scratch, const char *, rows->columns + 2),
+			      .param_count = 2,
+			      .taken = -1};
+	keys->params[0] = limit;
+	for (size_t c = 0; c < rows->columns; c++) {
+		if (strcmp(rows->names[c], "handled") == 0)
+			keys->taken = pgm_rows_int(rows, 0, c);
+		else
+			keys->params[keys->param_count++] = pgm_rows_get(rows, 0, c);
+	}
+	if (keys->taken < 0)
+		return pgm_error_set(err, PGM_ERR_INPUT, "take returned no column \"handled\"");
+	return true;
+}
+
+/*
+ * Inside of a transaction: the statements before, then guard and take, in one round trip: under locks each
+ * one costs others time.
+ */
+static bool take_keys(struct swap *swap, struct pgm_arena *scratch, const struct list *before, int64_t limit,
+		      struct keys *keys, struct pgm_error *err)
+{
+	size_t count = before->statements.count;
+	struct pgm_conn_statement *group = PGM_NEW_ARRAY(scratch, struct pgm_conn_statement, count + 2);
+	struct pgm_rows *rows = PGM_NEW_ARRAY(scratch, struct pgm_rows, count + 2);
+	const char *first[] = {pgm_sprintf(scratch, "%lld", (long long)limit), NULL};
+	for (size_t i = 0; i < count; i++)
+		group[i] = before->statements.items[i];
+	return part_statement(swap, scratch, GUARD, NULL, 0, &group[count], err) &&
+	       part_statement(swap, scratch, TAKE, first, 2, &group[count + 1], err) &&
+	       pgm_conn_pipeline_within(swap->run->work, scratch, count + 2, group, 0, rows, err) &&
+	       check_guard(&rows[count], err) && read_keys(&rows[count + 1], scratch, first[0], keys, err);
+}
+
+/* What the keys taken stand for becomes true of the copy; then the statements after, likewise. */
+static bool apply_keys(struct swap *swap, struct pgm_arena *scratch, const struct keys *keys,
+		       const struct list *after, struct pgm_rows *last, struct pgm_error *err)
+{
+	size_t count = 0, after_count = after->statements.count;
+	struct pgm_conn_statement *group = PGM_NEW_ARRAY(scratch, struct pgm_conn_statement, after_count + 2);
+	struct pgm_rows *rows = PGM_NEW_ARRAY(scratch, struct pgm_rows, after_count + 2);
+	if (keys->taken > 0 &&
+	    (!part_statement(swap, scratch, REMOVE, keys->params, keys->param_count, &group[0], err) ||
+	     !part_statement(swap, scratch, ADD, keys->params, keys->param_count, &group[1], err)))
+		return false;
+	count = keys->taken > 0 ? 2 : 0;
+	for (size_t i = 0; i < after_count; i++)
+		group[count++] = after->statements.items[i];
+	if (!pgm_conn_pipeline_within(swap->run->work, scratch, count, group, 0, rows, err))
+		return false;
+	*last = rows[count - 1];
+	return true;
+}
+
+static void add_begin(struct pgm_arena *arena, struct list *list, const char *isolation, int64_t lock_ms)
+{
+	add(arena, list, pgm_sprintf(arena, "BEGIN ISOLATION LEVEL %s", isolation));
+	add(arena, list, "SET LOCAL jit = off");
+	add(arena, list, "SET LOCAL enable_seqscan = off");
+	add(arena, list, "SET LOCAL row_security = off");
+	add(arena, list, pgm_sprintf(arena, "SET LOCAL lock_timeout = %lld", (long long)lock_ms));
 }
 
 /* One round of draining in a transaction of its own. */
 static bool drain_round(struct swap *swap, int64_t limit, bool repeatable, int64_t *taken,
 			struct pgm_error *err)
 {
-	struct pgm_conn *work = swap->run->work;
 	PGM_AUTO_ARENA scratch = pgm_arena_new(0);
-	const char *begin = pgm_sprintf(
-		scratch,
-		PGM_CONN_MARKER "BEGIN ISOLATION LEVEL %s; SET LOCAL jit = off; SET LOCAL enable_seqscan = "
-				"off; SET LOCAL row_security = off; SET LOCAL lock_timeout = %lld",
-		repeatable ? "REPEATABLE READ" : "READ COMMITTED",
-		(long long)swap->run->options->lock_timeout_ms);
-	bool ok = pgm_conn_exec(work, begin, err) && guard(swap, scratch, err) &&
-		  apply_keys(swap, scratch, limit, taken, err) &&
-		  pgm_conn_exec(work, PGM_CONN_MARKER "COMMIT", err);
-	if (!ok)
-		pgm_conn_exec_quietly(work, "ROLLBACK");
+	struct list begin = {0}, end = {0};
+	struct keys keys;
+	struct pgm_rows ignored;
+	add_begin(scratch, &begin, repeatable ? "REPEATABLE READ" : "READ COMMITTED",
+		  swap->run->options->lock_timeout_ms);
+	add(scratch, &end, "COMMIT");
+	bool ok = take_keys(swap, scratch, &begin, limit, &keys, err) &&
+		  apply_keys(swap, scratch, &keys, &end, &ignored, err);
+	if (ok)
+		*taken = keys.taken;
+	else
+		pgm_conn_exec_quietly(swap->run->work, "ROLLBACK");
 	return ok;
 }
 
@@ -284,58 +370,64 @@ static bool verify(struct swap *swap, struct pgm_error *err)
 {
 	struct pgm_run *run = swap->run;
 	PGM_AUTO_ARENA scratch = pgm_arena_new(0);
-	struct pgm_rows rows;
 	double began = pgm_clock_ms();
 	pgm_run_tell(run, PGM_EVENT_PROGRESS, "comparing the copy with its source");
+	struct pgm_conn_statement group[2];
+	struct pgm_rows rows[2];
 	bool ok = pgm_conn_exec(run->work,
 				PGM_CONN_MARKER "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL "
 						"row_security = off; SET LOCAL jit = off",
 				err) &&
-		  guard(swap, scratch, err) && run_part(swap, scratch, VERIFY, NULL, 0, &rows, err);
+		  part_statement(swap, scratch, GUARD, NULL, 0, &group[0], err) &&
+		  part_statement(swap, scratch, VERIFY, NULL, 0, &group[1], err) &&
+		  pgm_conn_pipeline_within(run->work, scratch, 2, group, 0, rows, err) &&
+		  check_guard(&rows[0], err);
 	pgm_conn_exec_quietly(run->work, "ROLLBACK");
 	swap->verify_ms = pgm_clock_ms() - began;
 	if (!ok && pgm_interrupted())
 		return pgm_error_set(err, PGM_ERR_CANCELED, "stopped by the user");
-	return ok && compare(swap, scratch, &rows, err);
+	return ok && compare(swap, scratch, &rows[1], err);
 }
 
 enum outcome { SWAPPED, TOO_MUCH, NO_LOCK, FAILED };
+
+/* How long they were held. */
+struct held {
+	double writers_ms;   /* from the first lock on */
+	double exclusive_ms; /* from the last one on */
+};
 
 /*
  * One try. The Ledger's row comes first: nothing but the swap itself shall be done under the locks, and they
  * do not wait for the disk. Where the server dies before the swap is there, its row in the Ledger is lost
  * with it.
  */
-static enum outcome try_swap(struct swap *swap, double *held_ms, struct pgm_error *err)
+static enum outcome try_swap(struct swap *swap, struct held *held, struct pgm_error *err)
 {
 	struct pgm_run *run = swap->run;
 	PGM_AUTO_ARENA scratch = pgm_arena_new(0);
 	struct pgm_ledger_update update = {.state = swap->done, .size_bytes = -1};
-	int64_t taken = 0;
+	struct keys keys = {0};
+	struct pgm_rows times;
 	const char *begin = pgm_sprintf(
 		scratch,
 		PGM_CONN_MARKER "BEGIN; SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL "
 				"row_security = off; SET LOCAL lock_timeout = %lld; SET LOCAL "
 				"statement_timeout = %d; SET LOCAL synchronous_commit = off",
-		(long long)run->options->lock_timeout_ms, STATEMENT_MS);
+		(long long)fmin((double)run->options->lock_timeout_ms, FIRST_LOCK_MS), STATEMENT_MS);
 	enum outcome outcome = FAILED;
-	double locked = 0;
 	if (!pgm_conn_exec(run->work, begin, err) ||
-	    !pgm_ledger_set_step(run->work, scratch, run->seq, run->step, &update, err))
+	    !pgm_ledger_set_step(run->work, scratch, run->seq, run->step, &update, err) ||
+	    !take_keys(swap, scratch, &swap->lock, PGM_SWAP_KEYS_MAX + 1, &keys, err))
 		goto out;
-	if (!pgm_conn_exec(run->work, swap->lock, err))
-		goto out;
-	locked = pgm_clock_ms();
-	if (!apply_keys(swap, scratch, PGM_SWAP_KEYS_MAX + 1, &taken, err))
-		goto out;
-	if (taken > PGM_SWAP_KEYS_MAX) {
+	if (keys.taken > PGM_SWAP_KEYS_MAX) {
 		outcome = TOO_MUCH;
 		goto out;
 	}
-	if (guard(swap, scratch, err) && pgm_conn_exec(run->work, swap->rest, err) &&
-	    pgm_conn_exec(run->work, PGM_CONN_MARKER "COMMIT", err)) {
-		*held_ms = pgm_clock_ms() - locked;
-		swap->drained += taken;
+	if (apply_keys(swap, scratch, &keys, &swap->rest, &times, err)) {
+		held->writers_ms = pgm_rows_double(&times, 0, 0);
+		held->exclusive_ms = pgm_rows_double(&times, 0, 1);
+		swap->drained += keys.taken;
 		return SWAPPED;
 	}
 out:
@@ -346,19 +438,36 @@ out:
 }
 
 /* Wait for a gap: the log goes on being drained, and no request for a lock stands in the others' way. */
-static bool pause_between(struct swap *swap, int tries, struct pgm_error *err)
+static bool pause_between(struct swap *swap, int tries, double pause_ms, struct pgm_error *err)
 {
 	struct pgm_run *run = swap->run;
 	PGM_AUTO_ARENA scratch = pgm_arena_new(0);
 	char why[sizeof(err->message)];
 	snprintf(why, sizeof(why), "%s", err->message);
 	if (pgm_clock_ms() > swap->give_up_ms) {
-		pgm_error_set(err, PGM_ERR_TIMEOUT, "no lock for the swap in %d tries: %s", tries, why);
+		pgm_error_set(err, PGM_ERR_TIMEOUT, "no lock for the swap%s: %s",
+			      tries ? pgm_sprintf(scratch, " in %d tries", tries) : "", why);
 		return pgm_error_hint(err, "Nothing was swapped. End the session that holds it, or give "
 					   "--lock-deadline more; then run the same command again.");
 	}
 	pgm_run_tell(run, PGM_EVENT_WAIT, pgm_sprintf(scratch, "waiting for a gap: %s", why));
-	pgm_clock_sleep_ms(pgm_clock_backoff_ms(tries, PAUSE_MS, PAUSE_MAX_MS));
+	pgm_clock_sleep_ms(pause_ms);
+	return true;
+}
+
+/* So little is left in the log that it takes no time worth speaking of under the locks. */
+static bool drain_to_few(struct swap *swap, struct pgm_error *err)
+{
+	int64_t taken = FEW_KEYS + 1;
+	struct pgm_error ignored;
+	if (!drain(swap, err))
+		return false;
+	for (int i = 0; i < FEW_ROUNDS && taken > FEW_KEYS; i++) {
+		/* What is in its way is in drain()'s way next time, and handled there. */
+		if (!drain_round(swap, ROUND_FIRST, false, &taken, &ignored))
+			return pgm_conn_alive(swap->run->work) || drain(swap, err);
+		swap->drained += taken;
+	}
 	return true;
 }
 
@@ -372,29 +481,33 @@ static bool prepare(struct swap *swap, struct pgm_error *err)
 	return true;
 }
 
-static bool swap_all(struct swap *swap, double *held_ms, struct pgm_error *err)
+static bool swap_all(struct swap *swap, struct held *held, struct pgm_error *err)
 {
 	if (!drain(swap, err) || !verify(swap, err) || !drain(swap, err) || !prepare(swap, err))
 		return false;
 	swap->give_up_ms = pgm_clock_ms() + (double)swap->run->options->lock_deadline_ms;
-	for (int tries = 1;; tries++) {
-		if (!drain(swap, err))
+	for (int tries = 0;;) {
+		double pause_ms = GAP_POLL_MS;
+		if (!drain_to_few(swap, err))
 			return false;
-		switch (try_swap(swap, held_ms, err)) {
-		case SWAPPED:
-			return true;
-		case TOO_MUCH:
-			pgm_error_set(err, PGM_ERR_TIMEOUT, "more than %d rows changed meanwhile",
-				      PGM_SWAP_KEYS_MAX);
-			break;
-		case NO_LOCK:
-			break;
-		default:
-			if (pgm_interrupted())
-				return pgm_error_set(err, PGM_ERR_CANCELED, "stopped by the user");
-			return false;
+		if (pgm_gap_open(swap->run, &swap->gap, FIRST_LOCK_MS, err)) {
+			pause_ms = pgm_clock_backoff_ms(++tries, PAUSE_MS, PAUSE_MAX_MS);
+			switch (try_swap(swap, held, err)) {
+			case SWAPPED:
+				return true;
+			case TOO_MUCH:
+				pgm_error_set(err, PGM_ERR_TIMEOUT, "more than %d rows changed meanwhile",
+					      PGM_SWAP_KEYS_MAX);
+				break;
+			case NO_LOCK:
+				break;
+			default:
+				if (pgm_interrupted())
+					return pgm_error_set(err, PGM_ERR_CANCELED, "stopped by the user");
+				return false;
+			}
 		}
-		if (stopped(swap, err) || !pause_between(swap, tries, err))
+		if (stopped(swap, err) || !pause_between(swap, tries, pause_ms, err))
 			return false;
 	}
 }
@@ -404,16 +517,18 @@ bool pgm_swap_run(struct pgm_run *run, const struct pgm_plan_sql *sqls, size_t c
 {
 	struct swap swap = {.run = run, .done = done};
 	struct pgm_error own = {0};
-	double held_ms = 0;
+	struct held held = {0};
 	err = err ? err : &own;
-	if (!open_swap(&swap, sqls, count, err) || !swap_all(&swap, &held_ms, err))
+	if (!open_swap(&swap, sqls, count, err) || !swap_all(&swap, &held, err))
 		return false;
 	pgm_error_clear(err);
 	*note = pgm_sprintf(
-		run->arena, "%s rows in %lld parts equal (%s), %s changed keys applied, locks held for %s",
+		run->arena,
+		"%s rows in %lld parts equal (%s), %s changed keys applied, writers held up for %s, ACCESS "
+		"EXCLUSIVE held for %s",
 		pgm_format_count(run->arena, (double)swap.verified), (long long)swap.verified_parts,
 		pgm_format_ms(run->arena, swap.verify_ms), pgm_format_count(run->arena, (double)swap.drained),
-		pgm_format_ms(run->arena, held_ms));
+		pgm_format_ms(run->arena, held.writers_ms), pgm_format_ms(run->arena, held.exclusive_ms));
 	struct pgm_ledger_update update = {.state = done, .note = *note, .size_bytes = -1};
 	return pgm_ledger_set_step(run->control, run->arena, run->seq, run->step, &update, err);
 }

@@ -9,20 +9,22 @@
  *	remove	DELETE the rows of these keys from the copy
  *	add	INSERT what the source has of them now
  *	guard	SELECT that returns a row for each reason (text) not to go on: DDL or TRUNCATE by someone
- *else, a trigger that was switched off verify	SELECT one row for each part of the copy: name, rows of the
- *source, sum of their hashes, rows of the copy, sum of theirs; all without the keys that stand in the log
+ *		else, a trigger that was switched off
+ *	verify	SELECT one row for each part of the copy: name, rows of the source, sum of their hashes,
+ *		rows of the copy, sum of theirs; all without the keys that stand in the log
  *	...	what prepares the swap without holding anybody up (NOT VALID constraints, VALIDATE): a
  *		transaction each, in short tries; done again by each run, so it must be fit for that
- *	LOCK	the source, ACCESS EXCLUSIVE; then what else is locked, by a LOCK each
- *	...	the swap itself
+ *	LOCK	the source against writers at least; then what else is locked, by a LOCK each
+ *	...	the swap itself; where the first LOCKs let readers on, a LOCK of ACCESS EXCLUSIVE stands
+ *		before what needs it
  *
  * Parameters are those of batches.h: $1 how much, $3... the arrays of take.
  *
  * take, remove and add run again and again, a transaction each, until the log is nearly empty; then guard and
- * verify in one REPEATABLE READ snapshot, without locks; then what prepares; then the swap: LOCK in short
- *tries, what is left of the log (where that is too much the locks go and it drains again), guard, the rest,
- *and the step's row in the Ledger, in one transaction. So the step happened or it did not, whatever ends the
- *run.
+ * verify in one REPEATABLE READ snapshot, without locks; then what prepares; then the swap, when nobody holds
+ * one of the tables for long: LOCK in short tries, guard, what is left of the log (where that is too much the
+ * locks go and it drains again), the rest, and the step's row in the Ledger, in one transaction. So the step
+ * happened or it did not, whatever ends the run.
  */
 #ifndef PGM_CHANGE_SWAP_H
 #define PGM_CHANGE_SWAP_H

@@ -108,6 +108,12 @@ static int purge_anew(const struct pgm_change_output *output, struct pgm_conn *c
 	struct pgm_plan plan;
 	const char *out = pgm_cli_value(cli, "out");
 	bool run = pgm_cli_flag(cli, "apply") && !pgm_cli_flag(cli, "dry-run");
+	/* The figures are not shown then; they only tell whether it takes too long without the missing
+	 * indexes. */
+	struct pgm_purge_options uncounted = *purge->options;
+	uncounted.count_ms = 0;
+	if (run && (purge->missing_count == 0 || uncounted.build_index) && !pgm_cli_value(cli, "count-time"))
+		purge->options = &uncounted;
 	if (!pgm_purge_estimate(conn, cli->arena, purge, &err))
 		return pgm_cli_fail(cli, &err);
 	if (!run || !output->json) {

@@ -36,8 +36,13 @@ static bool read_options(const struct pgm_cli *cli, struct pgm_partition_options
 	options->cut = pgm_cli_value(cli, "cut");
 	options->widen_unique = pgm_cli_flag(cli, "widen-unique");
 	if (!read_method(cli, &options->method, err) ||
-	    !pgm_cli_int(cli, "premake", 1, 1000, &options->premade, err))
+	    !pgm_cli_int(cli, "premake", 1, 1000, &options->premade, err) ||
+	    !pgm_cli_int(cli, "keep", 1, PGM_RANGES_MAX, &options->keep, err))
 		return false;
+	if (options->keep >= 0 && options->method == PGM_PARTITION_ADOPT) {
+		pgm_error_set(err, PGM_ERR_USAGE, "--keep goes with --method=split or --method=shadow");
+		return pgm_error_hint(err, "The method adopt leaves all history together.");
+	}
 	bool by = options->by || options->method == PGM_PARTITION_SPLIT;
 	if (pgm_cli_flag(cli, "finish") || (by && options->interval))
 		return true;

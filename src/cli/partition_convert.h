@@ -16,6 +16,9 @@
 		 "adopt (default): the table becomes the first partition, no row is copied; split: its "    \
 		 "rows "                                                                                    \
 		 "are copied into partitions of their own; shadow: both"},                                  \
+		{0, "keep", "N",                                                                            \
+		 "split, shadow: only the last N get partitions of their own; the older rows one, "         \
+		 "TABLE_old"},                                                                              \
 		{0, "finish", NULL, "end the time in which a copy can be taken back: drop the old table"},  \
 		{0, "widen-unique", NULL, "let unique constraints beside the primary key take the key in"}, \
 		{'o', "out", "PLAN.sql", "write the Plan there; - for standard output"},                    \

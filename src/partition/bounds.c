@@ -168,3 +168,15 @@ char *pgm_bounds_for_values(struct pgm_arena *arena, const struct pgm_range *ran
 	const char *to = range->to ? pgm_quote_literal(arena, range->to) : "MAXVALUE";
 	return pgm_sprintf(arena, "FOR VALUES FROM (%s) TO (%s)", from, to);
 }
+
+bool pgm_bounds_keep(struct pgm_range *ranges, size_t *count, int64_t keep)
+{
+	if (keep < 1 || *count <= (size_t)keep + 1)
+		return false;
+	size_t older = *count - (size_t)keep;
+	ranges[0].to = ranges[older - 1].to;
+	ranges[0].suffix = "old";
+	memmove(&ranges[1], &ranges[older], (size_t)keep * sizeof(*ranges));
+	*count = (size_t)keep + 1;
+	return true;
+}

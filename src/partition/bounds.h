@@ -64,6 +64,12 @@ bool pgm_bounds_ranges(struct pgm_conn *conn, struct pgm_arena *arena, const str
 bool pgm_bounds_floor(struct pgm_conn *conn, struct pgm_arena *arena, const struct pgm_interval *interval,
 		      const char *value, const char **bound, struct pgm_error *err) PGM_MUST_CHECK;
 
+/*
+ * Of ranges without gaps the last keep (at least 1) stay as they are, and those before them become one, with
+ * the suffix "old". keep -1: nothing changes. True where some did.
+ */
+bool pgm_bounds_keep(struct pgm_range *ranges, size_t *count, int64_t keep);
+
 /* table_suffix, cut so that it fits into an identifier. */
 char *pgm_bounds_name(struct pgm_arena *arena, const char *table, const char *suffix);
 

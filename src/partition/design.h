@@ -25,7 +25,7 @@ struct pgm_partition_options {
 	const char *timezone; /* NULL: UTC */
 	const char *cut;      /* NULL: the next bound that leaves time enough; tomorrow; or a value */
 	int64_t premade;      /* partitions above the cut; -1: as many as suit the interval */
-	int64_t keep;	      /* steps of history that stay, the older in TABLE_old; -1: all stays */
+	int64_t keep;	      /* the last N of history get partitions, the older one: TABLE_old; -1: all */
 	bool widen_unique;    /* let unique constraints other than the primary key take the key in */
 	enum pgm_partition_method method;
 };

@@ -48,6 +48,8 @@ static bool choose_pieces(struct pgm_conn *conn, struct pgm_arena *arena, struct
 		return false;
 	for (size_t i = 0; i < split->refusals.count; i++)
 		pgm_partition_say(arena, &design->refusals, "%s", split->refusals.items[i]);
+	for (size_t i = 0; i < split->notes.count; i++)
+		pgm_partition_say(arena, &design->notes, "%s", split->notes.items[i]);
 	return true;
 }
 

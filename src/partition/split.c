@@ -121,6 +121,7 @@ bool pgm_split_pieces(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm
 	    !pgm_bounds_ranges(conn, arena, &split->interval, from, split->until, 0, &split->ranges,
 			       &split->count, err))
 		return false;
+	bool old = pgm_bounds_keep(split->ranges, &split->count, names->options.keep);
 	if (split->count < 2)
 		pgm_partition_say(arena, &split->refusals, "%s of one %s: there is nothing to split", whole,
 				  split->interval.unit);
@@ -138,6 +139,9 @@ bool pgm_split_pieces(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm
 		if (!pgm_partition_free_name(conn, arena, names, split->name, split->ranges[i].suffix,
 					     &split->names[i], err))
 			return false;
+	if (old)
+		pgm_partition_say(arena, &split->notes, PGM_SPLIT_OLD_NOTE, split->ranges[0].to,
+				  pgm_quote_ident(arena, split->names[0]));
 	split->check = pgm_bounds_name(arena, split->name, "pgmend_range");
 	return pgm_partition_free_name(conn, arena, names, split->name, "pgmend_split", &split->staging, err);
 }
@@ -268,7 +272,7 @@ bool pgm_partition_split(struct pgm_conn *conn, struct pgm_arena *arena,
 	refuse_keyless(arena, split, &shape);
 	if (split->refusals.count)
 		return true;
-	struct pgm_partition_design names = {.schema = split->schema};
+	struct pgm_partition_design names = {.schema = split->schema, .options = *options};
 	if (!pgm_split_pieces(conn, arena, &names,
 			      pgm_sprintf(arena, "the rows of partition %s are",
 					  pgm_quote_ident(arena, split->old_name)),

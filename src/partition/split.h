@@ -63,8 +63,8 @@ bool pgm_split_shape(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_
 
 /*
  * Inside partition/ only: the ranges of the pieces and their names, which nothing has and no earlier call
- * gave for names. May add to split->refusals; whole begins the sentence where one piece would hold all ("its
- * rows are").
+ * gave for names; names->options.keep as --keep has it. May add to split->refusals and notes; whole begins
+ * the sentence where one piece would hold all ("its rows are").
  */
 bool pgm_split_pieces(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_partition_design *names,
 		      const char *whole, struct pgm_split *split, struct pgm_error *err) PGM_MUST_CHECK;
@@ -73,6 +73,11 @@ bool pgm_split_pieces(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm
 void pgm_split_directions(struct pgm_arena *arena, struct pgm_split *split, const struct pgm_copy *shape);
 
 #define PGM_SPLIT_PIECES_MAX 1000
+
+/* What --keep does: a bound, and the quoted name of a partition. */
+#define PGM_SPLIT_OLD_NOTE                                                                                   \
+	"rows below %s stay together in partition %s: \"pgmend partition --upkeep --retention=TIME\" takes " \
+	"it out of the table as a whole, and keeps, archives or drops it"
 
 /* Inside partition/ only: the steps of the Plan. */
 void pgm_split_steps(struct pgm_arena *arena, const struct pgm_split *split, struct pgm_plan *plan);

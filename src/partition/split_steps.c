@@ -190,15 +190,19 @@ static void constraint(struct pgm_buf *out, const char *table, const char *name,
 		       table, name, name, definition, table, name);
 }
 
-static void lock_tables(struct pgm_buf *out, const struct steps *steps, bool old)
+static void lock_tables(struct pgm_buf *out, const struct steps *steps, bool old, const char *mode)
 {
-	const struct pgm_split *split = steps->split;
-	pgm_buf_printf(out, "LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE;\n", steps->table);
+	pgm_buf_printf(out, "LOCK TABLE ONLY %s IN %s MODE;\n", steps->table, mode);
 	if (old)
-		pgm_buf_printf(out, "LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE;\n", steps->old);
-	for (size_t i = 0; i < split->references.count; i++)
+		pgm_buf_printf(out, "LOCK TABLE ONLY %s IN %s MODE;\n", steps->old, mode);
+}
+
+/* ATTACH and DETACH make and drop triggers on what foreign keys refer to. */
+static void lock_references(struct pgm_buf *out, const struct steps *steps)
+{
+	for (size_t i = 0; i < steps->split->references.count; i++)
 		pgm_buf_printf(out, "LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE;\n",
-			       split->references.items[i].table);
+			       steps->split->references.items[i].table);
 }
 
 static const char *swap_up(const struct steps *steps)
@@ -215,18 +219,22 @@ static const char *swap_up(const struct steps *steps)
 			constraint(&out, piece_name(steps, i), split->references.items[r].name,
 				   split->references.items[r].definition);
 	pgm_buf_printf(&out, "ANALYZE %s;\n", steps->staging);
-	lock_tables(&out, steps, true);
+	/* While the last keys are applied readers need not wait, nor while what nobody reads yet is detached.
+	 */
+	lock_tables(&out, steps, true, "EXCLUSIVE");
+	for (size_t i = 0; i < split->count; i++)
+		pgm_buf_printf(&out, "ALTER TABLE %s DETACH PARTITION %s;\n", steps->staging,
+			       piece_name(steps, i));
+	lock_tables(&out, steps, true, "ACCESS EXCLUSIVE");
+	lock_references(&out, steps);
 	pgm_buf_printf(&out, "ALTER TABLE %s DETACH PARTITION %s;\n", steps->table, steps->old);
 	for (size_t r = 0; r < split->references.count; r++)
 		if (*split->references.items[r].old_name)
 			pgm_buf_printf(&out, "ALTER TABLE %s DROP CONSTRAINT %s;\n", steps->old,
 				       split->references.items[r].old_name);
 	for (size_t i = 0; i < split->count; i++)
-		pgm_buf_printf(&out,
-			       "ALTER TABLE %s DETACH PARTITION %s;\n"
-			       "ALTER TABLE %s ATTACH PARTITION %s\n    %s;\n",
-			       steps->staging, piece_name(steps, i), steps->table, piece_name(steps, i),
-			       pgm_bounds_for_values(arena, &split->ranges[i]));
+		pgm_buf_printf(&out, "ALTER TABLE %s ATTACH PARTITION %s\n    %s;\n", steps->table,
+			       piece_name(steps, i), pgm_bounds_for_values(arena, &split->ranges[i]));
 	return out.text;
 }
 
@@ -248,7 +256,8 @@ static const char *swap_down(const struct steps *steps)
 			   *split->references.items[r].old_name ? split->references.items[r].old_name
 								: split->references.items[r].name,
 			   split->references.items[r].definition);
-	lock_tables(&out, steps, false);
+	lock_tables(&out, steps, false, "ACCESS EXCLUSIVE");
+	lock_references(&out, steps);
 	for (size_t i = 0; i < split->count; i++)
 		pgm_buf_printf(&out, "ALTER TABLE %s DETACH PARTITION %s;\n", steps->table,
 			       piece_name(steps, i));

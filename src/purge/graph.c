@@ -72,6 +72,7 @@ static void read_table(struct pgm_arena *arena, const struct pgm_rows *rows, siz
 	table->quoted = pgm_quote_qualified(arena, table->schema, table->name);
 	table->identity_count = pgm_rows_array(arena, pgm_rows_get(rows, r, 22), &table->identity);
 	pgm_rows_array(arena, pgm_rows_get(rows, r, 23), &table->identity_types);
+	pgm_rows_array(arena, pgm_rows_get(rows, r, 25), &table->identity_arrays);
 }
 
 static bool read_tables(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_purge *purge,
@@ -115,6 +116,7 @@ static void read_key(struct pgm_arena *arena, const struct pgm_purge *purge, con
 		.index_pages = pgm_rows_double(rows, r, 24),
 		.average = pgm_rows_double(rows, r, 26),
 		.most = pgm_rows_double(rows, r, 27),
+		.plain = pgm_rows_bool(rows, r, 29),
 		.rows = -1,
 	};
 	key->child_quoted = pgm_quote_qualified(arena, key->child_schema, key->child_name);
@@ -127,6 +129,7 @@ static void read_key(struct pgm_arena *arena, const struct pgm_purge *purge, con
 	key->column_count = pgm_rows_array(arena, pgm_rows_get(rows, r, 8), &key->columns);
 	pgm_rows_array(arena, pgm_rows_get(rows, r, 9), &key->parent_columns);
 	pgm_rows_array(arena, pgm_rows_get(rows, r, 10), &key->operators);
+	pgm_rows_array(arena, pgm_rows_get(rows, r, 28), &key->parent_arrays);
 	key->set_count = pgm_rows_array(arena, pgm_rows_get(rows, r, 14), &key->set_columns);
 }
 

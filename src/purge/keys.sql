@@ -92,7 +92,8 @@ SELECT c.oid, c.conname, c.conrelid, c.confrelid, c.confdeltype,
            / greatest(CASE WHEN st.stadistinct < 0 THEN -st.stadistinct * figures.tuples
                            ELSE coalesce(nullif(st.stadistinct, 0), figures.tuples / 10) END, 1) AS average,
        -- The most rows that one parent has: from the most common value.
-       coalesce(figures.tuples * common.most, 0) AS most
+       coalesce(figures.tuples * common.most, 0) AS most,
+       columns.parent_arrays, columns.plain
   FROM pg_catalog.pg_constraint AS c
   LEFT JOIN pg_catalog.pg_constraint AS up ON up.oid = c.conparentid
   JOIN LATERAL (SELECT n.nspname, r.relname, r.relkind
@@ -104,7 +105,19 @@ SELECT c.oid, c.conname, c.conrelid, c.confrelid, c.confdeltype,
                   pg_catalog.array_agg(b.attname ORDER BY p.place) AS parent_names,
                   pg_catalog.array_agg(CASE WHEN opn.nspname = 'pg_catalog' THEN o.oprname::text
                                             ELSE pg_catalog.format('OPERATOR(%I.%s)', opn.nspname, o.oprname)
-                                       END ORDER BY p.place) AS operators
+                                       END ORDER BY p.place) AS operators,
+                  -- A collation decides about equality only where it is not deterministic (as for the key itself).
+                  pg_catalog.array_agg(pg_catalog.format_type(b.atttypid, b.atttypmod) || '[]'
+                      || coalesce((SELECT pg_catalog.format(' COLLATE %I.%I', cn.nspname, l.collname)
+                                     FROM pg_catalog.pg_collation AS l
+                                     JOIN pg_catalog.pg_namespace AS cn ON cn.oid = l.collnamespace
+                                    WHERE l.oid = b.attcollation
+                                      AND NOT l.collisdeterministic), '') ORDER BY p.place) AS parent_arrays,
+                  count(*) = 1
+                  AND pg_catalog.bool_and(opn.nspname = 'pg_catalog'
+                                          AND o.oprname = '='
+                                          AND (a.atttypid = b.atttypid
+                                               OR (a.atttypid IN (20, 21, 23) AND b.atttypid IN (20, 21, 23)))) AS plain
              FROM ROWS FROM (pg_catalog.unnest(c.conkey), pg_catalog.unnest(c.confkey),
                              pg_catalog.unnest(c.conpfeqop)) WITH ORDINALITY AS p (child, parent, operator, place)
              JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = p.child

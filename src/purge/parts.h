@@ -30,6 +30,22 @@ const char *pgm_purge_check_sql(struct pgm_arena *arena, const struct pgm_purge 
 const char *pgm_purge_pass_sql(struct pgm_arena *arena, const struct pgm_purge *purge, const char *prefix,
 			       const struct pgm_purge_table *table);
 
+/* Aliases that no table of the user's has: the condition names the root by its own name. */
+#define PGM_PURGE_KEYS	 "pgmend_k"
+#define PGM_PURGE_PARENT "pgmend_p"
+#define PGM_PURGE_CHILD	 "pgmend_c"
+
+/* "t.id = k.k1 AND ...": a row of the table and its row in the table of keys. */
+void pgm_purge_identity_join(struct pgm_buf *sql, const struct pgm_purge_table *table, const char *alias,
+			     const char *keys_alias);
+
+/* "FROM" items that stand for the parents, behind the child's: the keys, and the table where it is needed. */
+void pgm_purge_parents(struct pgm_buf *sql, const struct pgm_purge_key *key, const char *prefix,
+		       const char *keys_alias, const char *parent_alias);
+/* The condition that joins a child with them. */
+void pgm_purge_child_join(struct pgm_buf *sql, const struct pgm_purge_key *key, const char *keys_alias,
+			  const char *parent_alias, const char *child_alias);
+
 /* "parent.a = child.x AND ..." */
 void pgm_purge_join(struct pgm_buf *sql, const struct pgm_purge_key *key, const char *parent_alias,
 		    const char *child_alias);

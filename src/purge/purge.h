@@ -38,7 +38,9 @@ struct pgm_purge_key {
 	size_t column_count;
 	char **columns;
 	char **parent_columns;
-	char **operators; /* parent = child */
+	char **operators;     /* parent = child */
+	char **parent_arrays; /* types of arrays of its parent_columns: "bigint[]" */
+	bool plain;	      /* one column, and "child = ANY (array of the parent's)" says the same */
 	char **set_columns;
 	size_t set_count;
 	const char *set_problem; /* why setting them may fail or do more; NULL: nothing */
@@ -67,6 +69,7 @@ struct pgm_purge_table {
 	const char *delete_rules;
 	char **identity; /* columns that tell its rows apart; none where there is no such key */
 	char **identity_types;
+	char **identity_arrays; /* types of arrays of them */
 	size_t identity_count;
 	struct pgm_purge_key **keys; /* that reference it */
 	size_t key_count;

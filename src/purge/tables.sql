@@ -69,7 +69,8 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relispartitio
        AND NOT EXISTS (SELECT
                          FROM pg_catalog.pg_index AS i
                         WHERE i.indrelid = c.oid
-                          AND i.indisprimary) AS no_identity
+                          AND i.indisprimary) AS no_identity,
+       identity.arrays
   FROM tables AS t
   JOIN pg_catalog.pg_class AS c ON c.oid = t.oid
   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -93,7 +94,13 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relispartitio
                                      FROM pg_catalog.pg_collation AS l
                                      JOIN pg_catalog.pg_namespace AS cn ON cn.oid = l.collnamespace
                                     WHERE l.oid = a.attcollation
-                                      AND l.collname <> 'default'), '') ORDER BY k.place) AS types
+                                      AND l.collname <> 'default'), '') ORDER BY k.place) AS types,
+                  pg_catalog.array_agg(pg_catalog.format_type(a.atttypid, a.atttypmod) || '[]'
+                      || coalesce((SELECT pg_catalog.format(' COLLATE %I.%I', cn.nspname, l.collname)
+                                     FROM pg_catalog.pg_collation AS l
+                                     JOIN pg_catalog.pg_namespace AS cn ON cn.oid = l.collnamespace
+                                    WHERE l.oid = a.attcollation
+                                      AND NOT l.collisdeterministic), '') ORDER BY k.place) AS arrays
              FROM (SELECT i.indkey, i.indnkeyatts
                      FROM pg_catalog.pg_index AS i
                     WHERE i.indrelid = c.oid

@@ -27,6 +27,8 @@ class Table:
         self.partitioned = rng.random() < 0.15 and not self.code
         self.rows = rng.randint(0, 14)
         self.audited = rng.random() < 0.3
+        self.type = rng.choice(["int"] * 4 + ["bigint", "smallint", "numeric"])  # of its primary key
+        self.code_type = rng.choice(["int", "int", 'text COLLATE "C"', "varchar(20)"])
         self.keys = []
 
     def primary(self):
@@ -39,6 +41,11 @@ class Key:
         self.child = child
         self.target = ["code"] if parent.code and rng.random() < 0.5 else parent.primary()
         self.columns = [f"f{number}_{i}" for i in range(len(self.target))]
+        # Another type than the parent's, where there can be such a foreign key.
+        type_ = parent.code_type if self.target == ["code"] else parent.type
+        others = {"int": ["bigint", "smallint"], "bigint": ["int"], "smallint": ["bigint"], "numeric": ["int"],
+                  "varchar(20)": ["text"], 'text COLLATE "C"': ["varchar(9)"]}[type_]
+        self.type = rng.choice(others) if rng.random() < 0.4 else type_
         self.action = rng.choice(ACTIONS)
         self.default = rng.randint(1, 3) if self.action == "SET DEFAULT" and rng.random() < 0.7 else None
         self.required = rng.random() < 0.15 and child is not parent
@@ -74,10 +81,10 @@ class Case:
                  EXECUTE format('INSERT INTO %I.log VALUES ($1, $2)', TG_TABLE_SCHEMA)
                    USING TG_OP || ' ' || TG_TABLE_NAME, OLD::text; RETURN NULL; END$$"""
         for table in self.tables:
-            columns = [f"{c} int NOT NULL" for c in table.primary()]
-            columns += ["code int UNIQUE"] if table.code else []
+            columns = [f"{c} {table.type} NOT NULL" for c in table.primary()]
+            columns += [f"code {table.code_type} UNIQUE"] if table.code else []
             for key in table.keys:
-                columns += [f"{c} int" + (f" DEFAULT {key.default}" if key.default else "") for c in key.columns]
+                columns += [f"{c} {key.type}" + (f" DEFAULT {key.default}" if key.default else "") for c in key.columns]
             columns.append(f"PRIMARY KEY ({', '.join(table.primary())})")
             by = f" PARTITION BY HASH ({table.primary()[0]})" if table.partitioned else ""
             yield f"CREATE TABLE {table.name} ({', '.join(columns)}){by}"
@@ -86,7 +93,7 @@ class Case:
                        f"PARTITION OF {table.name} FOR VALUES WITH (MODULUS 2, REMAINDER {part})")
             for i in range(table.rows):
                 values = [i // 3 + 1, i % 3 + 1] if table.pair else [i + 1]
-                values += [i + 1 if rng.random() < 0.8 else "NULL"] if table.code else []
+                values += [f"'{i + 1}'" if rng.random() < 0.8 else "NULL"] if table.code else []
                 values += ["NULL" for key in table.keys for _ in key.columns]
                 yield f"INSERT INTO {table.name} VALUES ({', '.join(map(str, values))})"
         for table in self.tables:
@@ -98,7 +105,7 @@ class Case:
                     n = rng.randint(0, key.parent.rows - 1)
                     at = ["code"] if key.target == ["code"] else key.target
                     picked = {"code": n + 1, "id": n + 1, "a": n // 3 + 1, "b": n % 3 + 1}
-                    where = " AND ".join(f"{c} = {picked[c]}" for c in at)
+                    where = " AND ".join(f"{c} = '{picked[c]}'" for c in at)
                     own = ([i // 3 + 1, i % 3 + 1] if table.pair else [i + 1])
                     mine = " AND ".join(f"x.{c} = {v}" for c, v in zip(table.primary(), own))
                     yield (f"UPDATE {table.name} x SET ({', '.join(key.columns)}) = (SELECT {', '.join(at)} FROM "

@@ -100,6 +100,23 @@ def test_split_and_back_under_load(live, pgmend, tmp_path):
     assert not left_over(live) and step_states(live) == ["undone"] * 5
 
 
+def test_keep_leaves_the_older_rows_together(live, pgmend):
+    before = old_rows(live)
+    shown = partition(pgmend, live, "--keep=2")
+    assert shown.rc == 0 and "stay together in partition" in shown.out, shown
+    done = partition(pgmend, live, "--keep=2", "--apply", "--yes")
+    assert done.rc == 0, done
+    assert partitions(live) == ["New one", 'Tab;le"1_old', 'Tab;le"1_p20260801', 'Tab;le"1_p20260901']
+    assert live.scalar(f"""SELECT max("At $1") < '2026-08-01 00:00Z' FROM "S ""x"."Tab;le""1_old" """)
+    assert old_rows(live) == before
+    retired = pgmend("partition", "--upkeep", AS_TYPED, "--as-of", "2026-10-15", "--interval", "1 month",
+                     "--retention", "2 months", "-d", live.conninfo)
+    assert retired.rc in (0, 1) and 'Tab;le"1_old' not in partitions(live), retired
+    assert live.scalar('SELECT count(*) FROM "S ""x"."Tab;le""1_old"') > 3000
+    adopt = pgmend("partition", AS_TYPED, "--by", "At $1", "--interval=month", "--keep=2", live.conninfo)
+    assert adopt.rc == 2 and "--keep goes with" in adopt.err, adopt
+
+
 def test_finish(live, pgmend):
     done = partition(pgmend, live, "--apply", "--yes")
     assert done.rc == 0, done

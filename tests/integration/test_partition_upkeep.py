@@ -5,6 +5,8 @@ import threading
 
 import pytest
 
+from changes import wait_until
+
 DAY = datetime.timedelta(days=1)
 
 
@@ -282,3 +284,27 @@ def test_refusals(db, pgmend):
     made = keep(pgmend, db, "e", "--interval", "week", "--as-of", "2025-06-18", "--premake", "1")
     assert made.rc == 0, made
     assert partitions(db, "e")[0] == ("e_p2025_06_16", "FOR VALUES FROM ('2025-06-16') TO ('2025-06-23')")
+
+
+@pytest.mark.parametrize("victim", ["pgmend", "server"])
+def test_killed_while_it_makes_partitions(make_cluster, pgmend, victim):
+    """Whatever is killed: the same command makes the rest, and nothing half made is left beside them."""
+    server = make_cluster(synchronous_commit="on")
+    db = server.new_database("premake")
+    db.psql("CREATE TABLE events (id bigint, at timestamptz NOT NULL, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);"
+            "CREATE TABLE events_p20250614 PARTITION OF events FOR VALUES FROM ('2025-06-14Z') TO ('2025-06-15Z')")
+    command = ("partition", "--upkeep", "events", "--as-of", "2025-06-14", "--premake", "90", "-d", db.conninfo)
+    for _ in range(2):
+        child = pgmend.popen(*command)
+        assert wait_until(lambda: child.poll() is not None or len(names(db, "events")) > 1)
+        if victim == "server":
+            server.restart("immediate")
+        else:
+            child.kill()
+        child.communicate()
+    done = pgmend(*command)
+    assert done.rc == 0, done
+    assert len(names(db, "events")) == 91
+    assert db.scalar("SELECT count(*) FROM pg_class WHERE relname LIKE 'events%' AND relkind = 'r'") == 91
+    assert not db.query("SELECT indexrelid FROM pg_index WHERE NOT indisvalid")
+    assert db.query("SELECT DISTINCT state FROM pgmend.plan") == [("done",)]

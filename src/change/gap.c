@@ -1,0 +1,77 @@
+#include "change/gap.h"
+
+#include "util/buf.h"
+#include "util/embedded.h"
+
+#include <string.h>
+
+/* Longer than deadlock_timeout, after which autovacuum gives way. */
+#define VACUUM_WAIT "3s"
+
+void pgm_gap_add(struct pgm_arena *arena, struct pgm_gap *gap, const char *lock_sql)
+{
+	const char *name = strcasestr(lock_sql, "LOCK TABLE "), *end = NULL;
+	if (!name)
+		return;
+	name += strlen("LOCK TABLE ");
+	name += strncmp(name, "ONLY ", 5) == 0 ? 5 : 0;
+	for (const char *at = name; (at = strstr(at, " IN ")) != NULL; at++)
+		end = at;
+	if (end)
+		*pgm_vec_add(arena, &gap->names) = pgm_sprintf(arena, "%.*s", (int)(end - name), name);
+}
+
+static const char *as_array(struct pgm_arena *arena, const struct pgm_gap *gap)
+{
+	struct pgm_buf text;
+	pgm_buf_init(&text, arena);
+	pgm_buf_char(&text, '{');
+	for (size_t i = 0; i < gap->names.count; i++) {
+		pgm_buf_add(&text, i ? ",\"" : "\"");
+		for (const char *c = gap->names.items[i]; *c; c++) {
+			if (*c == '"' || *c == '\\')
+				pgm_buf_char(&text, '\\');
+			pgm_buf_char(&text, *c);
+		}
+		pgm_buf_char(&text, '"');
+	}
+	pgm_buf_char(&text, '}');
+	return text.text;
+}
+
+static void send_vacuum_away(struct pgm_run *run, struct pgm_arena *scratch, const struct pgm_gap *gap)
+{
+	struct pgm_error ignored;
+	bool ok = pgm_conn_exec(
+		run->work, PGM_CONN_MARKER "BEGIN; SET LOCAL lock_timeout = '" VACUUM_WAIT "'", &ignored);
+	for (size_t i = 0; ok && i < gap->names.count; i++)
+		ok = pgm_conn_exec(run->work,
+				   pgm_sprintf(scratch,
+					       PGM_CONN_MARKER
+					       "LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE",
+					       gap->names.items[i]),
+				   &ignored);
+	pgm_conn_exec_quietly(run->work, "ROLLBACK");
+}
+
+bool pgm_gap_open(struct pgm_run *run, const struct pgm_gap *gap, int age_ms, struct pgm_error *err)
+{
+	PGM_AUTO_ARENA scratch = pgm_arena_new(0);
+	const char *params[] = {as_array(scratch, gap), pgm_sprintf(scratch, "%d", age_ms),
+				pgm_sprintf(scratch, "{%d,%d,%d}", pgm_conn_pid(run->control),
+					    pgm_conn_pid(run->work),
+					    run->lock ? pgm_conn_pid(run->lock) : 0)};
+	for (int i = 0; i < 2; i++) {
+		struct pgm_error ignored;
+		struct pgm_rows rows;
+		if (!pgm_conn_query(run->control, scratch, pgm_embedded_text("change/sql/gap.sql"), 3, params,
+				    &rows, &ignored) ||
+		    rows.count == 0)
+			return true;
+		pgm_error_set(err, PGM_ERR_TIMEOUT, "%s", pgm_rows_text(&rows, 0, 0));
+		if (i == 1 || !pgm_rows_bool(&rows, 0, 1))
+			return false;
+		send_vacuum_away(run, scratch, gap);
+	}
+	return false;
+}

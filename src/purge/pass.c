@@ -1,0 +1,443 @@
+/*
+ * The SQL of one pass: the batches that delete the rows of one table, and what goes with them. Each batch
+ *takes the next keys of the table of keys along as arrays ($4 and so on; $3: how many), asks once more
+ *whether their rows still meet the condition (those that do not are counted as kept), and then, by the
+ *children:
+ *
+ *	cascade	   deletes the rows; the foreign keys' triggers do the rest. They fire for each row whatever
+ *is there, so to take the children before them saves nothing.
+ *	lock	   where a row can have more children than a batch holds: locks the rows, deletes so many of
+ *the children, again and again, and the rows last. skip	   deletes the rows without triggers, then the
+ *children set by set. Who inserts a child needs a lock on its parent, so it came before and is seen by the
+ *second statement, or waits and then fails.
+ */
+#include "purge/parts.h"
+
+#include "pg/quote.h"
+#include "util/vec.h"
+
+#include <math.h>
+#include <string.h>
+
+/* From this many children of one parent on, a batch takes no more than fits it of them. */
+#define MANY_CHILDREN 1000
+
+#define ROW  "pgmend_t"
+#define GONE "pgmend_gone"
+
+#define FIRST_KEY 4 /* the parameter that holds the first column of the keys */
+
+enum shape { CASCADE, LOCK, SKIP };
+
+struct column {
+	const char *name;
+	const char *array; /* type of an array of it */
+};
+
+struct pass {
+	struct pgm_buf sql;
+	const struct pgm_purge *purge;
+	const char *prefix;
+	const struct pgm_purge_table *table;
+	const char *keys;
+	enum shape shape;
+	bool asks;	 /* the condition has queries of its own, for which the planner shall be free */
+	const char *row; /* its alias */
+	PGM_VEC(struct column) columns; /* of the rows that go: the identity, and what children refer to */
+	size_t first_gone;		/* the parameter that holds the first of these; before it: how many */
+};
+
+static const char *column_of(const struct pass *pass, const char *alias, const char *column)
+{
+	return pgm_sprintf(pass->sql.arena, "%s.%s", alias, pgm_quote_ident(pass->sql.arena, column));
+}
+
+static void still(struct pgm_buf *sql, const struct pgm_purge *purge, const char *prefix,
+		  const struct pgm_purge_table *table, const char *row, int *number);
+
+/* A parent of the row goes: it stands in the table of keys, and is still one that goes. */
+static void still_by_key(struct pgm_buf *sql, const struct pgm_purge *purge, const char *prefix,
+			 const struct pgm_purge_key *key, const char *row, int *number)
+{
+	int n = ++*number;
+	const char *up = pgm_sprintf(sql->arena, "pgmend_u%d", n);
+	const char *parent = pgm_sprintf(sql->arena, "pgmend_p%d", n);
+	if (key->parent == key->child) {
+		pgm_buf_add(sql, "EXISTS (SELECT FROM ");
+		pgm_purge_parents(sql, key, prefix, up, parent);
+		pgm_buf_add(sql, " WHERE ");
+		pgm_purge_child_join(sql, key, up, parent, row);
+		pgm_buf_char(sql, ')');
+		return;
+	}
+	pgm_buf_printf(sql, "EXISTS (SELECT FROM %s AS %s, %s AS %s WHERE ",
+		       pgm_purge_keys_name(sql->arena, prefix, key->parent), up, key->parent->quoted, parent);
+	pgm_purge_identity_join(sql, key->parent, parent, up);
+	pgm_buf_add(sql, " AND ");
+	pgm_purge_join(sql, key, parent, row);
+	pgm_buf_add(sql, " AND ");
+	still(sql, purge, prefix, key->parent, parent, number);
+	pgm_buf_char(sql, ')');
+}
+
+/* Whether the row is still one that goes: it meets the condition, or a parent of it goes. */
+static void still(struct pgm_buf *sql, const struct pgm_purge *purge, const char *prefix,
+		  const struct pgm_purge_table *table, const char *row, int *number)
+{
+	struct pgm_arena *arena = sql->arena;
+	bool root = table == &purge->tables[0];
+	pgm_buf_char(sql, '(');
+	if (root) {
+		/* By its own name, as the condition calls it. */
+		const char *name = pgm_quote_ident(arena, table->name);
+		pgm_buf_printf(sql, "EXISTS (SELECT FROM %s WHERE ", table->quoted);
+		for (size_t i = 0; i < table->identity_count; i++) {
+			const char *column = pgm_quote_ident(arena, table->identity[i]);
+			pgm_buf_printf(sql, "%s.%s = %s.%s AND ", name, column, row, column);
+		}
+		pgm_buf_printf(sql, "(%s\n) IS TRUE)", purge->options->where);
+	}
+	for (size_t i = 0; i < table->up_count; i++) {
+		pgm_buf_add(sql, root || i ? " OR " : "");
+		still_by_key(sql, purge, prefix, table->up[i], row, number);
+	}
+	pgm_buf_char(sql, ')');
+}
+
+/* "ROWS FROM (unnest($4::bigint[]), ...) AS pgmend_k (r1, ...)" of the columns from that parameter on. */
+static const char *unnest(const struct pass *pass, const struct column *columns, size_t count, size_t param)
+{
+	struct pgm_buf from;
+	pgm_buf_init(&from, pass->sql.arena);
+	pgm_buf_add(&from, "ROWS FROM (");
+	for (size_t i = 0; i < count; i++)
+		pgm_buf_printf(&from, "%spg_catalog.unnest(($%zu::%s))", i ? ", " : "", param + i,
+			       columns[i].array);
+	pgm_buf_add(&from, ") AS " PGM_PURGE_KEYS);
+	return from.text;
+}
+
+/*
+ * "= ANY (array)" of a parameter. By way of a query: the planner would else ask the statistics about each
+ * element.
+ */
+static void any_param(struct pgm_buf *sql, const char *array, size_t param)
+{
+	pgm_buf_printf(sql, " = ANY (ARRAY(SELECT pg_catalog.unnest(($%zu::%s))))", param, array);
+}
+
+/* The row is one of those whose identity the parameters hold. */
+static void given(struct pass *pass, size_t param)
+{
+	const struct pgm_purge_table *table = pass->table;
+	struct pgm_buf *sql = &pass->sql;
+	if (table->identity_count == 1) {
+		pgm_buf_add(sql, column_of(pass, pass->row, table->identity[0]));
+		any_param(sql, table->identity_arrays[0], param);
+		return;
+	}
+	for (size_t i = 0; i < table->identity_count; i++)
+		pgm_buf_printf(sql, "%s%s", i ? ", " : "(", column_of(pass, pass->row, table->identity[i]));
+	pgm_buf_printf(sql, ") IN (SELECT * FROM %s)",
+		       unnest(pass, pass->columns.items, table->identity_count, param));
+}
+
+/* "public.t AS pgmend_t"; the root alone goes by its own name, so that the condition can stand beside it. */
+static const char *row_item(const struct pass *pass)
+{
+	bool root = pass->table == &pass->purge->tables[0] && pass->table->up_count == 0;
+	return root ? pass->table->quoted : pgm_sprintf(pass->sql.arena, "%s AS " ROW, pass->table->quoted);
+}
+
+/* "IS TRUE" keeps the planner from going by an index of the condition's instead of the keys. */
+static void which_rows(struct pass *pass)
+{
+	struct pgm_buf *sql = &pass->sql;
+	int number = 0;
+	given(pass, FIRST_KEY);
+	if (pass->purge->volatile_where)
+		return;
+	pgm_buf_add(sql, " AND ");
+	if (pass->table->up_count)
+		still(sql, pass->purge, pass->prefix, pass->table, pass->row, &number);
+	else
+		pgm_buf_printf(sql, "(%s\n) IS TRUE", pass->purge->options->where);
+}
+
+/* "t.id AS r1, ..." */
+static void row_columns(struct pass *pass)
+{
+	for (size_t i = 0; i < pass->columns.count; i++)
+		pgm_buf_printf(&pass->sql, "%s%s AS r%zu", i ? ", " : "",
+			       column_of(pass, pass->row, pass->columns.items[i].name), i + 1);
+}
+
+static void arrays(struct pass *pass)
+{
+	for (size_t i = 0; i < pass->columns.count; i++)
+		pgm_buf_printf(&pass->sql, ", pg_catalog.array_agg(r%zu) AS r%zu", i + 1, i + 1);
+}
+
+static size_t column_place(const struct pass *pass, const char *name)
+{
+	size_t i = 0;
+	while (i < pass->columns.count && strcmp(pass->columns.items[i].name, name) != 0)
+		i++;
+	return i;
+}
+
+/*
+ * What a statement about children needs behind its table (*from, "" for none) and as its condition. The child
+ * has the alias of a child.
+ */
+static const char *of_parents(const struct pass *pass, const struct pgm_purge_key *key, const char *child,
+			      const char **from)
+{
+	struct pgm_arena *arena = pass->sql.arena;
+	struct pgm_buf condition, items;
+	pgm_buf_init(&condition, arena);
+	pgm_buf_init(&items, arena);
+	*from = "";
+	if (key->plain) {
+		size_t at = column_place(pass, key->parent_columns[0]);
+		pgm_buf_add(&condition, column_of(pass, child, key->columns[0]));
+		any_param(&condition, key->parent_arrays[0], pass->first_gone + at);
+		return condition.text;
+	}
+	for (size_t i = 0; i < key->column_count; i++) {
+		size_t at = column_place(pass, key->parent_columns[i]);
+		pgm_buf_printf(&condition, "%s" PGM_PURGE_KEYS ".r%zu %s %s", i ? " AND " : "", i + 1,
+			       key->operators[i], column_of(pass, child, key->columns[i]));
+		pgm_buf_printf(&items, "%spg_catalog.unnest(($%zu::%s))", i ? ", " : "",
+			       pass->first_gone + at, key->parent_arrays[i]);
+	}
+	*from = pgm_sprintf(arena, "ROWS FROM (%s) AS " PGM_PURGE_KEYS " (", items.text);
+	for (size_t i = 0; i < key->column_count; i++)
+		*from = pgm_sprintf(arena, "%s%sr%zu", *from, i ? ", " : "", i + 1);
+	*from = pgm_sprintf(arena, "%s)", *from);
+	return condition.text;
+}
+
+static void delete_children(struct pass *pass, const struct pgm_purge_key *key)
+{
+	const char *from, *condition = of_parents(pass, key, PGM_PURGE_CHILD, &from);
+	pgm_buf_printf(&pass->sql, "DELETE FROM %s AS " PGM_PURGE_CHILD "%s%s WHERE %s;\n", key->child_quoted,
+		       *from ? " USING " : "", from, condition);
+}
+
+/*
+ * No more of them than fit the batch; then the same batch again. The condition stands twice: a row that
+ * somebody changes meanwhile is looked at again, and may belong to another parent by then.
+ */
+static void delete_some_children(struct pass *pass, const struct pgm_purge_key *key)
+{
+	const char *from, *condition = of_parents(pass, key, PGM_PURGE_CHILD, &from);
+	const char *inner_from, *inner = of_parents(pass, key, "pgmend_x", &inner_from);
+	pgm_buf_printf(&pass->sql,
+		       "WITH gone AS (DELETE FROM %s AS " PGM_PURGE_CHILD "%s%s WHERE " PGM_PURGE_CHILD
+		       ".ctid = ANY (ARRAY(SELECT pgmend_x.ctid FROM %s AS pgmend_x%s%s WHERE %s LIMIT "
+		       "$1::bigint)) AND %s RETURNING 1)\n"
+		       "SELECT count(*) >= $1::bigint AS again, count(*) AS handled FROM gone;\n",
+		       key->child_quoted, *from ? " USING " : "", from, key->child_quoted,
+		       *inner_from ? ", " : "", inner_from, inner, condition);
+}
+
+static void set_null(struct pass *pass, const struct pgm_purge_key *key)
+{
+	struct pgm_buf *sql = &pass->sql;
+	const char *from, *condition = of_parents(pass, key, PGM_PURGE_CHILD, &from);
+	pgm_buf_printf(sql, "UPDATE %s AS " PGM_PURGE_CHILD " SET ", key->child_quoted);
+	for (size_t i = 0; i < key->set_count; i++)
+		pgm_buf_printf(sql, "%s%s = NULL", i ? ", " : "",
+			       pgm_quote_ident(sql->arena, key->set_columns[i]));
+	pgm_buf_printf(sql, "%s%s WHERE %s;\n", *from ? " FROM " : "", from, condition);
+}
+
+/* A child with a pass of its own is gone by now, but for rows that came since. */
+static bool has_many(const struct pgm_purge_table *table, const struct pgm_purge_key *key)
+{
+	return key->action == 'c' && key->child != table && !key->child->key_count &&
+	       !key->child_partitioned && fmax(key->average, key->most) > MANY_CHILDREN;
+}
+
+/* Children that go, or change, by a statement of ours; the foreign keys' own triggers do the others. */
+static bool ours(const struct pass *pass, const struct pgm_purge_key *key)
+{
+	if (pass->shape == SKIP)
+		return key->action == 'c' || (key->action == 'n' && !key->set_problem);
+	return pass->shape == LOCK && has_many(pass->table, key);
+}
+
+static double fan_out(const struct pgm_purge_table *table)
+{
+	double rows = 1;
+	for (size_t i = 0; i < table->key_count; i++) {
+		const struct pgm_purge_key *key = table->keys[i];
+		if (key->action == 'n' || (key->action == 'c' && !key->child->key_count))
+			rows += fmax(key->average, 1);
+	}
+	return fmin(fmax(round(rows), 1), 1e9);
+}
+
+static void joins_off(struct pass *pass)
+{
+	pgm_buf_add(&pass->sql, "SET LOCAL enable_hashjoin = off;\nSET LOCAL enable_mergejoin = off;\n");
+}
+
+/* Each batch finds its few rows by indexes, whatever the statistics say of a table that shrinks. */
+static void range(struct pass *pass)
+{
+	struct pgm_buf *sql = &pass->sql;
+	/* Children of a self-reference come after their parents, and go before them. */
+	bool down = pass->table->self;
+	const char *end = down ? "min" : "max";
+	pgm_buf_add(sql, "SET LOCAL enable_seqscan = off;\nSET LOCAL extra_float_digits = 1;\n");
+	if (!pass->asks)
+		joins_off(pass);
+	pgm_buf_printf(sql,
+		       "SELECT %s(s.seq) AS cursor, %s%s(s.seq)::float8 / (SELECT max(seq) FROM %s) AS "
+		       "fraction, count(*) AS keys",
+		       end, down ? "1 - " : "", end, pass->keys);
+	for (size_t i = 0; i < pass->table->identity_count; i++)
+		pgm_buf_printf(sql, ", pg_catalog.array_agg(s.k%zu) AS k%zu", i + 1, i + 1);
+	pgm_buf_printf(sql,
+		       " FROM (SELECT * FROM %s WHERE seq %s ORDER BY seq%s LIMIT greatest(1, $1::bigint / "
+		       "%.0f)) AS s;\n",
+		       pass->keys,
+		       down ? "< coalesce($2::bigint, 9223372036854775807)" : "> coalesce($2::bigint, 0)",
+		       down ? " DESC" : "", fan_out(pass->table));
+}
+
+/* How many went in all, those that the triggers took too, the server has counted. */
+static void cascade(struct pass *pass)
+{
+	struct pgm_buf *sql = &pass->sql;
+	struct pgm_buf counts;
+	pgm_buf_init(&counts, sql->arena);
+	pgm_buf_printf(&counts, "VALUES (%s::pg_catalog.regclass)",
+		       pgm_quote_literal(sql->arena, pass->table->quoted));
+	for (size_t i = 0; i < pass->table->key_count; i++)
+		if (pass->table->keys[i]->action == 'c')
+			pgm_buf_printf(&counts, " UNION VALUES (%s::pg_catalog.regclass)",
+				       pgm_quote_literal(sql->arena, pass->table->keys[i]->child_quoted));
+	pgm_buf_printf(sql, "WITH " GONE " AS (DELETE FROM %s WHERE ", row_item(pass));
+	which_rows(pass);
+	pgm_buf_add(sql, " RETURNING 1)\nSELECT count(*) AS gone FROM " GONE ";\n");
+	pgm_buf_printf(sql,
+		       "SELECT coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_deleted(coalesce(p.relid, "
+		       "t.oid))), 0) AS handled FROM (%s) AS t (oid) LEFT JOIN LATERAL "
+		       "pg_catalog.pg_partition_tree(t.oid) AS p ON p.isleaf;\n",
+		       counts.text);
+}
+
+static void skip(struct pass *pass)
+{
+	struct pgm_buf *sql = &pass->sql;
+	pgm_buf_printf(sql,
+		       "SET LOCAL session_replication_role = replica;\n"
+		       "WITH " GONE " AS (DELETE FROM %s WHERE ",
+		       row_item(pass));
+	which_rows(pass);
+	pgm_buf_add(sql, " RETURNING ");
+	row_columns(pass);
+	pgm_buf_add(sql, ")\nSELECT count(*) AS handled, count(*) AS gone");
+	arrays(pass);
+	pgm_buf_add(sql, " FROM " GONE ";\nSET LOCAL session_replication_role = origin;\n");
+}
+
+static void lock(struct pass *pass)
+{
+	struct pgm_buf *sql = &pass->sql;
+	pgm_buf_add(sql, "SELECT count(*) AS gone");
+	arrays(pass);
+	pgm_buf_add(sql, " FROM (SELECT ");
+	row_columns(pass);
+	pgm_buf_printf(sql, " FROM %s WHERE ", row_item(pass));
+	which_rows(pass);
+	pgm_buf_add(sql, " ORDER BY ");
+	for (size_t i = 0; i < pass->table->identity_count; i++)
+		pgm_buf_printf(sql, "%s%s", i ? ", " : "",
+			       column_of(pass, pass->row, pass->table->identity[i]));
+	pgm_buf_add(sql, " FOR UPDATE) AS l;\n");
+}
+
+static void children(struct pass *pass)
+{
+	if (pass->asks)
+		joins_off(pass);
+	for (size_t i = 0; i < pass->table->key_count; i++) {
+		const struct pgm_purge_key *key = pass->table->keys[i];
+		if (!ours(pass, key))
+			continue;
+		if (key->action == 'n') {
+			set_null(pass, key);
+		} else if (pass->shape == LOCK) {
+			delete_some_children(pass, key);
+		} else {
+			delete_children(pass, key);
+		}
+	}
+}
+
+static enum shape shape_of(const struct pass *pass)
+{
+	if (pass->purge->options->skip_ri && pass->table->key_count)
+		return SKIP;
+	for (size_t i = 0; i < pass->table->key_count; i++)
+		if (has_many(pass->table, pass->table->keys[i]))
+			return LOCK;
+	return CASCADE;
+}
+
+static void list_columns(struct pass *pass)
+{
+	struct pgm_arena *arena = pass->sql.arena;
+	const struct pgm_purge_table *table = pass->table;
+	for (size_t i = 0; i < table->identity_count; i++)
+		*pgm_vec_add(arena, &pass->columns) =
+			(struct column){table->identity[i], table->identity_arrays[i]};
+	for (size_t i = 0; i < table->key_count; i++) {
+		const struct pgm_purge_key *key = table->keys[i];
+		for (size_t c = 0; ours(pass, key) && c < key->column_count; c++)
+			if (column_place(pass, key->parent_columns[c]) == pass->columns.count)
+				*pgm_vec_add(arena, &pass->columns) =
+					(struct column){key->parent_columns[c], key->parent_arrays[c]};
+	}
+}
+
+const char *pgm_purge_pass_sql(struct pgm_arena *arena, const struct pgm_purge *purge, const char *prefix,
+			       const struct pgm_purge_table *table)
+{
+	struct pass pass = {.purge = purge,
+			    .prefix = prefix,
+			    .table = table,
+			    .keys = pgm_purge_keys_name(arena, prefix, table),
+			    .asks = strcasestr(purge->options->where, "select") != NULL,
+			    .row = table->up_count || table != &purge->tables[0]
+					   ? ROW
+					   : pgm_quote_ident(arena, table->name),
+			    .first_gone = FIRST_KEY + table->identity_count + 1};
+	struct pgm_buf *sql = &pass.sql;
+	pgm_buf_init(sql, arena);
+	pass.shape = shape_of(&pass);
+	list_columns(&pass);
+	range(&pass);
+	if (pass.shape == CASCADE)
+		cascade(&pass);
+	else if (pass.shape == SKIP)
+		skip(&pass);
+	else
+		lock(&pass);
+	if (pass.shape != CASCADE)
+		children(&pass);
+	if (pass.shape == LOCK) {
+		pgm_buf_printf(sql, "DELETE FROM %s WHERE ", row_item(&pass));
+		given(&pass, pass.first_gone);
+		pgm_buf_add(sql, ";\n");
+	}
+	pgm_buf_printf(sql, "SELECT CASE WHEN $3::bigint > $%zu::bigint THEN (SELECT count(*) FROM %s WHERE ",
+		       pass.first_gone - 1, row_item(&pass));
+	given(&pass, FIRST_KEY);
+	pgm_buf_add(sql, ") ELSE 0 END AS kept;\n");
+	return sql->text;
+}
