@@ -18,7 +18,14 @@ void pgm_load_compare_cell(struct pgm_arena *arena, struct pgm_doc_cell *cell, d
 	double ratio = value / base;
 	if (!isfinite(ratio) || !(base > 0) || value < 0)
 		return;
-	cell->ratio = pgm_sprintf(arena, ratio < 0.1 ? "%.3fx" : ratio < 10 ? "%.2fx" : "%.0fx", ratio);
+	if (ratio >= 0.001)
+		cell->ratio = pgm_sprintf(arena,
+					  ratio < 0.1  ? "%.3fx"
+					  : ratio < 10 ? "%.2fx"
+						       : "%.0fx",
+					  ratio);
+	else if (value > 0)
+		cell->ratio = "< 0.001x";
 	if (better && ratio >= 1 + SAME)
 		cell->mark = better > 0 ? PGM_DOC_GOOD : PGM_DOC_BAD;
 	else if (better && ratio <= 1 / (1 + SAME))
