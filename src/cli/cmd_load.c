@@ -1,5 +1,6 @@
 #include "cli/commands.h"
 #include "cli/load_print.h"
+#include "cli/load_reports.h"
 #include "cli/load_request.h"
 
 #include "load/watching.h"
@@ -42,7 +43,10 @@ static const struct pgm_option options[] = {
 	{0, "throughput", "N", "verdict: at least so many a second are done"},
 	{0, "seed", "N", "draw the same random numbers as another run"},
 	{0, "out", "FILE", "save the result as JSON"},
-	{0, "format", "FORMAT", "text (default) or json"},
+	{0, "html", "FILE", "save a report with plots as one HTML page"},
+	{0, "markdown", "FILE", "save a report as Markdown"},
+	{0, "compare", "BEFORE.json", "run nothing: set results that --out saved beside this one"},
+	{0, "format", "FORMAT", "text (default), json or, of --compare, markdown or html"},
 	{0, NULL, NULL, NULL},
 };
 
@@ -117,8 +121,16 @@ static int run(struct pgm_cli *cli)
 	struct pgm_error err = {0};
 	struct pgm_load_request request = {0};
 	struct pgm_load_result result;
+	if (pgm_cli_value(cli, "compare"))
+		return pgm_load_compare(cli);
+	if (cli->operand_count) {
+		pgm_error_set(&err, PGM_ERR_USAGE, "\"%s\" is one argument too many", cli->operands[0]);
+		pgm_error_hint(&err, "Files are for --compare; see \"pgmend load --help\".");
+		return pgm_cli_fail(cli, &err);
+	}
 	if (!pgm_load_request_read(cli, &request, &err) || !run_load(cli, &request, &result, &err) ||
-	    (request.out && !pgm_load_result_save(&result, request.out, &err)))
+	    (request.out && !pgm_load_result_save(&result, request.out, &err)) ||
+	    !pgm_load_write_reports(cli, &(struct pgm_load_report_part){"", &result}, 1, &err))
 		return pgm_cli_fail(cli, &err);
 	if (request.format == PGM_FORMAT_JSON) {
 		json_t *json = pgm_load_result_json(&result);
@@ -136,7 +148,8 @@ static int run(struct pgm_cli *cli)
 const struct pgm_cmd pgm_cmd_load = {
 	.name = "load",
 	.summary = "put a database or pooler under load, on schedule, and judge how it stood",
-	.operands = "",
+	.operands = "[AFTER.json...]",
+	.operands_max = PGM_LOAD_REPORT_VIEWS_MAX,
 	.flags = PGM_CMD_CONNECTS,
 	.description =
 		"Runs scripts of pgbench's syntax, or the statements of a workload, against a server or "
@@ -150,6 +163,8 @@ const struct pgm_cmd pgm_cmd_load = {
 		"Only what reads is run, and sessions are read-only, unless --writes is given. Several "
 		"targets "
 		"(--target) take turns of --slice each, and each of them has the whole --duration.\n\n"
+		"--html and --markdown save a report of the run, with plots and with what it was bound by. "
+		"--compare makes one of several saved results, without a run.\n\n"
 		"Ctrl-C ends a run with the report of what was measured. Exit code 1 says that a limit "
 		"(--p95, --error-rate, --throughput) was missed, 3 that no connection could be made to begin "
 		"with, 4 that the run was interrupted. What the target does meanwhile is part of the result.",

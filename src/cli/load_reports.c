@@ -68,20 +68,36 @@ static void print_side_by_side(const struct pgm_cli *cli, const struct pgm_load_
 	}
 }
 
-/* A file's name without its folder and ending; where two are alike, as it was given. */
-static const char *label_of(const struct pgm_cli *cli, size_t operand)
+struct files {
+	const char **names;
+	size_t count;
+};
+
+/* The option's own, the operands, and what stands where other runs have CONNINFO. */
+static struct files files_of(const struct pgm_cli *cli)
 {
-	const char *const *names = cli->operands;
-	if (cli->operand_count == 2)
-		return operand == 0 ? "before" : "after";
-	const char *name = strrchr(names[operand], '/');
-	char *label = pgm_strdup(cli->arena, name ? name + 1 : names[operand]);
+	struct files files = {.names = PGM_NEW_ARRAY(cli->arena, const char *, cli->operand_count + 2)};
+	files.names[files.count++] = pgm_cli_value(cli, "compare");
+	for (size_t i = 0; i < cli->operand_count; i++)
+		files.names[files.count++] = cli->operands[i];
+	if (cli->connection.conninfo)
+		files.names[files.count++] = cli->connection.conninfo;
+	return files;
+}
+
+/* A file's name without its folder and ending; where another holds it too, as it was given. */
+static const char *label_of(const struct pgm_cli *cli, const struct files *files, size_t place)
+{
+	if (files->count == 2)
+		return place == 0 ? "before" : "after";
+	const char *name = strrchr(files->names[place], '/');
+	char *label = pgm_strdup(cli->arena, name ? name + 1 : files->names[place]);
 	char *ending = strrchr(label, '.');
 	if (ending && ending != label)
 		*ending = '\0';
-	for (size_t i = 0; i < cli->operand_count; i++)
-		if (i != operand && strstr(names[i], label))
-			return names[operand];
+	for (size_t i = 0; i < files->count; i++)
+		if (i != place && strstr(files->names[i], label))
+			return files->names[place];
 	return label;
 }
 
@@ -90,27 +106,28 @@ int pgm_load_compare(const struct pgm_cli *cli)
 	struct pgm_error err = {0};
 	enum pgm_format format;
 	unsigned formats = 1u << PGM_FORMAT_TEXT | 1u << PGM_FORMAT_MARKDOWN | 1u << PGM_FORMAT_HTML;
+	struct files files = files_of(cli);
 	if (!pgm_cli_format_among(cli, formats, &format, &err))
 		return pgm_cli_fail(cli, &err);
-	if (cli->operand_count < 2) {
-		pgm_error_set(&err, PGM_ERR_USAGE, "--compare takes two or more results, not %zu",
-			      cli->operand_count);
-		pgm_error_hint(&err, "Give the files that --out wrote: --compare BEFORE.json AFTER.json.");
+	if (files.count < 2) {
+		pgm_error_set(&err, PGM_ERR_USAGE, "--compare needs a second result beside %s",
+			      files.names[0]);
+		pgm_error_hint(&err, "Give files that --out wrote: --compare BEFORE.json AFTER.json.");
 		return pgm_cli_fail(cli, &err);
 	}
 	struct pgm_load_report_part *parts =
-		PGM_NEW_ARRAY(cli->arena, struct pgm_load_report_part, cli->operand_count);
-	for (size_t i = 0; i < cli->operand_count; i++) {
+		PGM_NEW_ARRAY(cli->arena, struct pgm_load_report_part, files.count);
+	for (size_t i = 0; i < files.count; i++) {
 		struct pgm_load_result *result = PGM_NEW(cli->arena, struct pgm_load_result);
-		if (!pgm_load_result_read(cli->arena, cli->operands[i], result, &err))
+		if (!pgm_load_result_read(cli->arena, files.names[i], result, &err))
 			return pgm_cli_fail(cli, &err);
-		parts[i] = (struct pgm_load_report_part){.label = label_of(cli, i), .result = result};
+		parts[i] = (struct pgm_load_report_part){.label = label_of(cli, &files, i), .result = result};
 	}
-	if (!pgm_load_write_reports(cli, parts, cli->operand_count, &err))
+	if (!pgm_load_write_reports(cli, parts, files.count, &err))
 		return pgm_cli_fail(cli, &err);
 	if (format == PGM_FORMAT_TEXT)
-		print_side_by_side(cli, parts, cli->operand_count);
+		print_side_by_side(cli, parts, files.count);
 	else
-		pgm_load_print_report(cli, parts, cli->operand_count, format);
-	return pgm_load_result_held(parts[cli->operand_count - 1].result) ? PGM_EXIT_OK : PGM_EXIT_FOUND;
+		pgm_load_print_report(cli, parts, files.count, format);
+	return pgm_load_result_held(parts[files.count - 1].result) ? PGM_EXIT_OK : PGM_EXIT_FOUND;
 }

@@ -16,9 +16,9 @@ void pgm_load_print_report(const struct pgm_cli *cli, const struct pgm_load_repo
 			   enum pgm_format format);
 
 /*
- * "pgmend load --compare FILE...": nothing is run. Prints the figures side by side, or as --format says, and
- * writes the files that are asked for. Returns an exit code: 1 where a limit of the last file's run did not
- * hold.
+ * "pgmend load --compare BEFORE.json AFTER.json...": nothing is run. Prints the figures side by side, or as
+ * --format says, and writes the files that are asked for. Returns an exit code: 1 where a limit of the last
+ * file's run did not hold.
  */
 int pgm_load_compare(const struct pgm_cli *cli);
 

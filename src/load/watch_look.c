@@ -18,7 +18,7 @@
 
 #define EACH_MS	       1000.0
 #define SETTLE_MS      1100.0 /* backends report their counters once a second at most */
-#define OPEN_AGAIN_MS  2000.0
+#define OPEN_AGAIN_MS  1000.0
 #define COUNTERS_COUNT (sizeof(counters) / sizeof(*counters))
 
 /* Counters of watch_look.sql, and where a sample has what they grew by. */
@@ -158,7 +158,9 @@ static void look_at_server(struct looker *looker, struct pgm_watch_look *look)
 		looker->server = NULL;
 		looker->open_after_ms = pgm_clock_ms() + OPEN_AGAIN_MS;
 	}
-	if (!looker->server && (pgm_clock_ms() < looker->open_after_ms || !open_server(looker, &err))) {
+	if (!looker->server && pgm_clock_ms() < looker->open_after_ms)
+		return;
+	if (!looker->server && !open_server(looker, &err)) {
 		looker->open_after_ms = pgm_clock_ms() + OPEN_AGAIN_MS;
 		return;
 	}
