@@ -27,7 +27,8 @@
 #include <stdatomic.h>
 
 #define PGM_PARAMETERS_MAX  65535
-#define PGM_KEY_COLUMNS_MAX 32 /* INDEX_MAX_KEYS */
+#define PGM_KEY_COLUMNS_MAX 32	 /* INDEX_MAX_KEYS */
+#define PGM_COPY_ROWS_FIRST 1000 /* see may_copy */
 
 enum pgm_batch_form {
 	PGM_FORM_COPY,	    /* rows as in COPY BINARY: a count of columns, then fields */
@@ -86,6 +87,7 @@ struct pgm_awaited {
 
 struct pgm_attempt {
 	bool running;
+	bool by_copy;
 	bool commits; /* a transaction of its own; otherwise a savepoint in one */
 	bool piece;   /* rows are sent again */
 	bool failed;
@@ -135,7 +137,16 @@ struct pgmend_batch {
 	enum pgm_batch_form form;
 	size_t chunk_rows, chunk_bytes;
 	size_t statement_rows; /* of one INSERT */
-	bool one_by_one;       /* one row a statement: which ones RETURNING gives can't be told otherwise */
+	/*
+	 * An upsert of rows that are all new is an insert, and COPY does that in half the time. So it is
+	 * tried: in chunks that begin small and grow, until one is refused; then the other way, for a chunk
+	 * of full size.
+	 */
+	bool may_copy;
+	bool copies_next; /* the next chunk */
+	size_t copy_rows; /* of that chunk at most */
+	size_t row_head;  /* bytes of a row before its fields */
+	bool one_by_one;  /* one row a statement: which ones RETURNING gives can't be told otherwise */
 
 	/* SQL, made by batch_plan.c; NUL-terminated. */
 	struct pgm_bytes copy_sql;

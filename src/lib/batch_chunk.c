@@ -18,9 +18,12 @@
 #define BEGIN_SQL "BEGIN"
 #define XID_SQL	  "SELECT pg_catalog.pg_current_xact_id()"
 
+#define COPY_ROWS_GROWTH 4
+
+/* Whether the chunk that fills, or the attempt that is made of it, goes by COPY. */
 static bool copies(const struct pgmend_batch *b)
 {
-	return b->method == PGMEND_METHOD_COPY;
+	return b->attempt.running ? b->attempt.by_copy : b->method == PGMEND_METHOD_COPY || b->copies_next;
 }
 
 /* ---------------------------------------------------------------- commands around an attempt */
@@ -116,6 +119,7 @@ static bool attempt_begin(struct pgmend_batch *b, size_t from, bool piece)
 	*a = (struct pgm_attempt){
 		.running = true,
 		.piece = piece,
+		.by_copy = b->method == PGMEND_METHOD_COPY || (b->copies_next && !piece),
 		.from = from,
 		.sent = from,
 		.returned = b->returned.count,
@@ -179,7 +183,8 @@ static bool is_of_a_row(const struct pgmend_batch *b)
 static bool attempt_undo(struct pgmend_batch *b, struct pgmend_error *err)
 {
 	if (!b->attempt.commits)
-		return pgm_batch_exec(b, "ROLLBACK TO SAVEPOINT pgmend_rows", err);
+		return pgm_batch_exec(b, "ROLLBACK TO SAVEPOINT pgmend_rows; RELEASE SAVEPOINT pgmend_rows",
+				      err);
 	return PQtransactionStatus(b->conn) == PQTRANS_IDLE || pgm_batch_exec(b, "ROLLBACK", err);
 }
 
@@ -287,6 +292,17 @@ static bool try_again(struct pgmend_batch *b, struct pgmend_error *err)
 {
 	struct pgm_attempt *a = &b->attempt;
 	struct pgmend_error why = a->error;
+	if (a->by_copy && b->may_copy && is_of_a_row(b)) { /* most likely a row is there already */
+		if (!attempt_undo(b, &why))
+			return pgm_batch_abort(b, &why, err);
+		b->copies_next = false;
+		bool ok = attempt_begin(b, 0, false) && attempt_send(b, b->rows.count);
+		if (attempt_end(b, !ok)) {
+			settle(b);
+			return true;
+		}
+		why = a->error;
+	}
 	if (!a->mismatch && !is_of_a_row(b))
 		return pgm_batch_abort(b, &why, err);
 	bool own_transaction = a->commits;
@@ -342,6 +358,11 @@ static bool accept(struct pgmend_batch *b, struct pgmend_error *err)
 	b->attempt.commit_sent = false;
 	if (chunks)
 		committed(b);
+	if (b->copies_next)
+		b->copy_rows *= b->copy_rows < b->chunk_rows ? COPY_ROWS_GROWTH : 1;
+	else if (b->may_copy)
+		b->copy_rows = PGM_COPY_ROWS_FIRST;
+	b->copies_next = b->may_copy && (b->copies_next || b->rows.count >= b->chunk_rows);
 	b->rows.count = 0;
 	b->rows.bytes.length = 0;
 	b->attempt.from = b->attempt.sent = 0;
@@ -379,7 +400,8 @@ bool pgm_chunk_added(struct pgmend_batch *b, struct pgmend_error *err)
 {
 	struct pgm_attempt *a = &b->attempt;
 	const struct pgm_rows *rows = &b->rows;
-	if (rows->count >= b->chunk_rows || rows->bytes.length >= b->chunk_bytes)
+	size_t most = b->copies_next && b->copy_rows < b->chunk_rows ? b->copy_rows : b->chunk_rows;
+	if (rows->count >= most || rows->bytes.length >= b->chunk_bytes)
 		return pgm_chunk_finish(b, err);
 	size_t sent = a->running ? a->sent : 0;
 	size_t unsent = sent < rows->count ? rows->bytes.length - rows->rows[sent].begin : 0;
@@ -389,7 +411,8 @@ bool pgm_chunk_added(struct pgmend_batch *b, struct pgmend_error *err)
 		return true;
 	if (!(a->running || attempt_begin(b, 0, false)) || !attempt_send(b, rows->count))
 		return pgm_chunk_finish(b, err); /* refused already: find the row before more is added */
-	pgm_keys_cut(b);
+	if (!copies(b))
+		pgm_keys_cut(b);
 	if (b->result.bytes_sent - b->bytes_shown >= PROGRESS_BYTES && !pgm_batch_progress(b))
 		return stopped(b, err);
 	return true;

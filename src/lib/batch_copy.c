@@ -73,21 +73,33 @@ bool pgm_copy_begin(struct pgmend_batch *b)
 	return true;
 }
 
-bool pgm_copy_send(struct pgmend_batch *b, size_t to)
+static bool send_bytes(struct pgmend_batch *b, const unsigned char *at, size_t left)
 {
-	struct pgm_attempt *a = &b->attempt;
-	const unsigned char *at = pgm_row_at(&b->rows, a->sent);
-	size_t left = pgm_row_end(&b->rows, to - 1) - b->rows.rows[a->sent].begin;
-	a->sent = to;
 	while (left) {
 		size_t length = left < SLICE_BYTES ? left : SLICE_BYTES;
 		if (pgm_attempt_canceled(b))
 			return false;
 		if (PQputCopyData(b->conn, (const char *)at, (int)length) != 1)
-			return pgm_attempt_fail(b, NULL, a->from, b->rows.count);
+			return pgm_attempt_fail(b, NULL, b->attempt.from, b->rows.count);
 		b->result.bytes_sent += (int64_t)length;
 		at += length;
 		left -= length;
+	}
+	return true;
+}
+
+bool pgm_copy_send(struct pgmend_batch *b, size_t to)
+{
+	const struct pgm_rows *rows = &b->rows;
+	size_t from = b->attempt.sent, end;
+	b->attempt.sent = to;
+	for (; from < to; from = end + 1) { /* the rows before one that is left out */
+		end = b->key_count ? from : to;
+		while (end < to && !rows->rows[end].left_out)
+			end++;
+		if (end > from && !send_bytes(b, pgm_row_at(rows, from),
+					      pgm_row_end(rows, end - 1) - rows->rows[from].begin))
+			return false;
 	}
 	return true;
 }

@@ -211,7 +211,7 @@ static bool send_unnest(struct pgmend_batch *b, size_t from, size_t to)
 	for (size_t i = from; i < to; i++) {
 		if (b->rows.rows[i].left_out && !b->attempt.piece)
 			continue;
-		const unsigned char *field = pgm_row_at(&b->rows, i);
+		const unsigned char *field = pgm_row_at(&b->rows, i) + b->row_head;
 		rows++;
 		for (size_t c = 0; c < columns; c++) {
 			uint32_t length = pgm_get32(field);
@@ -244,7 +244,7 @@ static bool send_values(struct pgmend_batch *b, size_t index, size_t from, size_
 	for (size_t i = from; i < to; i++) {
 		if (b->rows.rows[i].left_out && !b->attempt.piece)
 			continue;
-		const unsigned char *field = pgm_row_at(&b->rows, i);
+		const unsigned char *field = pgm_row_at(&b->rows, i) + b->row_head;
 		for (size_t c = 0; c < columns; c++, parameters++) {
 			uint32_t length = pgm_get32(field);
 			bool null = length == UINT32_MAX;

@@ -165,9 +165,16 @@ static bool plan_method(struct pgmend_batch *b, struct pgmend_error *err)
 	default:
 		return pgm_lib_error_set(err, PGMEND_ERR_USAGE, "%d is no enum pgmend_method", b->method);
 	}
-	b->form = b->method != PGMEND_METHOD_COPY ? PGM_FORM_FIELDS
-		  : text			  ? PGM_FORM_COPY_TEXT
-						  : PGM_FORM_COPY;
+	/* Not where what a refused attempt did could be seen: triggers may do anything. */
+	b->may_copy = b->options.method == PGMEND_METHOD_AUTO && b->method != PGMEND_METHOD_COPY &&
+		      !b->returning_count && !text && b->target.copies && !b->target.triggered;
+	b->copies_next = b->may_copy;
+	b->copy_rows = PGM_COPY_ROWS_FIRST;
+	if (b->method != PGMEND_METHOD_COPY && !b->may_copy)
+		b->form = PGM_FORM_FIELDS;
+	else
+		b->form = text ? PGM_FORM_COPY_TEXT : PGM_FORM_COPY;
+	b->row_head = b->form == PGM_FORM_COPY ? sizeof(int16_t) : 0;
 	return true;
 }
 

@@ -14,6 +14,8 @@ static const char table_sql[] =
 	"       AND NOT EXISTS (SELECT FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type = "
 	"'3'),\n"
 	"       c.relrowsecurity,\n"
+	"       EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT "
+	"t.tgisinternal),\n"
 	"       EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.condeferred)\n"
 	"FROM pg_catalog.pg_class c\n"
 	"JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace\n"
@@ -161,7 +163,8 @@ static bool take_table(struct pgm_target *target, const PGresult *result, const 
 	target->oid = get_oid(result, 0, 0);
 	target->copies = get_bool(result, 0, 3);
 	target->row_security = get_bool(result, 0, 4);
-	target->deferred = get_bool(result, 0, 5);
+	target->triggered = get_bool(result, 0, 5);
+	target->deferred = get_bool(result, 0, 6);
 	target->name = qualified(PQgetvalue(result, 0, 1), PQgetvalue(result, 0, 2));
 	return target->name || pgm_lib_error_memory(err);
 }

@@ -33,7 +33,8 @@ struct pgm_target {
 	char *name;  /* "public"."orders": quoted */
 	bool copies; /* COPY FROM writes what INSERT would: no view, no rule, no row-level security for us */
 	bool row_security;
-	bool deferred; /* it has constraints that are checked at COMMIT */
+	bool triggered; /* it has triggers that are no constraint's */
+	bool deferred;	/* it has constraints that are checked at COMMIT */
 	struct pgm_type *types;
 	size_t type_count;
 	struct pgm_target_column *columns;

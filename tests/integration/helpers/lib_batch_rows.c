@@ -279,7 +279,9 @@ static void test_returning_gaps(PGconn *conn)
 
 static void test_duplicates(PGconn *conn)
 {
-	for (int method = PGMEND_METHOD_UNNEST; method <= PGMEND_METHOD_VALUES; method++) {
+	for (int method = PGMEND_METHOD_AUTO; method <= PGMEND_METHOD_VALUES; method++) {
+		if (method == PGMEND_METHOD_COPY)
+			continue;
 		for (int duplicates = 0; duplicates < 3; duplicates++) {
 			make_table(conn);
 			lib_exec(conn, "INSERT INTO item VALUES (2, 'old')");
@@ -511,10 +513,12 @@ static void random_batch(PGconn *conn, const char **model)
 	options.on_conflict = random_below(3);
 	options.duplicates = random_below(3);
 	options.conflict_key = id_key;
-	options.method = options.on_conflict ? PGMEND_METHOD_UNNEST + random_below(2) : random_below(4);
+	options.method = random_below(4);
+	if (options.on_conflict && options.method == PGMEND_METHOD_COPY)
+		options.method = PGMEND_METHOD_AUTO;
 	options.transaction = random_below(2);
 	options.chunk_rows = random_below(3) ? 1 + random_below(60) : 0;
-	options.returning = options.method > PGMEND_METHOD_COPY && random_below(2) ? id_key : NULL;
+	options.returning = options.method != PGMEND_METHOD_COPY && random_below(2) ? id_key : NULL;
 	bool in_batch[KEYS] = {false};
 	int rows = random_below(RANDOM_ROWS), written = 0, bad = 0, dirt = random_below(4);
 	for (int i = 0; i < rows; i++) {
