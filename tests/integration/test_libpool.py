@@ -100,7 +100,7 @@ def test_nothing_is_left_for_the_next_one(make, db):
     pool = make(max_size=1)
     pid = use(pool, "SET work_mem = '1MB'", "CREATE TEMP TABLE mine (i int)", "PREPARE mine AS SELECT 1",
               "LISTEN mine", "SELECT pg_catalog.pg_advisory_lock(1)", "DECLARE mine CURSOR WITH HOLD FOR SELECT 1",
-              "SET ROLE pg_read_all_data", "RESET ROLE", "BEGIN", "INSERT INTO kept VALUES (1)",
+              "SET ROLE pg_monitor", "RESET ROLE", "BEGIN", "INSERT INTO kept VALUES (1)",
               "SELECT pg_catalog.pg_backend_pid()")
     with pool.acquire() as conn:
         assert str(backend(conn)) == pid

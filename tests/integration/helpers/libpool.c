@@ -246,7 +246,9 @@ static int run(const char *conninfo, void *(*work)(void *), int threads, int rou
 	for (int i = 0; i < threads; i++)
 		pthread_join(ids[i], NULL);
 	struct pgmend_pool_stats stats = {.struct_size = sizeof(stats)};
-	pgmend_pool_stats(pool, &stats);
+	/* The pool's own thread may be at replacing what was closed last. */
+	while (pgmend_pool_stats(pool, &stats), stats.opening || stats.size < stats.min_size)
+		usleep(1000);
 	if (!pgmend_pool_close(pool, -1, &err))
 		complain("close", err.message);
 	if (work == stress)
