@@ -26,8 +26,8 @@ enum pgm_exit {
 
 enum pgm_cmd_flags {
 	PGM_CMD_CONNECTS = 1, /* takes CONNINFO as its last argument, and -h -p -U -d */
-	/* With CONNECTS: any number of files, then CONNINFO, if the last argument neither ends in .sql nor
-	 * is a file that can be read, and -d is not given. */
+	/* With CONNECTS: operands_min words, any number of files, then CONNINFO, if the last argument is
+	 * neither "-", nor ends as files do (.sql, .csv...), nor can be read, and -d is not given. */
 	PGM_CMD_FILES = 2,
 };
 

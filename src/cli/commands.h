@@ -10,6 +10,7 @@ extern const struct pgm_cmd pgm_cmd_advise;
 extern const struct pgm_cmd pgm_cmd_apply;
 extern const struct pgm_cmd pgm_cmd_check;
 extern const struct pgm_cmd pgm_cmd_completion;
+extern const struct pgm_cmd pgm_cmd_copy_in;
 extern const struct pgm_cmd pgm_cmd_demo;
 extern const struct pgm_cmd pgm_cmd_history;
 extern const struct pgm_cmd pgm_cmd_lint;

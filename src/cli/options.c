@@ -72,13 +72,19 @@ static bool unknown_option(const struct pgm_cli *cli, char **argv, bool missing,
 
 static bool is_file(const char *word)
 {
+	static const char *const endings[] = {".sql", ".csv", ".tsv", ".ndjson", ".jsonl", ".gz"};
 	size_t length = strlen(word);
-	return (length > 4 && strcasecmp(word + length - 4, ".sql") == 0) || access(word, R_OK) == 0;
+	for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++) {
+		size_t ending = strlen(endings[i]);
+		if (length > ending && strcasecmp(word + length - ending, endings[i]) == 0)
+			return true;
+	}
+	return strcmp(word, "-") == 0 || access(word, R_OK) == 0;
 }
 
 static bool take_files(struct pgm_cli *cli, int count, char **words)
 {
-	if (count && !pgm_cli_flag(cli, "dbname") && !is_file(words[count - 1]))
+	if (count > cli->cmd->operands_min && !pgm_cli_flag(cli, "dbname") && !is_file(words[count - 1]))
 		cli->connection.conninfo = words[--count];
 	cli->operands = (const char **)words;
 	cli->operand_count = (size_t)count;
@@ -89,13 +95,13 @@ static bool take_operands(struct pgm_cli *cli, int count, char **words, struct p
 {
 	const struct pgm_cmd *cmd = cli->cmd;
 	bool connects = cmd->flags & PGM_CMD_CONNECTS;
-	if (cmd->flags & PGM_CMD_FILES)
-		return take_files(cli, count, words);
 	int needed = cmd->operands_needed ? cmd->operands_needed(cli) : cmd->operands_min;
 	if (count < needed) {
 		pgm_error_set(err, PGM_ERR_USAGE, "%s is missing", cmd->operands);
 		return pgm_error_hint(err, "See \"pgmend %s --help\".", cmd->name);
 	}
+	if (cmd->flags & PGM_CMD_FILES)
+		return take_files(cli, count, words);
 	if (count > cmd->operands_max + connects) {
 		pgm_error_set(err, PGM_ERR_USAGE, "\"%s\" is one argument too many", words[count - 1]);
 		return pgm_error_hint(err, "See \"pgmend %s --help\".", cmd->name);

@@ -155,6 +155,11 @@ PGconn *pgm_conn_pq(struct pgm_conn *conn)
 	return conn->pq;
 }
 
+struct pg_conn *pgm_conn_libpq(struct pgm_conn *conn)
+{
+	return conn->pq;
+}
+
 bool pgm_conn_show(struct pgm_conn *conn, struct pgm_arena *arena, const char *command, char ***names,
 		   struct pgm_rows *rows, struct pgm_error *err)
 {

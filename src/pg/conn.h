@@ -131,6 +131,10 @@ bool pgm_conn_poll(struct pgm_conn *conn, double timeout_ms, bool *done,
 /* Ask the server to cancel what the session runs. Any thread; the answer comes where it is waited for. */
 void pgm_conn_cancel(struct pgm_conn *conn);
 
+/* libpq's own connection, for libpgmend, which works on one. It stays the session's. */
+struct pg_conn;
+struct pg_conn *pgm_conn_libpq(struct pgm_conn *conn);
+
 /* From now on Ctrl-C also cancels what this session runs, until it is closed. */
 void pgm_conn_cancel_on_interrupt(struct pgm_conn *conn);
 

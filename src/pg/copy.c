@@ -3,17 +3,28 @@
 #include "pg/result.h"
 #include "util/interrupt.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* Where the server was when it failed. */
+static void keep_context(const PGresult *result, char *context, size_t size)
+{
+	const char *text = PQresultErrorField(result, PG_DIAG_CONTEXT);
+	if (context && text)
+		snprintf(context, size, "%s", text);
+}
+
 /* What is left of a COPY, and how it ended; the first error counts. */
-static bool finish(PGconn *pq, bool ok, int64_t *rows, struct pgm_error *err)
+static bool finish(PGconn *pq, bool ok, int64_t *rows, char *context, size_t size, struct pgm_error *err)
 {
 	PGresult *result;
 	while ((result = PQgetResult(pq)) != NULL) {
 		ExecStatusType status = PQresultStatus(result);
-		if (ok && status != PGRES_COPY_OUT && status != PGRES_COPY_IN)
+		if (ok && status != PGRES_COPY_OUT && status != PGRES_COPY_IN) {
 			ok = pgm_result_check(pq, result, err);
+			keep_context(result, context, size);
+		}
 		if (ok && status == PGRES_COMMAND_OK)
 			*rows = strtoll(PQcmdTuples(result), NULL, 10);
 		PQclear(result);
@@ -57,11 +68,17 @@ bool pgm_conn_copy_out(struct pgm_conn *conn, const char *sql, pgm_copy_sink *si
 		}
 		PQfreemem(data);
 	}
-	return finish(pq, ok, rows, err);
+	return finish(pq, ok, rows, NULL, 0, err);
 }
 
 bool pgm_conn_copy_in(struct pgm_conn *conn, const char *sql, pgm_copy_source *source, void *arg,
 		      int64_t *rows, struct pgm_error *err)
+{
+	return pgm_conn_copy_in_context(conn, sql, source, arg, rows, NULL, 0, err);
+}
+
+bool pgm_conn_copy_in_context(struct pgm_conn *conn, const char *sql, pgm_copy_source *source, void *arg,
+			      int64_t *rows, char *context, size_t size, struct pgm_error *err)
 {
 	PGconn *pq = pgm_conn_pq(conn);
 	bool ok = true, sent = true;
@@ -81,5 +98,5 @@ bool pgm_conn_copy_in(struct pgm_conn *conn, const char *sql, pgm_copy_source *s
 	}
 	if (PQputCopyEnd(pq, ok ? NULL : "given up") != 1 && ok && !sent)
 		ok = pgm_result_connection_error(pq, err);
-	return finish(pq, ok, rows, err);
+	return finish(pq, ok, rows, context, size, err);
 }

@@ -20,4 +20,9 @@ bool pgm_conn_copy_out(struct pgm_conn *conn, const char *sql, pgm_copy_sink *si
 bool pgm_conn_copy_in(struct pgm_conn *conn, const char *sql, pgm_copy_source *source, void *arg,
 		      int64_t *rows, struct pgm_error *err) PGM_MUST_CHECK;
 
+/* The same; where the server refuses a row, context (of size bytes) says which, in the server's words. */
+bool pgm_conn_copy_in_context(struct pgm_conn *conn, const char *sql, pgm_copy_source *source, void *arg,
+			      int64_t *rows, char *context, size_t size,
+			      struct pgm_error *err) PGM_MUST_CHECK;
+
 #endif

@@ -10,7 +10,7 @@ SRC = os.path.join(ROOT, "src")
 
 # A folder may include itself and what stands before it. Features stand beside each other.
 LAYERS = ["util", "wire", "loop", "pg", "cluster", "sql", "catalog", "workload", "change"]
-FEATURES = ["check", "advise", "lint", "load", "demo", "partition", "pool", "purge", "sessions"]
+FEATURES = ["check", "advise", "copyin", "lint", "load", "demo", "partition", "pool", "purge", "sessions"]
 TOP = ["cli"]
 # libpgmend stands on util and libpq alone; others use it by its public header, as any program does.
 LIBRARY, PUBLIC = "lib", "pgmend"
