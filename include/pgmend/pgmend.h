@@ -238,7 +238,8 @@ PGMEND_API void pgmend_pool_discard(struct pgmend_conn *conn);
 
 /*
  * The PGconn of an acquired connection, for use with all of libpq but PQfinish(), PQreset() and their like;
- * valid until it is released. Never NULL.
+ * valid until it is released. Never NULL. Notices are ignored until a notice processor is set, which lasts
+ * until then too.
  */
 PGMEND_API struct pg_conn *pgmend_conn_pg(const struct pgmend_conn *conn);
 

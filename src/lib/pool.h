@@ -142,6 +142,9 @@ struct pgmend_conn *pgm_libpool_session_open(struct pgmend_pool *pool, double de
 /* Closes it and frees conn. */
 void pgm_libpool_session_close(struct pgmend_conn *conn);
 
+/* When an idle connection that is asked now and has not answered is given up, however long one would wait. */
+double pgm_libpool_answer_limit_ms(const struct pgmend_pool *pool);
+
 /* Has the server closed it, as far as this side knows? Costs one poll(). */
 bool pgm_libpool_session_alive(struct pgmend_conn *conn, struct pgmend_error *err);
 

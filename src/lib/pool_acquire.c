@@ -8,9 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* An idle connection that has not answered after this is given up, however long its acquirer would wait. */
-#define ANSWER_MAX_MS 5000
-
 bool pgm_libpool_own_process(const struct pgmend_pool *pool, struct pgmend_error *err)
 {
 	if (pool->pid == getpid())
@@ -161,7 +158,7 @@ static bool use_idle(struct pgmend_pool *pool, struct pgmend_conn *conn, double 
 	}
 	pthread_mutex_unlock(&pool->lock);
 	enum pgm_libpool_verdict verdict = PGM_SESSION_BROKEN;
-	double limit_ms = now + ANSWER_MAX_MS;
+	double limit_ms = pgm_libpool_answer_limit_ms(pool);
 	if (pgm_libpool_session_alive(conn, err)) {
 		if (ping)
 			conn->owed |= PGM_OWED_PING;
@@ -176,8 +173,8 @@ static bool use_idle(struct pgmend_pool *pool, struct pgmend_conn *conn, double 
 		return false;
 	}
 	if (verdict == PGM_SESSION_LATE) {
-		pgm_lib_error_set(err, PGMEND_ERR_CONNECT, "an idle connection did not answer for %d ms",
-				  ANSWER_MAX_MS);
+		pgm_lib_error_set(err, PGMEND_ERR_CONNECT, "an idle connection did not answer for %.0f ms",
+				  pgm_clock_ms() - now);
 		pool->suspect_ms = now;
 	}
 	bury(pool, conn, err);

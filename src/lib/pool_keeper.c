@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <string.h>
 
-#define PING_MAX_MS	5000
 #define MISSING_WAIT_MS 50 /* where others open as many at once as may be */
 
 /* What is to be done with an idle connection. Called without the lock, which its numbers were read under. */
@@ -17,12 +16,13 @@ static bool still_good(struct pgmend_conn *conn, bool ping, struct pgmend_error 
 		return false;
 	if (!ping)
 		return true;
+	double began = pgm_clock_ms();
 	conn->owed |= PGM_OWED_PING;
 	enum pgm_libpool_verdict verdict =
-		pgm_libpool_session_settle(conn, pgm_clock_ms() + PING_MAX_MS, err);
+		pgm_libpool_session_settle(conn, pgm_libpool_answer_limit_ms(conn->pool), err);
 	if (verdict == PGM_SESSION_LATE)
-		pgm_lib_error_set(err, PGMEND_ERR_CONNECT, "an idle connection did not answer for %d ms",
-				  PING_MAX_MS);
+		pgm_lib_error_set(err, PGMEND_ERR_CONNECT, "an idle connection did not answer for %.0f ms",
+				  pgm_clock_ms() - began);
 	return verdict == PGM_SESSION_GOOD;
 }
 

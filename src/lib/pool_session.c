@@ -18,6 +18,8 @@
 #define LEFT_RESULTS_MAX 1000
 /* Reads of what an idle connection sent by itself: notices, notifications. */
 #define IDLE_READS_MAX 100
+/* For an answer to a ping or a reset; sooner where connecting may not take as long. */
+#define ANSWER_MAX_MS 5000
 
 /* A notice nobody asked for: a library prints nothing. */
 static void ignore_notice(void *context, const char *message)
@@ -276,6 +278,12 @@ enum pgm_libpool_verdict pgm_libpool_session_settle(struct pgmend_conn *conn, do
 		return PGM_SESSION_GOOD;
 	pgm_lib_error_set(err, PGMEND_ERR_STATE, "reset_query left a transaction open");
 	return PGM_SESSION_BROKEN;
+}
+
+double pgm_libpool_answer_limit_ms(const struct pgmend_pool *pool)
+{
+	double limit_ms = (double)pool->options.connect_timeout_ms;
+	return pgm_clock_ms() + (limit_ms < 0 || limit_ms > ANSWER_MAX_MS ? ANSWER_MAX_MS : limit_ms);
 }
 
 /* The server says why it ends an idle session some time before the socket is closed. */

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import select
+import signal
 import threading
 import time
 
@@ -320,6 +321,26 @@ def test_a_ping_finds_what_no_socket_tells(make, db):
     assert not {use(pool, "SELECT pg_catalog.pg_backend_pid()")} & set(map(str, pids))
 
 
+def test_a_connection_that_does_not_answer_is_given_up_in_the_end(make, lib):
+    pool = make(max_size=1, pre_ping_after_ms=1, connect_timeout_ms=3000)
+    [pid] = open_several(pool, 1)
+    pool.acquire().release()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(lib.Error, match="no connection in") as error:
+            pool.acquire(10)
+        assert error.value.code == "timeout"
+        # That was short: it may answer yet.
+        assert (pool.stats().size, pool.stats().broken) == (1, 0)
+        os.kill(pid, signal.SIGCONT)
+        assert open_several(pool, 1) == [pid]
+        os.kill(pid, signal.SIGSTOP)
+        assert open_several(pool, 1) != [pid]
+        assert (pool.stats().size, pool.stats().broken) == (1, 1)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 def test_what_will_not_pass_is_said_at_once(make, lib, cluster, db):
     nowhere = cluster.conninfo("no_such_database")
     with pytest.raises(lib.Error, match='database "no_such_database" does not exist') as error:
@@ -377,6 +398,17 @@ def test_a_server_that_is_away_is_waited_for(make, lib, make_cluster):
         thread.join()
     assert got == ["1"] * 8
     assert not set(map(str, pids)) & {use(pool, "SELECT pg_catalog.pg_backend_pid()")}
+    pool.close()
+
+
+def test_a_pooler_may_stand_between(make, make_pool, db):
+    pooler = make_pool()
+    pool = make(pooler.conninfo(db.name), max_size=2, statement_timeout_ms=12345, settings={"work_mem": "7MB"})
+    for _ in range(3):
+        assert use(pool, "SET work_mem = '1MB'", "SHOW statement_timeout") == "12345ms"
+        assert use(pool, "SHOW work_mem") == "7MB"
+    open_several(pool, 2)
+    assert pool.stats().broken == 0
     pool.close()
 
 
