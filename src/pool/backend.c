@@ -184,8 +184,11 @@ static bool hide_error(struct relay *relay, const uint8_t *body, size_t length)
 		pgm_job_message(server, PGM_BE_ERROR, body, length);
 		return true;
 	}
-	if (server->client && (strcmp(error.severity, "FATAL") == 0 || strcmp(error.severity, "PANIC") == 0))
-		server->client_told = true; /* the end follows, and nothing is to be added to it */
+	if (strcmp(error.severity, "FATAL") == 0 || strcmp(error.severity, "PANIC") == 0) {
+		/* the end follows, and nothing is to be added to it */
+		server->client_told |= server->client != NULL;
+		server->syncs_in_copy = 0;
+	}
 	relay->failed_name = head->name_tag;
 	if (strcmp(error.sqlstate, "0A000") == 0 && head->kind != PGM_EXPECT_QUERY)
 		pgm_prepared_new_epoch();
