@@ -9,6 +9,7 @@ import re
 PLACEHOLDER = re.compile(r"\{\{(int|zipf|choice):([^}]*)\}\}")
 LITERAL = re.compile(r"'(?:[^']|'')*'")
 DIGITS_BEFORE = re.compile(r"\b(\d+)\{\{int:(\d+):(\d+)\}\}")
+FRACTION = re.compile(r"\b(\d+)\.\{\{int:(\d+):(\d+)\}\}")
 UNIT = 1_000_000
 
 
@@ -19,6 +20,7 @@ class Script:
         self.sets = []
         self.drawn = {}
         sql = DIGITS_BEFORE.sub(self._joined_digits, sql)
+        sql = FRACTION.sub(self._fraction, sql)
         sql = LITERAL.sub(self._literal, sql)
         self.sql = PLACEHOLDER.sub(lambda m: self._variable(m), sql)
 
@@ -52,6 +54,14 @@ class Script:
         if match.group(0) not in self.drawn:
             shift = int(before) * 10 ** len(high)
             self.drawn[match.group(0)] = self._new(f"NAME {shift} + random({low}, {high})")
+        return self.drawn[match.group(0)]
+
+    def _fraction(self, match):
+        """0.{{int:50:99}}: 0.50 to 0.99."""
+        whole, low, high = match.groups()
+        if match.group(0) not in self.drawn:
+            drawn = self._new(f"NAME random({low}, {high})")
+            self.drawn[match.group(0)] = f"({whole} + {drawn} / {10 ** len(high)}.0)"
         return self.drawn[match.group(0)]
 
     def _literal(self, match):

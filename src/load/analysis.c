@@ -30,6 +30,15 @@ static bool is_behind(const struct pgm_load_second *second)
 	return second->backlog > BEHIND_LEAST && (double)second->backlog > BEHIND_SHARE * due;
 }
 
+double pgm_load_due_rate(const struct pgm_load_target *target)
+{
+	double length_s = 0;
+	for (size_t i = 0; i < target->second_count; i++)
+		if (target->seconds[i].scheduled && target->seconds[i].length_s > 0)
+			length_s += target->seconds[i].length_s;
+	return length_s > 0 ? (double)target->scheduled / length_s : 0;
+}
+
 static void judge_seconds(struct pgm_load_view *view)
 {
 	const struct pgm_load_target *target = view->target;
@@ -67,7 +76,7 @@ static double positive(double value)
 static void take_means(struct pgm_load_view *view)
 {
 	struct pgm_load_means *means = &view->means;
-	size_t queued = 0;
+	size_t queued = 0, with_server = 0;
 	for (size_t i = 0; i < view->target->sample_count; i++) {
 		const struct pgm_load_sample *sample = &view->target->samples[i];
 		means->hit += positive(sample->blocks_hit);
@@ -82,6 +91,10 @@ static void take_means(struct pgm_load_view *view)
 			means->machines++;
 			means->cpu_busy += positive(sample->cpu_busy);
 			means->generator_busy += positive(sample->generator_busy);
+			if (sample->server_busy >= 0) {
+				with_server++;
+				means->server_busy += positive(sample->server_busy);
+			}
 		}
 		if (sample->has_pool) {
 			means->pools++;
@@ -98,6 +111,7 @@ static void take_means(struct pgm_load_view *view)
 		means->cpu_busy /= (double)means->machines;
 		means->generator_busy /= (double)means->machines;
 	}
+	means->server_busy = with_server ? means->server_busy / (double)with_server : -1;
 	if (queued) {
 		means->queued_share = (double)queued / (double)means->pools;
 		means->queued /= (double)queued;
@@ -176,7 +190,7 @@ static const char *summarize(struct pgm_load_view *view)
 	const struct pgm_load_analysis *analysis = view->analysis;
 	const struct pgm_load_target *target = view->target;
 	struct pgm_arena *arena = view->arena;
-	double due = target->length_s > 0 ? (double)target->scheduled / target->length_s : 0;
+	double due = pgm_load_due_rate(target);
 	if (analysis->held || analysis->broken)
 		return summarize_ramp(view);
 	if (!target->scheduled)

@@ -45,6 +45,9 @@ struct pgm_load_analysis {
 void pgm_load_analyse(struct pgm_arena *arena, const struct pgm_load_result *result, size_t target,
 		      struct pgm_load_analysis *analysis);
 
+/* Transactions a second that were due while any were: not in the time in which the last of them were done. */
+double pgm_load_due_rate(const struct pgm_load_target *target);
+
 /* What backends did, summed over looks. */
 struct pgm_load_wait_sums {
 	PGM_VEC(struct pgm_load_wait) items;

@@ -12,7 +12,7 @@
 #define SCANNED_ROWS	1000 /* of a whole read, from which it is no small table */
 #define SCANNED_TIMES	10
 #define SESSIONS_BUSY	0.9
-#define GENERATOR_LARGE 0.3 /* of the busy processors' time */
+#define OTHERS_LARGE	0.3 /* of the busy processors' time */
 #define TEXT_MAX	160 /* bytes of a statement in a sentence */
 
 static void find_generator(struct pgm_load_view *view)
@@ -35,22 +35,34 @@ static void find_generator(struct pgm_load_view *view)
 static void find_cpu(struct pgm_load_view *view)
 {
 	const struct pgm_load_means *means = &view->means;
+	struct pgm_arena *arena = view->arena;
 	double cores = view->result->cores ? view->result->cores : 1;
+	double used = cores * means->cpu_busy;
 	if (means->machines < LOOKS_MIN || means->cpu_busy < BUSY)
 		return;
-	double share = means->generator_busy / (cores * means->cpu_busy);
-	pgm_load_add_cause(view, PGM_LOAD_BY_CPU,
-			   pgm_sprintf(view->arena,
-				       "The machine's %.0f cores were %.0f %% busy; the load generator, "
-				       "which runs on the same "
-				       "machine, used %.2f of them.",
-				       cores, means->cpu_busy * 100, means->generator_busy),
-			   share > GENERATOR_LARGE ? "Run the load from another machine before you judge "
-						     "this one: its own work is a large part "
-						     "of it."
-						   : "Fewer or cheaper statements (\"pgmend advise\"), or "
-						     "more cores. More connections would "
-						     "only make a longer queue inside the server.");
+	bool knows = means->server_busy >= 0;
+	double others = used - means->generator_busy - (knows ? means->server_busy : used);
+	char *server = knows ? pgm_sprintf(arena, "the server %.2f of them, ", means->server_busy)
+			     : pgm_strdup(arena, "");
+	char *rest = others >= 0.005 ? pgm_sprintf(arena, ", other programs (a pooler too) %.2f", others)
+				     : pgm_strdup(arena, "");
+	const char *advice = "Fewer or cheaper statements (\"pgmend advise\"), or more cores. More "
+			     "connections would only make "
+			     "a longer queue inside the server.";
+	if (means->generator_busy > OTHERS_LARGE * used)
+		advice = "Run the load from another machine before you judge this one: its own work is a "
+			 "large part "
+			 "of it.";
+	else if (others > OTHERS_LARGE * used)
+		advice = "Look what else runs on this machine before you judge it: a large part of its time "
+			 "went "
+			 "neither to the server nor to the load.";
+	pgm_load_add_cause(
+		view, PGM_LOAD_BY_CPU,
+		pgm_sprintf(arena,
+			    "The machine's %.0f cores were %.0f %% busy: %sthe load generator used %.2f%s.",
+			    cores, means->cpu_busy * 100, server, means->generator_busy, rest),
+		advice);
 }
 
 static void find_pool(struct pgm_load_view *view)
@@ -78,7 +90,7 @@ static void find_pool(struct pgm_load_view *view)
 				    means->cpu_busy * 100));
 		return;
 	}
-	double due = target->length_s > 0 ? (double)target->scheduled / target->length_s : 0;
+	double due = pgm_load_due_rate(target);
 	const char *advice = "Raise default_pool_size in steps, and look whether P95 falls.";
 	if (target->done_rate > 0 && due > target->done_rate)
 		advice = pgm_sprintf(

@@ -13,6 +13,7 @@
 #define DRIFT_RATIO	  1.3
 #define QUEUE_RATIO	  2.0
 #define CALM_RATIO	  1.5 /* of the latency before a spike: it is digested */
+#define NO_ROOM		  0.9 /* of the processors are busy */
 #define UNUSED_LISTED	  3
 
 static int compare_doubles(const void *a, const void *b)
@@ -143,7 +144,9 @@ static void note_unread(struct pgm_load_view *view)
 	for (size_t i = 0; i < target->index_count; i++) {
 		const struct pgm_load_index *index = &target->indexes[i];
 		bool written = false;
-		for (size_t t = 0; t < target->table_count && !written && !index->scans; t++)
+		if (index->scans || index->unique)
+			continue;
+		for (size_t t = 0; t < target->table_count && !written; t++)
 			written = target->tables[t].inserted + target->tables[t].updated > 0 &&
 				  strcmp(target->tables[t].name, index->table) == 0 &&
 				  strcmp(target->tables[t].schema, index->schema) == 0;
@@ -161,7 +164,7 @@ static void note_unread(struct pgm_load_view *view)
 				    "%zu index%s of tables that were written to %s not read by this load: "
 				    "%s%s.",
 				    count, count > 1 ? "es" : "", count > 1 ? "were" : "was", list,
-				    count > UNUSED_LISTED ? "..." : ""));
+				    count > UNUSED_LISTED ? " and others" : ""));
 }
 
 static void note_room(struct pgm_load_view *view)
@@ -170,6 +173,10 @@ static void note_room(struct pgm_load_view *view)
 	if (view->analysis->saturated || view->analysis->held || view->analysis->broken ||
 	    !view->target->done)
 		return;
+	if (means->machines && means->cpu_busy >= NO_ROOM) {
+		pgm_load_add_note(view, "It kept up, but the processors have no room for more.");
+		return;
+	}
 	char *busy = means->machines ? pgm_sprintf(view->arena, ", with the processors %.0f %% busy",
 						   means->cpu_busy * 100)
 				     : pgm_strdup(view->arena, "");

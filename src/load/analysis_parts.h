@@ -10,8 +10,9 @@
 
 /* Over the samples of the seconds that are judged. */
 struct pgm_load_means {
-	size_t servers, pools, machines;		      /* looks that had each */
-	double cpu_busy, generator_busy;		      /* means */
+	size_t servers, pools, machines; /* looks that had each */
+	double server_busy;		 /* mean of the looks that know it; negative: none does */
+	double cpu_busy, generator_busy; /* means */
 	double hit, read, temp_bytes, checkpoints, deadlocks; /* sums over the whole run */
 	double queued_share;	       /* of the looks: clients waited and no server was idle */
 	double queued, servers_active; /* means over those */

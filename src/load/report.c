@@ -89,7 +89,8 @@ static void write_head(struct pgm_load_report *report, const struct pgm_load_rep
 	if (report->count == 1)
 		title = pgm_sprintf(arena, "Load on %s", report->views[0].target->place);
 	else if (report->count > 2)
-		title = pgm_sprintf(arena, "Load: %zu runs side by side", report->count);
+		title = pgm_sprintf(arena, "Load: %zu %s side by side", report->count,
+				    count == 1 ? "targets" : "runs");
 	doc->title = title;
 	doc->subtitle = pgm_sprintf(
 		arena, "%s, %s%s%s", scenario_text(arena, result), moment_text(arena, result->began_unix_s),
@@ -148,7 +149,7 @@ static void write_tiles(struct pgm_load_report *report, const struct pgm_load_re
 	const struct pgm_load_distribution *latency = &target->latency;
 	struct pgm_arena *arena = report->arena;
 	struct pgm_doc_block *tiles = pgm_doc_add(report->doc, PGM_DOC_TILES, "");
-	double due = target->length_s > 0 ? (double)target->scheduled / target->length_s : NAN;
+	double due = pgm_load_due_rate(target);
 	double wanted = pgm_load_wanted_p95_ms(view);
 	pgm_doc_item(report->doc, tiles, "done a second", pgm_load_rate_text(arena, target->done_rate),
 		     pgm_sprintf(arena, "of %s due", pgm_load_rate_text(arena, due)),

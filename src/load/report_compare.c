@@ -41,7 +41,7 @@ struct figure {
 
 static double due(const struct pgm_load_report_view *view)
 {
-	return view->target->length_s > 0 ? (double)view->target->scheduled / view->target->length_s : NAN;
+	return pgm_load_due_rate(view->target);
 }
 
 static double done(const struct pgm_load_report_view *view)

@@ -159,6 +159,11 @@ static double cpu_percent(const struct pgm_load_sample *sample)
 	return sample->has_machine ? sample->cpu_busy * 100 : NAN;
 }
 
+static double of_cores(const struct pgm_load_report_view *view, double cores)
+{
+	return cores >= 0 && view->result->cores ? cores / view->result->cores * 100 : NAN;
+}
+
 static double hit_percent(const struct pgm_load_sample *sample)
 {
 	double all = sample->blocks_hit + sample->blocks_read;
@@ -190,6 +195,15 @@ static bool any(const struct pgm_plot *plot, size_t series)
 {
 	for (size_t i = 0; i < plot->series[series].count; i++)
 		if (plot->series[series].y[i] > 0)
+			return true;
+	return false;
+}
+
+static bool changes(const struct pgm_plot *plot, size_t series)
+{
+	const double *y = plot->series[series].y;
+	for (size_t i = 1; i < plot->series[series].count; i++)
+		if (isfinite(y[i]) && isfinite(y[i - 1]) && y[i] != y[i - 1])
 			return true;
 	return false;
 }
@@ -336,7 +350,7 @@ static void plot_users(const struct pgm_load_report *report, const struct pgm_lo
 	struct pgm_plot plot = {.title = "Users and sessions", .x_unit = PGM_PLOT_ELAPSED_S};
 	add_seconds(&plot, columns, view->target, "users", "c0", false, users);
 	add_seconds(&plot, columns, view->target, "sessions open", "c2", true, sessions);
-	if (any(&plot, 0))
+	if (changes(&plot, 0) || changes(&plot, 1))
 		pgm_doc_plot(report->doc, &plot);
 	struct pgm_plot queue = {
 		.title = "Backlog",
@@ -401,11 +415,16 @@ static void plot_machine(const struct pgm_load_report *report, const struct pgm_
 				.x_unit = PGM_PLOT_ELAPSED_S,
 				.y_unit = PGM_PLOT_PERCENT};
 	add_samples(&plot, columns, view->target, "busy", "c0", false, cpu_percent);
+	double *server = add_series(&plot, columns, "the server", "c2", false);
 	double *own = add_series(&plot, columns, "the load generator", "c1", true);
-	uint32_t cores = view->result->cores ? view->result->cores : 1;
-	for (size_t i = 0; i < columns->count; i++)
-		if (columns->rows[i] != EVERYTHING && view->target->samples[columns->rows[i]].has_machine)
-			own[i] = view->target->samples[columns->rows[i]].generator_busy / cores * 100;
+	for (size_t i = 0; i < columns->count; i++) {
+		const struct pgm_load_sample *sample =
+			columns->rows[i] == EVERYTHING ? NULL : &view->target->samples[columns->rows[i]];
+		if (sample && sample->has_machine) {
+			server[i] = of_cores(view, sample->server_busy);
+			own[i] = of_cores(view, sample->generator_busy);
+		}
+	}
 	pgm_doc_plot(report->doc, &plot);
 }
 

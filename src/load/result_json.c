@@ -134,18 +134,16 @@ static const struct field pgm_load_sample_fields[] = {
 	FIELD(pgm_load_sample, DOUBLE, max_wait_ms),
 	FIELD(pgm_load_sample, BOOL, has_machine),
 	FIELD(pgm_load_sample, DOUBLE, cpu_busy),
+	FIELD(pgm_load_sample, DOUBLE, server_busy),
 	FIELD(pgm_load_sample, DOUBLE, generator_busy),
 	END,
 };
 
 static const struct field pgm_load_index_fields[] = {
-	FIELD(pgm_load_index, TEXT, schema),
-	FIELD(pgm_load_index, TEXT, table),
-	FIELD(pgm_load_index, TEXT, name),
-	FIELD(pgm_load_index, U64, scans),
-	FIELD(pgm_load_index, U64, rows),
-	FIELD(pgm_load_index, DOUBLE, size_bytes),
-	END,
+	FIELD(pgm_load_index, TEXT, schema),	   FIELD(pgm_load_index, TEXT, table),
+	FIELD(pgm_load_index, TEXT, name),	   FIELD(pgm_load_index, BOOL, unique),
+	FIELD(pgm_load_index, U64, scans),	   FIELD(pgm_load_index, U64, rows),
+	FIELD(pgm_load_index, DOUBLE, size_bytes), END,
 };
 
 static const struct field pgm_load_table_fields[] = {

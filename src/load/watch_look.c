@@ -42,10 +42,10 @@ struct looker {
 	struct pgm_arena *arena; /* of one look */
 	struct pgm_conn *server, *console;
 	double open_after_ms;
-	char *look_sql;		     /* malloc'ed */
-	double last[COUNTERS_COUNT]; /* NaN: not known */
-	unsigned long long cpu_busy, cpu_all;
-	bool local;			     /* the server's processes are this machine's */
+	char *look_sql;			     /* malloc'ed */
+	double last[COUNTERS_COUNT];	     /* NaN: not known */
+	struct pgm_watch_machine machine;    /* at the last look */
+	int backend_pid;		     /* of the session, where it is this machine's; 0: it is not */
 	char database[PGM_WATCH_NAME_BYTES]; /* as the pooler's clients name it */
 	uint32_t pool_size;
 	struct pgm_arena *before_arena;
@@ -81,18 +81,6 @@ static bool open_server(struct looker *looker, struct pgm_error *err)
 		     checkpoints) < 0)
 		abort();
 	return true;
-}
-
-/* The process that answered is one of this machine's, and PostgreSQL's. */
-static bool is_local_process(int pid)
-{
-	char path[64], name[32] = "";
-	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	FILE *file = fopen(path, "re");
-	bool ok = file && fgets(name, sizeof(name), file) && strncmp(name, "postgres", 8) == 0;
-	if (file)
-		fclose(file);
-	return ok;
 }
 
 static void take_counter(struct looker *looker, struct pgm_load_sample *sample, const char *name,
@@ -143,7 +131,7 @@ static void take_rows(struct looker *looker, struct pgm_watch_look *look, const 
 		} else if (strcmp(kind, "backends") == 0) {
 			take_backends(&look->sample, name, value);
 		} else if (strcmp(kind, "process") == 0) {
-			looker->local = is_local_process((int)value);
+			looker->backend_pid = pgm_watch_is_local((int)value) ? (int)value : 0;
 		}
 	}
 	qsort(look->waits, look->wait_count, sizeof(*look->waits), compare_waits);
@@ -246,24 +234,20 @@ static void meet_console(struct looker *looker, struct pgm_watch_hello *hello)
 
 static void look_at_machine(struct looker *looker, struct pgm_load_sample *sample)
 {
-	unsigned long long ticks[8] = {0}, all = 0;
-	FILE *file = fopen("/proc/stat", "re");
-	int read = file ? fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &ticks[0], &ticks[1],
-				 &ticks[2], &ticks[3], &ticks[4], &ticks[5], &ticks[6], &ticks[7])
-			: 0;
-	if (file)
-		fclose(file);
-	if (read < 5)
+	const struct pgm_watch_machine *last = &looker->machine;
+	struct pgm_watch_machine now;
+	double cores = (double)sysconf(_SC_NPROCESSORS_ONLN);
+	sample->server_busy = -1;
+	if (!pgm_watch_machine_read(looker->backend_pid, &now))
 		return;
-	for (int i = 0; i < read; i++)
-		all += ticks[i];
-	unsigned long long busy = all - ticks[3] - ticks[4]; /* idle, and waiting for the disk */
-	if (looker->cpu_all && all > looker->cpu_all && busy >= looker->cpu_busy) {
-		sample->has_machine = looker->local;
-		sample->cpu_busy = (double)(busy - looker->cpu_busy) / (double)(all - looker->cpu_all);
+	if (last->all && now.all > last->all && now.busy >= last->busy) {
+		double all = (double)(now.all - last->all);
+		sample->has_machine = looker->backend_pid != 0;
+		sample->cpu_busy = (double)(now.busy - last->busy) / all;
+		if (last->has_server && now.has_server && now.server >= last->server)
+			sample->server_busy = (double)(now.server - last->server) / all * cores;
 	}
-	looker->cpu_busy = busy;
-	looker->cpu_all = all;
+	looker->machine = now;
 }
 
 /* ---- tables and indexes ---- */
@@ -342,6 +326,7 @@ static void send_indexes(struct looker *looker, const struct pgm_rows *rows)
 		index->scans = grown(rows, i, 3, then);
 		index->rows = grown(rows, i, 4, then);
 		index->size_bytes = pgm_rows_double(rows, i, 5);
+		index->unique = pgm_rows_bool(rows, i, 6);
 		copy_text(message.relation.schema, PGM_WATCH_NAME_BYTES, pgm_rows_text(rows, i, 0));
 		copy_text(message.relation.table, PGM_WATCH_NAME_BYTES, pgm_rows_text(rows, i, 1));
 		copy_text(message.relation.index, PGM_WATCH_NAME_BYTES, pgm_rows_text(rows, i, 2));

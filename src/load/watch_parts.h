@@ -52,6 +52,19 @@ struct pgm_watch_message {
 	};
 };
 
+/* This machine's processors, as far as the kernel tells. Of watch_machine.c. */
+struct pgm_watch_machine {
+	unsigned long long busy, all; /* ticks of all cores, since boot */
+	unsigned long long server;    /* ticks of the server's processes, ended ones too */
+	bool has_server;
+};
+
+/* backend_pid: a process of a server; 0: none is known. False where the kernel tells nothing. */
+bool pgm_watch_machine_read(int backend_pid, struct pgm_watch_machine *machine);
+
+/* Whether that process is one of this machine's, and PostgreSQL's. */
+bool pgm_watch_is_local(int backend_pid);
+
 /* The whole life of the process that looks; a byte, or the end, of the socket asks for its last look. */
 void pgm_watch_run(const struct pgm_load_watch_options *options, int fd);
 

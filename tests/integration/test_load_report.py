@@ -186,6 +186,7 @@ def test_the_server_is_watched(pgmend, tmp_path, busy):
     assert sum(max(s["commits"], 0) for s in looks) > 0
     assert sum(max(s["blocks_hit"], 0) for s in looks) > 0
     assert all(s["has_machine"] and 0 <= s["cpu_busy"] <= 1 for s in looks)
+    assert any(s["server_busy"] > 0 for s in looks)
     assert one["watch_problem"] == ""
     tables = {t["name"]: t for t in one["tables"]}
     assert tables["items"]["seq_scans"] > 0 and tables["items"]["seq_rows"] >= 20000 * tables["items"]["seq_scans"]

@@ -36,6 +36,7 @@ static inline void made_sample(struct pgm_arena *arena, struct pgm_load_sample *
 					   .blocks_read = 10,
 					   .has_machine = true,
 					   .cpu_busy = 0.4,
+					   .server_busy = 1.1,
 					   .generator_busy = 0.2};
 	sample->waits = PGM_NEW_ARRAY(arena, struct pgm_load_wait, 2);
 	sample->waits[0] = (struct pgm_load_wait){"CPU", "", 2};

@@ -74,7 +74,21 @@ static void only_the_seconds_behind_are_judged(void **state)
 	const struct pgm_load_cause *cpu = cause_of(&analysis, PGM_LOAD_BY_CPU);
 	assert_non_null(cpu);
 	assert_non_null(strstr(cpu->figures, "2 cores were 97 % busy"));
-	assert_non_null(strstr(cpu->figures, "used 0.20 of them"));
+	assert_non_null(strstr(cpu->figures,
+			       "the server 1.10 of them, the load generator used 0.20, other programs"));
+	assert_non_null(strstr(cpu->advice, "Look what else runs"));
+	for (size_t i = 50; i < target->sample_count; i++)
+		target->samples[i].server_busy = 1.7;
+	analysis = analysed(result);
+	assert_non_null(strstr(cause_of(&analysis, PGM_LOAD_BY_CPU)->advice, "cheaper statements"));
+	for (size_t i = 50; i < target->sample_count; i++) {
+		target->samples[i].server_busy = -1;
+		target->samples[i].generator_busy = 0.8;
+	}
+	analysis = analysed(result);
+	assert_null(strstr(cause_of(&analysis, PGM_LOAD_BY_CPU)->figures, "the server"));
+	assert_null(strstr(cause_of(&analysis, PGM_LOAD_BY_CPU)->figures, "other programs"));
+	assert_non_null(strstr(cause_of(&analysis, PGM_LOAD_BY_CPU)->advice, "from another machine"));
 }
 
 static void a_full_pool_is_told_from_full_processors(void **state)
@@ -260,6 +274,28 @@ static void spikes_and_drift(void **state)
 			       "P95 rose during the run: 20 ms in its first third, 60 ms in its last"));
 }
 
+static void indexes_that_only_cost_are_named(void **state)
+{
+	(void)state;
+	struct pgm_load_result *result = made_result(arena, 2);
+	struct pgm_load_target *target = &result->targets[0];
+	struct pgm_load_table tables[2] = {{.schema = "public", .name = "written", .updated = 5},
+					   {.schema = "public", .name = "read", .index_scans = 5}};
+	struct pgm_load_index indexes[4] = {
+		{.schema = "public", .table = "written", .name = "idle"},
+		{.schema = "public", .table = "written", .name = "the_key", .unique = true},
+		{.schema = "public", .table = "written", .name = "read_here", .scans = 3},
+		{.schema = "public", .table = "read", .name = "free"},
+	};
+	target->tables = tables;
+	target->table_count = 2;
+	target->indexes = indexes;
+	target->index_count = 4;
+	struct pgm_load_analysis analysis = analysed(result);
+	assert_true(notes_hold(&analysis, "1 index of tables that were written to was not read by this load: "
+					  "public.idle."));
+}
+
 static void nothing_at_all_is_survived(void **state)
 {
 	(void)state;
@@ -285,6 +321,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_generator_and_the_sessions, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_ramp_says_where_it_broke, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(spikes_and_drift, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(indexes_that_only_cost_are_named, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nothing_at_all_is_survived, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
