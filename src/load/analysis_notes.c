@@ -119,10 +119,15 @@ static void note_server(struct pgm_load_view *view)
 	const struct pgm_load_means *means = &view->means;
 	struct pgm_arena *arena = view->arena;
 	double blocks = means->hit + means->read;
-	if (blocks >= 1)
-		pgm_load_add_note(view,
-				  pgm_sprintf(arena, "%.2f %% of %s block reads were hits in shared_buffers.",
-					      means->hit / blocks * 100, pgm_format_count(arena, blocks)));
+	if (blocks >= 1) {
+		double percent = means->hit / blocks * 100;
+		bool nearly =
+			percent > 99.99 && means->read > 0; /* not all, though it would be rounded to that */
+		pgm_load_add_note(
+			view, pgm_sprintf(arena, "%s%.2f %% of %s block reads were hits in shared_buffers.",
+					  nearly ? "More than " : "", nearly ? 99.99 : percent,
+					  pgm_format_count(arena, blocks)));
+	}
 	if (means->temp_bytes > 0)
 		pgm_load_add_note(view, pgm_sprintf(arena, "%s of temporary files were written.",
 						    pgm_format_bytes(arena, means->temp_bytes)));

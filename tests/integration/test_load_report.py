@@ -199,7 +199,7 @@ def test_the_server_is_watched(pgmend, tmp_path, busy):
 def test_the_pool_is_watched(pgmend, tmp_path, busy, make_pool):
     pooler = make_pool(default_pool_size=1)
     conninfo = f"host=127.0.0.1 port={pooler.port} user=postgres dbname={busy.name}"
-    found, markdown = run_load(pgmend, tmp_path, conninfo, "--duration=4s", f"--file={tmp_path / 'whole.sql'}",
+    found, markdown = run_load(pgmend, tmp_path, conninfo, "--duration=3s", f"--file={tmp_path / 'whole.sql'}",
                                f"--server={busy.conninfo}",
                                f"--console=host=127.0.0.1 port={pooler.port} user=postgres dbname=pgbouncer")
     looks = [s for s in found["targets"][0]["samples"] if s["has_pool"]]
@@ -212,7 +212,7 @@ def test_the_pool_is_watched(pgmend, tmp_path, busy, make_pool):
 def test_a_watch_that_loses_its_server_looks_again(pgmend, tmp_path, busy):
     """Its session is ended in the middle; the load's own, which are told by our marker, go on."""
     (tmp_path / "key.sql").write_text(SCRIPTS["key.sql"])
-    child = pgmend.popen("load", "--duration=5s", "--users=2", "--think=100ms", f"--file={tmp_path / 'key.sql'}",
+    child = pgmend.popen("load", "--duration=4s", "--users=2", "--think=100ms", f"--file={tmp_path / 'key.sql'}",
                          f"--out={tmp_path / 'out.json'}", busy.conninfo)
     ended = None
     while child.poll() is None and not ended:
