@@ -108,7 +108,7 @@ double pgm_schedule_next(const struct pgm_schedule *schedule, struct pgm_random 
 
 double pgm_schedule_first(const struct pgm_schedule *schedule, struct pgm_random *random, double join_ms)
 {
-	if (schedule->rate > 0)
-		return pgm_schedule_next(schedule, random, join_ms);
-	return join_ms + pgm_random_double(random) * schedule->think_ms;
+	if (schedule->rate <= 0 && schedule->even)
+		return join_ms + pgm_random_double(random) * schedule->think_ms;
+	return pgm_schedule_next(schedule, random, join_ms);
 }
