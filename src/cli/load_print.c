@@ -100,9 +100,10 @@ static void print_errors(struct pgm_arena *arena, const struct pgm_load_result *
 			any = true;
 		}
 		if (target->connects_failed || target->reconnects)
-			fprintf(stream, "\n%s: %llu connections refused, %llu lost and opened again\n",
+			fprintf(stream, "\n%s: %llu connections refused%s%s%s, %llu lost and opened again\n",
 				target->name, (unsigned long long)target->connects_failed,
-				(unsigned long long)target->reconnects);
+				*target->refusal ? " (" : "", pgm_safe_text(arena, target->refusal, false),
+				*target->refusal ? ")" : "", (unsigned long long)target->reconnects);
 	}
 	if (!any)
 		return;

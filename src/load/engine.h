@@ -85,6 +85,7 @@ struct target {
 	double second_ms;	     /* when the second began that is counted */
 	const char *guard_options;   /* for the startup of sessions; NULL: none */
 	bool guard_set;		     /* by SET, once connected */
+	uint64_t late;		     /* not begun when its last slice was over */
 	bool broken;		     /* a ramp's last step */
 };
 

@@ -151,6 +151,7 @@ struct pgm_load_target {
 	uint64_t scheduled, started, done, failed, unfinished; /* unfinished count as failed too */
 	uint64_t statements, rows;
 	uint64_t connects, connects_failed, reconnects;
+	const char *refusal; /* of the first connection that failed: "53300: sorry, too many..."; "" */
 	uint32_t users_max, sessions_max;
 	double error_rate;		      /* failed of done and failed, of 1 */
 	double done_rate;		      /* transactions a second */

@@ -180,6 +180,7 @@ static const struct field pgm_load_target_fields[] = {
 	FIELD(pgm_load_target, U64, connects),
 	FIELD(pgm_load_target, U64, connects_failed),
 	FIELD(pgm_load_target, U64, reconnects),
+	FIELD(pgm_load_target, TEXT, refusal),
 	FIELD(pgm_load_target, U32, users_max),
 	FIELD(pgm_load_target, U32, sessions_max),
 	FIELD(pgm_load_target, DOUBLE, error_rate),

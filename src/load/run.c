@@ -1,6 +1,7 @@
 #include "load/engine.h"
 
 #include "util/clock.h"
+#include "util/file.h"
 #include "util/interrupt.h"
 
 #include <errno.h>
@@ -14,11 +15,12 @@
 #include <unistd.h>
 
 #define EVENTS		 256
+#define FILES_OF_OURS	 64    /* besides sessions */
 #define WAIT_MAX_MS	 100.0 /* so that an interrupt is seen */
 #define CONNECT_LIMIT_MS 10000 /* all sessions, before the run begins */
 #define SECOND_MS	 1000.0
 #define CANCEL_LIMIT_MS	 1000 /* to cancel what still runs at the end, of all sessions */
-#define KEEPS_UP	 0.95 /* of what was due: a step of a ramp holds from there on */
+#define LATE_SHARE	 0.05 /* of what was due: a step of a ramp holds up to there */
 
 const char *const pgm_load_protocols[PGM_LOAD_PROTOCOLS] = {"prepared", "extended", "simple"};
 
@@ -56,6 +58,7 @@ void pgm_load_result_begin(struct pgm_arena *arena, const struct pgm_load_option
 			.version = options->targets[i].probe.version,
 			.max_connections = options->targets[i].probe.max_connections,
 			.pooler = "",
+			.refusal = "",
 			.watch_problem = "",
 		};
 }
@@ -164,6 +167,7 @@ static void run_slice(struct target *target, double until_local_ms)
 	double end_ms = now_ms + until_local_ms - target->local_ms,
 	       drained_ms = end_ms + engine->options->drain_ms;
 	target->offset_ms = now_ms - target->local_ms;
+	bool ended = false;
 	begin_second(target, now_ms);
 	for (;;) {
 		bool due = now_ms < end_ms;
@@ -176,6 +180,11 @@ static void run_slice(struct target *target, double until_local_ms)
 		if (now_ms >= target->second_ms + SECOND_MS)
 			end_second(target, now_ms);
 		bool open = target->backlog || target->under_way;
+		if (due)
+			target->late = 0;
+		else if (!ended)
+			target->late = target->backlog;
+		ended = !due;
 		if (pgm_interrupted() || (!due && (!open || now_ms >= drained_ms)))
 			break;
 		double next_ms = fmin(target->second_ms + SECOND_MS, pgm_timers_next_ms(&engine->timers));
@@ -224,20 +233,22 @@ static void connect_first(struct engine *engine)
 
 /* ---- a ramp's steps ---- */
 
-static const char *why_broken(struct engine *engine, const struct pgm_load_step *step, double due,
-			      double done)
+static const char *why_broken(struct target *target, const struct pgm_load_step *step, uint64_t due)
 {
-	const struct pgm_load_options *options = engine->options;
+	const struct pgm_load_options *options = target->engine->options;
+	struct pgm_arena *arena = target->engine->arena;
 	double p95_ms = options->p95_ms >= 0 ? options->p95_ms : PGM_LOAD_RAMP_P95_MS;
 	double errors = options->error_rate >= 0 ? options->error_rate : PGM_LOAD_RAMP_ERRORS;
+	if (pgm_interrupted())
+		return "it was interrupted";
 	if (step->error_rate > errors)
-		return pgm_sprintf(engine->arena, "%.2f %% of transactions failed, above %.2f %%",
+		return pgm_sprintf(arena, "%.2f %% of transactions failed, above %.2f %%",
 				   step->error_rate * 100, errors * 100);
-	if (done < due * KEEPS_UP)
-		return pgm_sprintf(engine->arena, "%.0f of %.0f transactions were done in their time", done,
-				   due);
+	if ((double)target->late > (double)due * LATE_SHARE)
+		return pgm_sprintf(arena, "%llu of %llu transactions had not begun when the step was over",
+				   (unsigned long long)target->late, (unsigned long long)due);
 	if (step->p95_ms > p95_ms)
-		return pgm_sprintf(engine->arena, "p95 %.1f ms is above %.1f ms", step->p95_ms, p95_ms);
+		return pgm_sprintf(arena, "p95 %.1f ms is above %.1f ms", step->p95_ms, p95_ms);
 	return "";
 }
 
@@ -245,20 +256,14 @@ static void run_step(struct target *target, double until_local_ms)
 {
 	struct engine *engine = target->engine;
 	const struct pgm_schedule *schedule = &engine->options->schedule;
-	double from_ms = pgm_clock_ms(), local_ms = target->local_ms;
-	double length_ms = until_local_ms - local_ms;
-	uint64_t done = target->result->done;
+	double from_ms = pgm_clock_ms(), middle_ms = (target->local_ms + until_local_ms) / 2;
 	run_slice(target, until_local_ms);
-	double due = (double)target->tally.step_scheduled, to_ms = pgm_clock_ms();
-	/* What was still open when the step's time was over kept it from ending: that share was late. */
-	double over_ms = fmax(0, to_ms - from_ms - length_ms);
-	double in_time = (double)(target->result->done - done) * length_ms / (length_ms + over_ms);
+	uint64_t due = target->tally.step_scheduled;
 	struct pgm_load_step *step = pgm_tally_end_step(&target->tally, (from_ms - engine->began_ms) / 1000,
-							(to_ms - engine->began_ms) / 1000);
-	double middle_ms = local_ms + length_ms / 2;
+							(pgm_clock_ms() - engine->began_ms) / 1000);
 	step->users = schedule->rate > 0 ? 0 : pgm_schedule_users(schedule, middle_ms);
 	step->rate = pgm_schedule_rate(schedule, middle_ms);
-	step->broken = pgm_interrupted() ? "it was interrupted" : why_broken(engine, step, due, in_time);
+	step->broken = why_broken(target, step, due);
 	step->held = !*step->broken;
 	target->broken = !step->held;
 }
@@ -363,6 +368,7 @@ bool pgm_load_run(struct pgm_arena *arena, const struct pgm_load_options *option
 		  struct pgm_load_result *result, struct pgm_error *err)
 {
 	struct engine engine = {.options = options, .arena = arena, .result = result};
+	pgm_file_limit_raise(options->target_count * options->schedule.users + FILES_OF_OURS);
 	engine.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (engine.epoll_fd < 0)
 		return pgm_error_set(err, PGM_ERR_SYSTEM, "cannot make an event loop: %s", strerror(errno));

@@ -135,7 +135,8 @@ static void connect_later(struct session *session)
 static void refused(struct session *session, const char *code, const char *message)
 {
 	struct target *target = session->target;
-	target->result->connects_failed++;
+	if (target->result->connects_failed++ == 0)
+		target->result->refusal = pgm_sprintf(target->engine->arena, "%s: %s", code, message);
 	session->tried = true;
 	if (target->lane_count > 1 || target->connected == 0)
 		lane_fail(session->lane, code, message);

@@ -8,6 +8,7 @@
 #include "pool/listen.h"
 #include "pool/peers.h"
 #include "pool/worker.h"
+#include "util/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -34,18 +34,11 @@ static unsigned worker_count(const struct pgm_pool_config *config)
 /* One client and one server each, and some for the process. */
 static void raise_file_limit(const struct pgm_pool_config *config)
 {
-	struct rlimit limit;
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return;
-	rlim_t wanted = (rlim_t)config->max_client_conn * 2 + 1024;
-	if (limit.rlim_cur < wanted) {
-		limit.rlim_cur =
-			limit.rlim_max == RLIM_INFINITY || wanted < limit.rlim_max ? wanted : limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-	if (limit.rlim_cur < (rlim_t)config->max_client_conn + 64)
-		pgm_log(PGM_LOG_WARNING, "max_client_conn is %lld, but the process may open %llu files",
-			(long long)config->max_client_conn, (unsigned long long)limit.rlim_cur);
+	uint64_t clients = (uint64_t)config->max_client_conn;
+	uint64_t files = pgm_file_limit_raise(clients * 2 + 1024);
+	if (files < clients + 64)
+		pgm_log(PGM_LOG_WARNING, "max_client_conn is %llu, but the process may open %llu files",
+			(unsigned long long)clients, (unsigned long long)files);
 }
 
 static bool write_pidfile(const struct pgm_pool_config *config, struct pgm_error *err)

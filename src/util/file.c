@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -67,4 +68,17 @@ bool pgm_file_replace(struct pgm_arena *arena, const char *path, const char *tex
 	if (fd >= 0)
 		unlink(beside);
 	return pgm_error_set(err, PGM_ERR_SYSTEM, "cannot write %s: %s", path, strerror(problem));
+}
+
+uint64_t pgm_file_limit_raise(uint64_t wanted)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return wanted;
+	if (limit.rlim_cur < wanted) {
+		limit.rlim_cur =
+			limit.rlim_max == RLIM_INFINITY || wanted < limit.rlim_max ? wanted : limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	return limit.rlim_cur;
 }
