@@ -19,9 +19,9 @@ class Script:
     def __init__(self, sql):
         self.sets = []
         self.drawn = {}
+        sql = LITERAL.sub(self._literal, sql)
         sql = DIGITS_BEFORE.sub(self._joined_digits, sql)
         sql = FRACTION.sub(self._fraction, sql)
-        sql = LITERAL.sub(self._literal, sql)
         self.sql = PLACEHOLDER.sub(lambda m: self._variable(m), sql)
 
     def _new(self, *lines):
