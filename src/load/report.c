@@ -274,8 +274,9 @@ void pgm_load_report(struct pgm_arena *arena, const struct pgm_load_report_part 
 		write_verdicts(report, &parts[i]);
 	if (report->count > 1) {
 		pgm_doc_heading(doc, 2, "Side by side");
-		pgm_load_tables_compared(report);
+		pgm_load_figures_compared(report);
 		pgm_load_plots_compared(report);
+		pgm_load_statements_compared(report);
 	}
 	for (size_t i = 0; i < report->count; i++)
 		write_view(report, &report->views[i]);

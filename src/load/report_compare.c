@@ -200,12 +200,13 @@ static struct pgm_doc_block *add_table(const struct pgm_load_report *report, cha
 }
 
 /* The statements of the first view, with those it has alone. */
-static void compare_statements(const struct pgm_load_report *report)
+void pgm_load_statements_compared(const struct pgm_load_report *report)
 {
 	const struct pgm_load_target *first = report->views[0].target;
 	if (!first->query_count)
 		return;
 	pgm_doc_heading(report->doc, 3, "P95 of the statements");
+	pgm_doc_add(report->doc, PGM_DOC_TEXT, "From sent to answered, with any wait in a pooler.");
 	struct pgm_doc_block *table = add_table(report, 'c', "statement");
 	for (size_t i = 0; i < first->query_count && i < STATEMENTS_MAX; i++) {
 		struct pgm_doc_cell *row = pgm_doc_row(report->doc, table);
@@ -226,10 +227,9 @@ static void compare_statements(const struct pgm_load_report *report)
 	}
 }
 
-void pgm_load_tables_compared(const struct pgm_load_report *report)
+void pgm_load_figures_compared(const struct pgm_load_report *report)
 {
 	struct pgm_doc_block *table = add_table(report, 'l', "");
 	for (size_t i = 0; i < FIGURES; i++)
 		add_figure(report, table, &figures[i]);
-	compare_statements(report);
 }

@@ -50,6 +50,7 @@ void pgm_load_table_of_settings(const struct pgm_load_report *report,
 
 /* All views side by side. */
 void pgm_load_plots_compared(const struct pgm_load_report *report);
-void pgm_load_tables_compared(const struct pgm_load_report *report);
+void pgm_load_figures_compared(const struct pgm_load_report *report);
+void pgm_load_statements_compared(const struct pgm_load_report *report);
 
 #endif
