@@ -93,6 +93,11 @@ static void choose_scales(struct drawing *drawing)
 	const struct pgm_plot *plot = drawing->plot;
 	double x_min, x_max, y_min, y_max;
 	find_range(plot, &x_min, &x_max, &y_min, &y_max);
+	/* So that moments stand above each other in plots of one run. */
+	if (plot->x_unit == PGM_PLOT_ELAPSED_S && plot->x_end > 0) {
+		x_min = fmin(x_min, 0);
+		x_max = fmax(x_max, plot->x_end);
+	}
 	/* A limit far above all values would press them flat; the legend still names it. */
 	if (has_limit(plot) && plot->limit < y_max * 3)
 		y_max = fmax(y_max, plot->limit * 1.05);

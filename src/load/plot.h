@@ -25,6 +25,7 @@ struct pgm_plot {
 	enum pgm_plot_unit x_unit, y_unit;
 	bool stacked;	 /* areas upon each other; all series have the same x */
 	bool may_be_log; /* logarithmic where the values span more than two powers of ten */
+	double x_end;	 /* the axis goes on to there at least, a time's from 0 on; 0: to the last value */
 	double limit;	 /* a line across at that value of y; NaN or 0: none */
 	const char *limit_name;
 	double mark; /* a line upright at that value of x; NaN or 0: none */

@@ -53,6 +53,14 @@ static struct columns samples_of(struct pgm_arena *arena, const struct pgm_load_
 	return columns;
 }
 
+/* All plots of a run have the run's time as their axis. */
+static void show(const struct pgm_load_report *report, const struct pgm_load_report_view *view,
+		 struct pgm_plot *plot)
+{
+	plot->x_end = view->result->length_s;
+	pgm_doc_plot(report->doc, plot);
+}
+
 /* Adds a series without its values, which the caller then fills: as many as rows. */
 static double *add_series(struct pgm_plot *plot, const struct columns *columns, const char *name,
 			  const char *style, bool dashed)
@@ -273,8 +281,12 @@ static void plot_errors(const struct pgm_load_report *report, const struct pgm_l
 				values[kind][i] += (double)errors->items[e].count;
 		}
 	}
-	if (kinds.count)
-		pgm_doc_plot(report->doc, &plot);
+	/* What was never done is an error of no second. */
+	bool seen = false;
+	for (size_t k = 0; k < plot.series_count; k++)
+		seen = seen || any(&plot, k);
+	if (seen)
+		show(report, view, &plot);
 }
 
 static void plot_waits(const struct pgm_load_report *report, const struct pgm_load_report_view *view,
@@ -303,7 +315,7 @@ static void plot_waits(const struct pgm_load_report *report, const struct pgm_lo
 			values[find_kind(&kinds, sample->waits[w].type)][i] += sample->waits[w].backends;
 	}
 	if (seen)
-		pgm_doc_plot(report->doc, &plot);
+		show(report, view, &plot);
 }
 
 /* ---- one view ---- */
@@ -328,7 +340,7 @@ static void plot_latency(const struct pgm_load_report *report, const struct pgm_
 	add_seconds(&plot, columns, view->target, "P99", "q2", false, p99);
 	add_seconds(&plot, columns, view->target, "P95", "q1", false, p95);
 	add_seconds(&plot, columns, view->target, "P50", "q0", false, p50);
-	pgm_doc_plot(report->doc, &plot);
+	show(report, view, &plot);
 }
 
 static void plot_throughput(const struct pgm_load_report *report, const struct pgm_load_report_view *view,
@@ -341,7 +353,7 @@ static void plot_throughput(const struct pgm_load_report *report, const struct p
 	add_seconds(&plot, columns, view->target, "failed", "c1", false, failed);
 	if (!any(&plot, 2))
 		plot.series_count = 2;
-	pgm_doc_plot(report->doc, &plot);
+	show(report, view, &plot);
 }
 
 static void plot_users(const struct pgm_load_report *report, const struct pgm_load_report_view *view,
@@ -351,14 +363,14 @@ static void plot_users(const struct pgm_load_report *report, const struct pgm_lo
 	add_seconds(&plot, columns, view->target, "users", "c0", false, users);
 	add_seconds(&plot, columns, view->target, "sessions open", "c2", true, sessions);
 	if (changes(&plot, 0) || changes(&plot, 1))
-		pgm_doc_plot(report->doc, &plot);
+		show(report, view, &plot);
 	struct pgm_plot queue = {
 		.title = "Backlog",
 		.note = "transactions that were due and not begun, for want of a free session",
 		.x_unit = PGM_PLOT_ELAPSED_S};
 	add_seconds(&queue, columns, view->target, "backlog", "c1", false, backlog);
 	if (any(&queue, 0))
-		pgm_doc_plot(report->doc, &queue);
+		show(report, view, &queue);
 }
 
 /* The buckets as percentiles: where each ends lies so much of the whole. */
@@ -394,7 +406,7 @@ static void plot_distribution(const struct pgm_load_report *report, const struct
 				.may_be_log = true};
 	add_distribution(report->arena, &plot, &view->target->latency, "from due", "c0", false);
 	add_distribution(report->arena, &plot, &view->target->service, "from begun", "c1", true);
-	pgm_doc_plot(report->doc, &plot);
+	show(report, view, &plot);
 }
 
 void pgm_load_plots_over_time(const struct pgm_load_report *report, const struct pgm_load_report_view *view)
@@ -425,7 +437,7 @@ static void plot_machine(const struct pgm_load_report *report, const struct pgm_
 			own[i] = of_cores(view, sample->generator_busy);
 		}
 	}
-	pgm_doc_plot(report->doc, &plot);
+	show(report, view, &plot);
 }
 
 static void plot_pool(const struct pgm_load_report *report, const struct pgm_load_report_view *view,
@@ -441,14 +453,14 @@ static void plot_pool(const struct pgm_load_report *report, const struct pgm_loa
 	add_samples(&plot, columns, target, "clients waiting", "c1", false, clients_waiting);
 	add_samples(&plot, columns, target, "connections in use", "c0", false, servers_active);
 	add_samples(&plot, columns, target, "connections idle", "c2", true, servers_idle);
-	pgm_doc_plot(report->doc, &plot);
+	show(report, view, &plot);
 	struct pgm_plot waits = {.title = "Longest wait for a connection of the pool",
 				 .note = "of the client that waited longest at each look",
 				 .x_unit = PGM_PLOT_ELAPSED_S,
 				 .y_unit = PGM_PLOT_MS};
 	add_samples(&waits, columns, target, "longest wait", "c1", false, longest_wait);
 	if (any(&waits, 0))
-		pgm_doc_plot(report->doc, &waits);
+		show(report, view, &waits);
 }
 
 void pgm_load_plots_of_server(const struct pgm_load_report *report, const struct pgm_load_report_view *view)
@@ -462,7 +474,7 @@ void pgm_load_plots_of_server(const struct pgm_load_report *report, const struct
 				.x_unit = PGM_PLOT_ELAPSED_S,
 				.y_unit = PGM_PLOT_PERCENT};
 	add_samples(&hits, &columns, view->target, "hits", "c0", false, hit_percent);
-	pgm_doc_plot(report->doc, &hits);
+	show(report, view, &hits);
 }
 
 /* ---- all views ---- */
@@ -472,6 +484,7 @@ static void plot_of_all(const struct pgm_load_report *report, struct pgm_plot pl
 	for (size_t i = 0; i < report->count; i++) {
 		const struct pgm_load_report_view *view = &report->views[i];
 		struct columns columns = seconds_of(report->arena, view->target);
+		plot.x_end = fmax(plot.x_end, view->result->length_s);
 		add_seconds(&plot, &columns, view->target, view->label, view->style, !view->baseline, value);
 	}
 	pgm_doc_plot(report->doc, &plot);

@@ -184,6 +184,20 @@ static void long_series_keep_their_peaks(void **state)
 	assert_non_null(strstr(text, peak));
 }
 
+/* Plots of one run have one time, whatever was seen first and last. */
+static void the_axis_of_time_is_the_runs(void **state)
+{
+	(void)state;
+	static const double x[] = {7, 8, 9}, y[] = {1, 2, 3};
+	struct pgm_buf out;
+	struct pgm_plot plot = {.title = "t", .x_unit = PGM_PLOT_ELAPSED_S, .x_end = 60, .series_count = 1};
+	plot.series[0] = (struct pgm_plot_series){.name = "a", .style = "c0", .x = x, .y = y, .count = 3};
+	pgm_buf_init(&out, arena);
+	pgm_plot_html(&out, &plot);
+	assert_non_null(strstr(out.text, ">0 s</text>"));
+	assert_non_null(strstr(out.text, ">1:00</text>"));
+}
+
 /* ---- reports ---- */
 
 static char *report_of(const struct pgm_load_report_part *parts, size_t count, bool html)
@@ -277,6 +291,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(places_stay_on_the_axis, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(plots_take_what_comes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(long_series_keep_their_peaks, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_axis_of_time_is_the_runs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_run_becomes_a_page, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(two_runs_are_compared, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(targets_of_one_run_stand_side_by_side, set_up, tear_down),
