@@ -401,16 +401,21 @@ struct pgmend_value {
  * pgmend_batch_cancel(). Rows are counted from 0 as they are added, over all calls: that is their position.
  *
  * Rows are sent in chunks. How (see enum pgmend_method) is chosen by their shape, and can be told. No
- *statement has more than 65,535 parameters.
+ * statement has more than 65,535 parameters.
  */
 struct pgmend_batch;
 
 enum pgmend_method {
-	PGMEND_METHOD_AUTO = 0, /* COPY where nothing is returned and no conflict handled; else UNNEST; where
-				   a value's form allows neither, VALUES */
-	PGMEND_METHOD_COPY = 1, /* COPY FROM STDIN, binary; in text form if a column's only form is text */
-	PGMEND_METHOD_UNNEST = 2, /* prepared INSERT ... SELECT FROM unnest($1, $2...): an array a column */
-	PGMEND_METHOD_VALUES = 3  /* prepared INSERT ... VALUES (...), (...)..., pipelined */
+	/*
+	 * COPY where nothing is returned and no conflict handled, and the table is one that COPY writes as
+	 * INSERT would (no view, no rule for INSERT, no row-level security that applies); else UNNEST; where
+	 * a column is an array or a composite, VALUES. Upserts of rows that are all new go by COPY too (see
+	 * docs/libpgmend.md).
+	 */
+	PGMEND_METHOD_AUTO = 0,
+	PGMEND_METHOD_COPY = 1,	  /* COPY FROM STDIN, binary; in text form if a column's only form is text */
+	PGMEND_METHOD_UNNEST = 2, /* prepared INSERT ... SELECT unnest($1), unnest($2)...: column by column */
+	PGMEND_METHOD_VALUES = 3  /* prepared INSERT ... VALUES (...), (...)..., row by row */
 };
 
 enum pgmend_conflict {
@@ -419,9 +424,14 @@ enum pgmend_conflict {
 	PGMEND_CONFLICT_UPDATE = 2   /* it is updated: ON CONFLICT (conflict_key) DO UPDATE */
 };
 
-/* Rows of one batch that have the same conflict_key, which one statement cannot upsert twice. */
+/*
+ * Rows of one batch that have the same conflict_key, which one statement cannot upsert twice. Keys are
+ * compared by the bytes that are sent. Where the server finds others equal (citext; 1.0 and 1.00 given as
+ * texts), the last one counts.
+ */
 enum pgmend_duplicates {
-	PGMEND_DUPLICATES_LAST = 0,  /* the last one counts: as if they had been upserted one by one */
+	PGMEND_DUPLICATES_LAST = 0, /* the last one counts: as if they had been upserted one by one */
+	/* These two remember each key of the batch, in 48 to 96 bytes. */
 	PGMEND_DUPLICATES_FIRST = 1, /* the first one counts, the others are left out */
 	PGMEND_DUPLICATES_ERROR = 2  /* each but the first is a bad row */
 };
@@ -432,7 +442,8 @@ enum pgmend_transaction {
 };
 
 enum pgmend_bad_rows {
-	PGMEND_BAD_ROWS_SKIP = 0, /* each is found and reported; the others are written */
+	PGMEND_BAD_ROWS_SKIP = 0, /* each is found and reported; the others are written. Errors that are no
+				     row's (no such table, deadlock, timeout, disk full) end the batch */
 	PGMEND_BAD_ROWS_STOP = 1  /* the first one is found and reported, and ends the batch: what is not
 				     committed by then (TRANSACTION_WHOLE: everything) is undone */
 };
@@ -492,8 +503,12 @@ struct pgmend_batch_options {
 					      naming such a column is an error */
 
 	/* Limits. */
-	int64_t chunk_rows;   /* rows of one statement; 0: by method, 1,000 to 50,000 */
-	int64_t chunk_bytes;  /* of one statement, about; 0: 16 MB */
+	/*
+	 * A chunk is what is committed, or put under a savepoint, together; its rows are kept until that is
+	 * done. One INSERT has up to 2,000 of them (VALUES: 1,000, or chunk_rows where that is set).
+	 */
+	int64_t chunk_rows;   /* 0: 100,000 */
+	int64_t chunk_bytes;  /* about; 0: 16 MB */
 	int64_t max_bad_rows; /* more end the batch with PGMEND_ERR_LIMIT; 0: no limit. The first 100,000 are
 				 kept for pgmend_batch_bad_row(); the callback gets all */
 
