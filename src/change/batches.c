@@ -1,5 +1,6 @@
 #include "change/batches.h"
 
+#include "change/batch.h"
 #include "change/throttle.h"
 #include "sql/lex.h"
 #include "util/buf.h"
@@ -7,7 +8,6 @@
 #include "util/embedded.h"
 #include "util/format.h"
 #include "util/interrupt.h"
-#include "util/vec.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -18,40 +18,42 @@
 #define PAUSE_MS     20
 #define PAUSE_MAX_MS 1000
 
-#define BEGIN_STATEMENTS 4
-
 /* How much larger the next batch may be; the other where it could be as many times as large. */
 #define GROW	 2
 #define GROW_FAR 4
 #define FAR	 10
 
-struct statement {
-	const char *sql; /* renumbered */
-	int *used;
-	size_t used_count;
-	bool may_end; /* it returns "again" */
+/* A session, and the batch that runs in it. */
+struct lane {
+	struct pgm_conn *conn;
+	struct pgm_batch batch;
+	bool active;
+	uint64_t number; /* of its batch: in the order of the keys */
+	bool told;	 /* where its batch ends is known, and the next one may begin */
 };
 
-/* One batch while it runs. */
-struct batch {
-	struct pgm_arena *scratch;
-	PGM_VEC(const char *) params;
-	const char *cursor;
-	bool has_cursor; /* some statement said where it ends */
-	bool again;
-	double fraction; /* -1: not known */
-	int64_t rows;
-	int64_t kept;
-	double began_ms;
-	double limit_ms; /* 0: none */
-};
-
+/*
+ * Batches that have nothing to do with one another ("apart") run beside each other, each behind the one
+ * before it as soon as it is known where that ends. The Ledger's cursor never goes beyond a batch that is not
+ * committed: a batch that is committed before those in front of it is done again if the run ends there, and
+ * finds nothing.
+ */
 struct work {
 	struct pgm_run *run;
-	struct statement *statements;
+	struct pgm_batch_sql *sqls;
 	size_t count;
 	struct pgm_batches_state state;
 	struct pgm_throttle throttle;
+	struct lane lanes[PGM_BATCH_JOBS_MAX];
+	size_t jobs;
+	uint64_t next_number;
+	const char *next; /* where the next batch begins */
+	bool next_known;
+	bool ended;  /* there is nothing behind next */
+	bool alone;  /* after a failure, until a batch is committed */
+	bool failed; /* this one has not been done: */
+	uint64_t failed_number;
+	const char *failed_start;
 	bool own_limit; /* the step's SQL sets statement_timeout itself */
 	bool unlimited; /* the next batch: even the smallest one was too long */
 	int tries;	/* of the batch at hand that met a lock */
@@ -126,16 +128,6 @@ bool pgm_batches_state(struct pgm_conn *conn, struct pgm_arena *arena, int64_t s
 	return true;
 }
 
-/* "DELETE 5", "INSERT 0 5": rows that a statement changed; a SELECT changes none. */
-static int64_t rows_changed(const char *status)
-{
-	static const char *const tags[] = {"DELETE ", "UPDATE ", "INSERT 0 ", "MERGE "};
-	for (size_t i = 0; i < sizeof(tags) / sizeof(*tags); i++)
-		if (strncmp(status, tags[i], strlen(tags[i])) == 0)
-			return strtoll(status + strlen(tags[i]), NULL, 10);
-	return 0;
-}
-
 bool pgm_batches_pause(struct pgm_conn *conn, struct pgm_arena *arena, int64_t seq, bool pause,
 		       int64_t *changed, struct pgm_error *err)
 {
@@ -152,7 +144,7 @@ bool pgm_batches_pause(struct pgm_conn *conn, struct pgm_arena *arena, int64_t s
 			    "UPDATE pgmend.batches SET paused = $2::boolean WHERE plan_seq = $1::bigint", 2,
 			    params, &rows, err))
 		return pgm_error_context(err, "writing the ledger");
-	*changed = rows_changed(rows.command_status);
+	*changed = pgm_batch_rows_changed(rows.command_status);
 	return true;
 }
 
@@ -176,118 +168,6 @@ static bool enter(struct work *work, struct pgm_error *err)
 	       pgm_error_context(err, "writing the ledger");
 }
 
-/* What the statement returned: the engine's columns, and parameters for those that follow. */
-static bool take(struct batch *batch, const struct pgm_rows *rows, struct pgm_error *err)
-{
-	int64_t handled = rows_changed(rows->command_status);
-	if (rows->count > 1)
-		return pgm_error_set(err, PGM_ERR_STATE, "a statement of a batch returned %zu rows, not one",
-				     rows->count);
-	for (size_t c = 0; c < rows->columns; c++) {
-		const char *cell = rows->count ? pgm_rows_get(rows, 0, c) : NULL;
-		const char *name = rows->names[c];
-		if (strcmp(name, "cursor") == 0) {
-			batch->cursor = cell;
-			batch->has_cursor = true;
-		} else if (strcmp(name, "again") == 0) {
-			batch->again = cell && *cell == 't';
-		} else if (strcmp(name, "fraction") == 0) {
-			batch->fraction = cell ? strtod(cell, NULL) : -1;
-		} else if (strcmp(name, "kept") == 0) {
-			batch->kept += cell ? strtoll(cell, NULL, 10) : 0;
-		} else if (strcmp(name, "handled") == 0) {
-			handled = cell ? strtoll(cell, NULL, 10) : 0;
-		} else {
-			*pgm_vec_add(batch->scratch, &batch->params) = cell;
-		}
-	}
-	batch->rows += handled;
-	return true;
-}
-
-static int missing_param(const struct batch *batch, const struct statement *statement)
-{
-	for (size_t p = 0; p < statement->used_count; p++)
-		if (statement->used[p] < 1 || (size_t)statement->used[p] > batch->params.count)
-			return statement->used[p];
-	return 0;
-}
-
-/* The parameters of a statement; NULL where one of them is not known yet. */
-static const char **params_of(const struct batch *batch, const struct statement *statement)
-{
-	const char **params = PGM_NEW_ARRAY(batch->scratch, const char *, statement->used_count + 1);
-	if (missing_param(batch, statement))
-		return NULL;
-	for (size_t p = 0; p < statement->used_count; p++)
-		params[p] = batch->params.items[statement->used[p] - 1];
-	return params;
-}
-
-/*
- * What can be sent at once from statement number first on: all that need nothing of one another, up to one
- * that may end the batch. Round trips are what small statements take longest for.
- */
-static size_t gather(const struct work *work, const struct batch *batch, size_t first,
-		     struct pgm_conn_statement *group)
-{
-	size_t count = 0;
-	while (first + count < work->count) {
-		const struct statement *statement = &work->statements[first + count];
-		const char **params = params_of(batch, statement);
-		if (!params)
-			break;
-		group[count++] = (struct pgm_conn_statement){statement->sql, statement->used_count, params};
-		if (statement->may_end)
-			break;
-	}
-	return count;
-}
-
-/*
- * No batch waits for the disk: a crash takes back the last ones together with their cursor, and the run goes
- * on from there. What is committed after the last of them makes them all last.
- */
-static size_t begin(const struct work *work, struct batch *batch, struct pgm_conn_statement *group)
-{
-	group[0] = (struct pgm_conn_statement){.sql = "BEGIN ISOLATION LEVEL READ COMMITTED"};
-	group[1] = (struct pgm_conn_statement){.sql = "SET LOCAL jit = off"};
-	group[2] = (struct pgm_conn_statement){.sql = "SET LOCAL synchronous_commit = off"};
-	group[3] = (struct pgm_conn_statement){
-		.sql = pgm_sprintf(batch->scratch, "SET LOCAL lock_timeout = %lld",
-				   (long long)work->run->options->lock_timeout_ms)};
-	return BEGIN_STATEMENTS;
-}
-
-/* The transaction up to its record in the Ledger. Its first statements go in one round trip with its BEGIN.
- */
-static bool run_statements(struct work *work, struct batch *batch, struct pgm_error *err)
-{
-	struct pgm_conn_statement *group =
-		PGM_NEW_ARRAY(batch->scratch, struct pgm_conn_statement, work->count + BEGIN_STATEMENTS + 1);
-	struct pgm_rows *rows =
-		PGM_NEW_ARRAY(batch->scratch, struct pgm_rows, work->count + BEGIN_STATEMENTS + 1);
-	size_t before = begin(work, batch, group);
-	for (size_t done = 0; done < work->count && !batch->again; before = 0) {
-		size_t count = gather(work, batch, done, group + before);
-		if (count == 0)
-			return pgm_error_set(
-				err, PGM_ERR_INPUT,
-				"statement %zu of the batch uses $%d, which no statement before it "
-				"returns",
-				done + 1, missing_param(batch, &work->statements[done]));
-		double left = batch->limit_ms - (pgm_clock_ms() - batch->began_ms);
-		if (!pgm_conn_pipeline_within(work->run->work, batch->scratch, before + count, group,
-					      batch->limit_ms > 0 ? fmax(left, 1) : 0, rows, err))
-			return false;
-		for (size_t i = 0; i < count; i++)
-			if (!take(batch, &rows[before + i], err))
-				return false;
-		done += count;
-	}
-	return true;
-}
-
 static const char *done_note(struct pgm_arena *arena, const struct pgm_batches_state *state)
 {
 	const char *kept = state->kept ? pgm_sprintf(arena, "; %s rows kept, as they changed meanwhile",
@@ -300,8 +180,9 @@ static const char *done_note(struct pgm_arena *arena, const struct pgm_batches_s
 }
 
 /* The last batch commits together with the step's end. */
-static bool save_end(struct work *work, struct batch *batch, double elapsed_ms, struct pgm_error *err)
+static bool save_end(struct work *work, struct lane *lane, double elapsed_ms, struct pgm_error *err)
 {
+	struct pgm_batch *batch = &lane->batch;
 	struct pgm_batches_state last = work->state;
 	last.rows += batch->rows;
 	last.kept += batch->kept;
@@ -309,40 +190,62 @@ static bool save_end(struct work *work, struct batch *batch, double elapsed_ms, 
 	last.longest_ms = fmax(last.longest_ms, elapsed_ms);
 	struct pgm_ledger_update update = {
 		.state = "done", .note = done_note(batch->scratch, &last), .size_bytes = -1};
-	return pgm_ledger_set_step(work->run->work, batch->scratch, work->run->seq, work->run->step, &update,
+	return pgm_ledger_set_step(lane->conn, batch->scratch, work->run->seq, work->run->step, &update,
 				   err) &&
-	       pgm_conn_exec(work->run->work, PGM_CONN_MARKER "COMMIT", err);
+	       pgm_conn_exec(lane->conn, PGM_CONN_MARKER "COMMIT", err);
+}
+
+static size_t active(const struct work *work)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < work->jobs; i++)
+		count += work->lanes[i].active;
+	return count;
+}
+
+/*
+ * How far the Ledger's cursor may go with this lane's batch; false: no further than it is, as batches before
+ * it are under way.
+ */
+static bool cursor_to_save(const struct work *work, const struct lane *lane, const char **cursor)
+{
+	uint64_t least = work->failed ? work->failed_number : UINT64_MAX;
+	*cursor = work->failed ? work->failed_start : lane->batch.apart ? work->next : lane->batch.cursor;
+	for (size_t i = 0; i < work->jobs; i++) {
+		const struct lane *other = &work->lanes[i];
+		if (other == lane || !other->active || other->number > least)
+			continue;
+		least = other->number;
+		*cursor = other->batch.start;
+	}
+	if (lane->batch.again)
+		*cursor = lane->batch.start;
+	return lane->number < least;
 }
 
 /* The Ledger's part of the transaction, and its end. *done: it was the last batch. */
-static bool save(struct work *work, struct batch *batch, bool *done, struct pgm_error *err)
+static bool save(struct work *work, struct lane *lane, bool *done, struct pgm_error *err)
 {
 	struct pgm_run *run = work->run;
-	struct pgm_batches_state *state = &work->state;
+	struct pgm_batch *batch = &lane->batch;
 	struct pgm_rows rows[2];
+	const char *cursor;
+	bool moves = cursor_to_save(work, lane, &cursor);
 	double elapsed_ms = pgm_clock_ms() - batch->began_ms;
-	const char *cursor = batch->again ? state->cursor : batch->cursor;
 	const char *params[] = {pgm_sprintf(batch->scratch, "%lld", (long long)run->seq),
 				pgm_sprintf(batch->scratch, "%d", run->step),
 				cursor,
-				pgm_sprintf(batch->scratch, "%lld", (long long)state->size),
+				pgm_sprintf(batch->scratch, "%lld", (long long)work->state.size),
 				pgm_sprintf(batch->scratch, "%lld", (long long)batch->rows),
 				pgm_sprintf(batch->scratch, "%.3f", elapsed_ms),
-				pgm_sprintf(batch->scratch, "%lld", (long long)batch->kept)};
+				pgm_sprintf(batch->scratch, "%lld", (long long)batch->kept),
+				moves ? "t" : "f"};
 	const struct pgm_conn_statement statements[] = {
-		{pgm_embedded_text("change/sql/batches_save.sql"), 7, params}, {.sql = "COMMIT"}};
+		{pgm_embedded_text("change/sql/batches_save.sql"), 8, params}, {.sql = "COMMIT"}};
 	*done = !batch->again && (batch->has_cursor ? !batch->cursor : batch->rows == 0);
-	if (!pgm_conn_pipeline_within(run->work, batch->scratch, *done ? 1 : 2, statements, 0, rows, err))
+	if (!pgm_conn_pipeline_within(lane->conn, batch->scratch, *done ? 1 : 2, statements, 0, rows, err))
 		return pgm_error_context(err, "writing the ledger");
-	return !*done || save_end(work, batch, elapsed_ms, err);
-}
-
-static bool transaction(struct work *work, struct batch *batch, bool *done, struct pgm_error *err)
-{
-	bool ok = run_statements(work, batch, err) && save(work, batch, done, err);
-	if (!ok)
-		pgm_conn_exec_quietly(work->run->work, "ROLLBACK");
-	return ok;
+	return !*done || save_end(work, lane, elapsed_ms, err);
 }
 
 /* A batch took elapsed_ms: the next one shall take the target. */
@@ -358,7 +261,7 @@ static void adapt(struct work *work, double elapsed_ms)
 	work->state.size = (int64_t)fmin(fmax(size, 1), PGM_BATCH_SIZE_MAX);
 }
 
-static void tell(struct work *work, const struct batch *batch)
+static void tell(struct work *work, const struct pgm_batch *batch)
 {
 	struct pgm_run *run = work->run;
 	double now = pgm_clock_ms();
@@ -385,8 +288,8 @@ static void tell(struct work *work, const struct batch *batch)
 	run->options->on_event(&event, run->options->event_arg);
 }
 
-/* After a batch that was taken back: whether to try again, with what. */
-static bool try_again(struct work *work, const struct batch *batch, struct pgm_error *err)
+/* After a batch that was taken back: whether to try again, with what. late: it had taken too long. */
+static bool try_again(struct work *work, bool late, struct pgm_error *err)
 {
 	struct pgm_run *run = work->run;
 	double now = pgm_clock_ms();
@@ -394,8 +297,7 @@ static bool try_again(struct work *work, const struct batch *batch, struct pgm_e
 		return pgm_error_set(err, PGM_ERR_CANCELED, "stopped by the user");
 	if (!pgm_conn_alive(run->work))
 		return false;
-	if (strcmp(err->sqlstate, "57014") == 0 && batch->limit_ms > 0 &&
-	    now - batch->began_ms > batch->limit_ms * 0.8) {
+	if (strcmp(err->sqlstate, "57014") == 0 && late) {
 		work->unlimited = work->state.size == 1;
 		if (work->unlimited)
 			pgm_run_tell(run, PGM_EVENT_NOTE,
@@ -410,7 +312,7 @@ static bool try_again(struct work *work, const struct batch *batch, struct pgm_e
 		work->retry_until_ms = now + (double)run->options->max_wait_ms;
 	if (now > work->retry_until_ms) {
 		pgm_error_set(err, PGM_ERR_TIMEOUT, "another session has held a row for %s",
-			      pgm_format_ms(batch->scratch, (double)run->options->max_wait_ms));
+			      pgm_format_ms(run->arena, (double)run->options->max_wait_ms));
 		return pgm_error_hint(err, "End that session, or give --max-wait more; then run the same "
 					   "command again: it goes on from here.");
 	}
@@ -421,63 +323,206 @@ static bool try_again(struct work *work, const struct batch *batch, struct pgm_e
 	return true;
 }
 
-/* One batch, tried until it is committed. */
-static bool run_batch(struct work *work, bool *done, struct pgm_error *err)
+static void end_batch(struct lane *lane)
+{
+	lane->active = false;
+	pgm_batch_free(&lane->batch);
+}
+
+static void count_batch(struct work *work, struct lane *lane)
 {
 	struct pgm_batches_state *state = &work->state;
-	struct pgm_run *run = work->run;
-	for (;;) {
-		PGM_AUTO_ARENA scratch = pgm_arena_new(0);
-		struct batch batch = {.scratch = scratch, .fraction = -1, .began_ms = pgm_clock_ms()};
-		batch.limit_ms =
-			work->unlimited || work->own_limit ? 0 : (double)run->options->batch_limit_ms;
-		*pgm_vec_add(scratch, &batch.params) = pgm_sprintf(scratch, "%lld", (long long)state->size);
-		*pgm_vec_add(scratch, &batch.params) = state->cursor;
-		if (run->deadline_ms > 0 && batch.began_ms > run->deadline_ms)
-			return pgm_run_check(run, err);
-		if (!transaction(work, &batch, done, err)) {
-			if (!try_again(work, &batch, err))
-				return false;
-			continue;
-		}
-		double elapsed_ms = pgm_clock_ms() - batch.began_ms;
-		if (!batch.again && (!state->cursor || !batch.cursor || strcmp(state->cursor, batch.cursor)))
-			state->cursor = pgm_strdup(run->arena, batch.cursor);
-		state->batches++;
-		state->rows += batch.rows;
-		state->kept += batch.kept;
-		state->work_ms += elapsed_ms;
-		state->longest_ms = fmax(state->longest_ms, elapsed_ms);
-		work->unlimited = false;
-		work->tries = 0;
-		adapt(work, elapsed_ms);
-		tell(work, &batch);
+	double elapsed_ms = pgm_clock_ms() - lane->batch.began_ms;
+	state->batches++;
+	state->rows += lane->batch.rows;
+	state->kept += lane->batch.kept;
+	state->work_ms += elapsed_ms;
+	state->longest_ms = fmax(state->longest_ms, elapsed_ms);
+	work->unlimited = false;
+	work->alone = false;
+	work->tries = 0;
+	adapt(work, elapsed_ms);
+	tell(work, &lane->batch);
+}
+
+static void set_next(struct work *work, const char *next)
+{
+	if (!next || !work->next || strcmp(work->next, next) != 0)
+		work->next = pgm_strdup(work->run->arena, next);
+	work->next_known = true;
+}
+
+/* All of its statements have been answered. *done: it was the last batch of the step. */
+static bool commit(struct work *work, struct lane *lane, bool *done, struct pgm_error *err)
+{
+	if (lane->batch.apart && !lane->batch.cursor && active(work) > 1) {
+		/* Nothing is left, but others are still at work. */
+		pgm_conn_exec_quietly(lane->conn, "ROLLBACK");
+		end_batch(lane);
 		return true;
 	}
+	if (!save(work, lane, done, err))
+		return false;
+	if (!lane->batch.apart)
+		set_next(work, lane->batch.again ? lane->batch.start : lane->batch.cursor);
+	count_batch(work, lane);
+	end_batch(lane);
+	return true;
+}
+
+static bool go_on(struct work *work, struct lane *lane, bool *done, struct pgm_error *err)
+{
+	bool more;
+	if (!pgm_batch_go_on(&lane->batch, &more, err))
+		return false;
+	if (lane->batch.apart && !lane->told) {
+		lane->told = true;
+		work->ended = !lane->batch.cursor;
+		if (lane->batch.cursor)
+			set_next(work, lane->batch.cursor);
+	}
+	return more || commit(work, lane, done, err);
+}
+
+/* Its batch is taken back; of several that fail the first one counts. */
+static void take_back(struct work *work, struct lane *lane)
+{
+	if (!work->failed || lane->number < work->failed_number) {
+		work->failed = true;
+		work->failed_number = lane->number;
+		work->failed_start = lane->batch.start;
+	}
+	if (pgm_conn_alive(lane->conn))
+		pgm_conn_exec_quietly(lane->conn, "ROLLBACK");
+	end_batch(lane);
+}
+
+/* The other lanes end what they have begun; then whether to go on, from the batch that failed. */
+static bool recover(struct work *work, struct lane *lane, struct pgm_error *err)
+{
+	const struct pgm_error first = *err;
+	struct pgm_error ignored;
+	bool late = lane->batch.limit_ms > 0 &&
+		    pgm_clock_ms() - lane->batch.began_ms > lane->batch.limit_ms * 0.8;
+	bool done = false;
+	take_back(work, lane);
+	for (size_t i = 0; i < work->jobs; i++)
+		while (work->lanes[i].active)
+			if (!go_on(work, &work->lanes[i], &done, &ignored) && work->lanes[i].active)
+				take_back(work, &work->lanes[i]);
+	*err = first;
+	set_next(work, work->failed_start);
+	work->failed = false;
+	work->ended = false;
+	work->alone = true;
+	return try_again(work, late, err);
+}
+
+static bool start(struct work *work, struct lane *lane, struct pgm_error *err)
+{
+	const struct pgm_engine_options *options = work->run->options;
+	lane->batch = (struct pgm_batch){
+		.conn = lane->conn, .sqls = work->sqls, .count = work->count, .start = work->next};
+	lane->batch.limit_ms = work->unlimited || work->own_limit ? 0 : (double)options->batch_limit_ms;
+	lane->number = work->next_number++;
+	lane->active = true;
+	lane->told = false;
+	work->next_known = false;
+	return pgm_batch_begin(&lane->batch, work->state.size, options->lock_timeout_ms, err);
+}
+
+/* A lane for the next batch beside those that are under way; NULL: not now. */
+static struct lane *free_lane(struct work *work)
+{
+	struct pgm_error ignored;
+	if (!work->next_known || work->ended || work->alone || pgm_throttle_due(work->run, &work->throttle))
+		return NULL;
+	for (size_t i = 0; i < work->jobs; i++) {
+		struct lane *lane = &work->lanes[i];
+		if (lane->active)
+			continue;
+		if (!lane->conn && !pgm_run_open_worker(work->run, &lane->conn, &ignored)) {
+			work->jobs = i; /* as many as the server gives */
+			return NULL;
+		}
+		return lane;
+	}
+	return NULL;
+}
+
+/* One that is active and has an answer, or is late. */
+static struct lane *wait_for_one(struct work *work)
+{
+	struct pgm_conn *conns[PGM_BATCH_JOBS_MAX];
+	double until_ms[PGM_BATCH_JOBS_MAX];
+	size_t places[PGM_BATCH_JOBS_MAX], count = 0;
+	for (size_t i = 0; i < work->jobs; i++) {
+		const struct lane *lane = &work->lanes[i];
+		if (!lane->active)
+			continue;
+		conns[count] = lane->conn;
+		until_ms[count] = lane->batch.limit_ms > 0 ? lane->batch.began_ms + lane->batch.limit_ms : 0;
+		places[count++] = i;
+	}
+	return &work->lanes[places[count > 1 ? pgm_conn_wait_any(conns, until_ms, count) : 0]];
+}
+
+static bool run_batches(struct work *work, struct pgm_error *err)
+{
+	struct pgm_run *run = work->run;
+	for (bool done = false; !done;) {
+		struct lane *lane = &work->lanes[0];
+		bool idle = active(work) == 0;
+		if (idle && !pgm_throttle(run, &work->throttle, err))
+			return false;
+		if (idle && run->deadline_ms > 0 && pgm_clock_ms() > run->deadline_ms)
+			return pgm_run_check(run, err);
+		if (!idle)
+			lane = free_lane(work);
+		bool ok = !lane || start(work, lane, err);
+		if (ok) {
+			lane = wait_for_one(work);
+			ok = go_on(work, lane, &done, err);
+		}
+		if (!ok && (!lane->active || !recover(work, lane, err)))
+			return false;
+	}
+	return true;
+}
+
+static void close_lanes(struct work *work)
+{
+	for (size_t i = 1; i < PGM_BATCH_JOBS_MAX; i++)
+		pgm_conn_close(work->lanes[i].conn);
 }
 
 bool pgm_batches_run(struct pgm_run *run, const struct pgm_plan_sql *sqls, size_t count, const char **note,
 		     struct pgm_error *err)
 {
 	struct pgm_error own;
+	int64_t jobs = run->options->batch_rest_ms > 0 ? 1 : run->options->batch_jobs;
 	struct work work = {.run = run,
-			    .statements = PGM_NEW_ARRAY(run->arena, struct statement, count + 1),
+			    .sqls = PGM_NEW_ARRAY(run->arena, struct pgm_batch_sql, count + 1),
 			    .count = count,
+			    .jobs = jobs < 1			? 1
+				    : jobs > PGM_BATCH_JOBS_MAX ? PGM_BATCH_JOBS_MAX
+								: (size_t)jobs,
 			    .began_ms = pgm_clock_ms(),
 			    .first_fraction = -1};
 	err = err ? err : &own;
-	for (size_t i = 0; i < count; i++)
-		work.statements[i].sql = pgm_batches_renumber(
-			run->arena, sqls[i].text, &work.statements[i].used, &work.statements[i].used_count);
-	for (size_t i = 0; i < count; i++)
-		work.statements[i].may_end = strcasestr(sqls[i].text, "again") != NULL;
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		work.sqls[i].text = pgm_batches_renumber(run->arena, sqls[i].text, &work.sqls[i].used,
+							 &work.sqls[i].used_count);
+		work.sqls[i].may_end = strcasestr(sqls[i].text, "again") != NULL;
 		work.own_limit |= strncmp(sqls[i].text, "SET LOCAL statement_timeout", 27) == 0;
+	}
+	work.lanes[0].conn = run->work;
 	if (!enter(&work, err))
 		return false;
-	for (bool done = false; !done;)
-		if (!pgm_throttle(run, &work.throttle, err) || !run_batch(&work, &done, err))
-			return false;
-	*note = done_note(run->arena, &work.state);
-	return true;
+	set_next(&work, work.state.cursor);
+	bool ok = run_batches(&work, err);
+	close_lanes(&work);
+	if (ok)
+		*note = done_note(run->arena, &work.state);
+	return ok;
 }

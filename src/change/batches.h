@@ -13,7 +13,10 @@
  *	cursor		where this batch ends, as text; NULL: there is nothing left after this batch. Without
  *			any such column the step is done when a batch changes no row
  *	again		true: commit here and begin the same batch again, with the same $2 (there was more
- *than one batch could hold) fraction	how much of the step is done, from 0 to 1
+ *			than one batch could hold)
+ *	apart		true, beside cursor: this batch has nothing to do with others. The next one may begin
+ *			behind it in another session before it is committed
+ *	fraction	how much of the step is done, from 0 to 1
  *	kept		how many rows this batch left as they are, for the note at the end
  *	handled		rows that this batch changed, where the command tags (DELETE 5) do not tell
  *
@@ -30,6 +33,7 @@
 
 #define PGM_BATCH_SIZE_FIRST 256
 #define PGM_BATCH_SIZE_MAX   1000000
+#define PGM_BATCH_JOBS_MAX   8
 
 /* How far a step is. Lives in the arena that it was read into. */
 struct pgm_batches_state {

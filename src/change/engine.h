@@ -43,10 +43,11 @@ struct pgm_engine_options {
 	int64_t batch_target_ms;	  /* how long a batch shall take (steps of kind batches) */
 	int64_t batch_limit_ms;		  /* and how long it may: then it is canceled and tried with less */
 	int64_t batch_rest_ms;		  /* pause after each batch */
-	int64_t max_lag_ms;		  /* of a standby, before a step in batches waits for it; 0: any */
-	int64_t max_lag_bytes;		  /* likewise */
-	const char *pause_file;		  /* while it is there no batch begins; NULL: none */
-	bool force_database;		  /* apply a Plan that was made for another database */
+	int64_t batch_jobs;	/* how many may run at a time where they are apart; one with rests */
+	int64_t max_lag_ms;	/* of a standby, before a step in batches waits for it; 0: any */
+	int64_t max_lag_bytes;	/* likewise */
+	const char *pause_file; /* while it is there no batch begins; NULL: none */
+	bool force_database;	/* apply a Plan that was made for another database */
 	void (*on_event)(const struct pgm_engine_event *event, void *arg); /* may be NULL */
 	void *event_arg;
 };
@@ -54,7 +55,7 @@ struct pgm_engine_options {
 #define PGM_ENGINE_OPTIONS                                                                              \
 	{                                                                                               \
 		.wait_ms = 0, .max_wait_ms = 600000, .lock_timeout_ms = 50, .lock_deadline_ms = 120000, \
-		.batch_target_ms = 100, .batch_limit_ms = 250, .max_lag_ms = 10000,                     \
+		.batch_target_ms = 100, .batch_limit_ms = 250, .batch_jobs = 2, .max_lag_ms = 10000,    \
 		.max_lag_bytes = (int64_t)256 << 20                                                     \
 	}
 

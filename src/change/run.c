@@ -60,29 +60,43 @@ static bool refuse_pooler(struct pgm_run *run, struct pgm_error *err)
 	return pgm_error_hint(err, "Changes need sessions of their own: connect to the server itself.");
 }
 
-static bool open_work(struct pgm_run *run, struct pgm_error *err)
+static bool set_up_worker(struct pgm_run *run, struct pgm_conn *conn, struct pgm_error *err)
 {
 	struct pgm_rows rows;
-	run->work = open_session(run, err);
-	if (!run->work)
-		return false;
-	const char *path = pgm_conn_search_path(run->work);
+	const char *path = pgm_conn_search_path(conn);
 	const char *memory = run->options->maintenance_work_mem;
-	if (!pgm_conn_query(run->work, run->arena, "SELECT pg_catalog.set_config('search_path', $1, false)",
-			    1, &path, &rows, err))
+	if (!pgm_conn_query(conn, run->arena, "SELECT pg_catalog.set_config('search_path', $1, false)", 1,
+			    &path, &rows, err))
 		return false;
-	if (memory && !pgm_conn_query(run->work, run->arena,
+	if (memory && !pgm_conn_query(conn, run->arena,
 				      "SELECT pg_catalog.set_config('maintenance_work_mem', $1, false)", 1,
 				      &memory, &rows, err))
 		return pgm_error_context(err, "--maintenance-work-mem");
+	pgm_conn_cancel_on_interrupt(conn);
+	return true;
+}
+
+bool pgm_run_open_worker(struct pgm_run *run, struct pgm_conn **conn, struct pgm_error *err)
+{
+	*conn = open_session(run, err);
+	if (*conn && set_up_worker(run, *conn, err))
+		return true;
+	pgm_conn_close(*conn);
+	*conn = NULL;
+	return false;
+}
+
+static bool open_work(struct pgm_run *run, struct pgm_error *err)
+{
 	char *start;
+	if (!pgm_run_open_worker(run, &run->work, err))
+		return false;
 	if (!pgm_conn_value(run->work, run->arena,
 			    "SELECT backend_start FROM pg_catalog.pg_stat_activity "
 			    "WHERE pid = pg_catalog.pg_backend_pid()",
 			    0, NULL, &start, err))
 		return false;
 	run->work_start = start;
-	pgm_conn_cancel_on_interrupt(run->work);
 	return true;
 }
 

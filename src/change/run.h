@@ -37,6 +37,9 @@ void pgm_run_close(struct pgm_run *run);
 /* A new work session where the old one was lost. */
 bool pgm_run_reopen(struct pgm_run *run, struct pgm_error *err) PGM_MUST_CHECK;
 
+/* A further session like run->work, for its owner to close. */
+bool pgm_run_open_worker(struct pgm_run *run, struct pgm_conn **conn, struct pgm_error *err) PGM_MUST_CHECK;
+
 /* Still the one runner, and not out of time? To be asked before each step. */
 bool pgm_run_check(struct pgm_run *run, struct pgm_error *err) PGM_MUST_CHECK;
 

@@ -47,6 +47,12 @@ static bool reason(struct pgm_run *run, struct pgm_arena *scratch, const char **
 	return true;
 }
 
+bool pgm_throttle_due(const struct pgm_run *run, const struct pgm_throttle *throttle)
+{
+	return run->options->batch_rest_ms > 0 || throttle->last_look_ms <= 0 ||
+	       pgm_clock_ms() - throttle->last_look_ms >= LOOK_MS;
+}
+
 bool pgm_throttle(struct pgm_run *run, struct pgm_throttle *throttle, struct pgm_error *err)
 {
 	double began = pgm_clock_ms();

@@ -15,4 +15,7 @@ struct pgm_throttle {
 /* Wait as long as there is a reason to. False: stopped, or the server does not answer. */
 bool pgm_throttle(struct pgm_run *run, struct pgm_throttle *throttle, struct pgm_error *err) PGM_MUST_CHECK;
 
+/* Whether it is time to look for reasons again: nothing new may begin before. */
+bool pgm_throttle_due(const struct pgm_run *run, const struct pgm_throttle *throttle);
+
 #endif

@@ -145,6 +145,7 @@ static bool read_options(const struct pgm_cli *cli, struct pgm_purge_options *op
 	    !pgm_cli_duration_ms(cli, "count-time", &options->count_ms, err) ||
 	    !pgm_cli_duration_ms(cli, "batch-time", &engine->batch_target_ms, err) ||
 	    !pgm_cli_duration_ms(cli, "rest", &engine->batch_rest_ms, err) ||
+	    !pgm_cli_int(cli, "jobs", 1, PGM_BATCH_JOBS_MAX, &engine->batch_jobs, err) ||
 	    !pgm_cli_duration_ms(cli, "max-lag", &engine->max_lag_ms, err) ||
 	    !pgm_cli_bytes(cli, "max-lag-bytes", &engine->max_lag_bytes, err))
 		return false;
@@ -193,6 +194,7 @@ static const struct pgm_option options[] = {
 	{0, "out", "FILE", "write the Plan, for \"pgmend apply FILE\""},
 	{0, "count-time", "TIME", "how long to count the rows of each table (default 5s; 0: estimate)"},
 	{0, "batch-time", "TIME", "how long a transaction shall take (default 100ms; none takes over 250ms)"},
+	{0, "jobs", "N", "how many sessions delete at a time (default 2; 1 where there is a --rest)"},
 	{0, "rest", "TIME", "pause after each transaction (default 0)"},
 	{0, "max-lag", "TIME", "wait for standbys that are further behind (default 10s; 0: for none)"},
 	{0, "max-lag-bytes", "SIZE", "likewise, in bytes of WAL (default 256MB; 0: for none)"},

@@ -328,6 +328,12 @@ bool pgm_conn_value(struct pgm_conn *conn, struct pgm_arena *arena, const char *
 	return true;
 }
 
+/* What to wait for: also for room, where not all has been sent yet. */
+static short poll_events(struct pgm_conn *conn)
+{
+	return PQisnonblocking(conn->pq) && PQflush(conn->pq) == 1 ? POLLIN | POLLOUT : POLLIN;
+}
+
 /* Until an answer is there; canceled where it is late, and again, for a cancel may come between two
  * statements. */
 static bool wait_within(struct pgm_conn *conn, double *until_ms)
@@ -339,7 +345,7 @@ static bool wait_within(struct pgm_conn *conn, double *until_ms)
 			*until_ms = pgm_clock_ms() + CANCEL_AGAIN_MS;
 			continue;
 		}
-		struct pollfd wait = {.fd = PQsocket(conn->pq), .events = POLLIN};
+		struct pollfd wait = {.fd = PQsocket(conn->pq), .events = poll_events(conn)};
 		poll(&wait, 1, (int)left + 1);
 		if (!PQconsumeInput(conn->pq))
 			return false;
@@ -347,10 +353,9 @@ static bool wait_within(struct pgm_conn *conn, double *until_ms)
 	return true;
 }
 
-static bool receive_within(struct pgm_conn *conn, struct pgm_arena *arena, size_t count, double limit_ms,
-			   struct pgm_rows *rows, size_t *failed, struct pgm_error *err)
+static bool receive(struct pgm_conn *conn, struct pgm_arena *arena, size_t count, double until_ms,
+		    struct pgm_rows *rows, size_t *failed, struct pgm_error *err)
 {
-	double until_ms = limit_ms > 0 ? pgm_clock_ms() + limit_ms : 0;
 	bool ok = true;
 	for (size_t i = 0; i <= count;) {
 		if (!wait_within(conn, &until_ms))
@@ -375,9 +380,8 @@ static bool receive_within(struct pgm_conn *conn, struct pgm_arena *arena, size_
 	return ok;
 }
 
-static bool pipeline(struct pgm_conn *conn, struct pgm_arena *arena, size_t count,
-		     const struct pgm_conn_statement *statements, double limit_ms, struct pgm_rows *rows,
-		     size_t *failed, struct pgm_error *err)
+static bool send_pipeline(struct pgm_conn *conn, size_t count, const struct pgm_conn_statement *statements,
+			  struct pgm_error *err)
 {
 	if (refused_by_interrupt(err))
 		return false;
@@ -390,11 +394,56 @@ static bool pipeline(struct pgm_conn *conn, struct pgm_arena *arena, size_t coun
 					 statements[i].params, NULL, NULL, 0);
 		free(marked);
 	}
-	if (!sent || !PQpipelineSync(conn->pq))
-		return pgm_result_connection_error(conn->pq, err);
-	bool ok = receive_within(conn, arena, count, limit_ms, rows, failed, err);
+	return (sent && PQpipelineSync(conn->pq)) || pgm_result_connection_error(conn->pq, err);
+}
+
+static bool pipeline(struct pgm_conn *conn, struct pgm_arena *arena, size_t count,
+		     const struct pgm_conn_statement *statements, double limit_ms, struct pgm_rows *rows,
+		     size_t *failed, struct pgm_error *err)
+{
+	if (!send_pipeline(conn, count, statements, err))
+		return false;
+	bool ok =
+		receive(conn, arena, count, limit_ms > 0 ? pgm_clock_ms() + limit_ms : 0, rows, failed, err);
 	PQexitPipelineMode(conn->pq);
 	return ok;
+}
+
+bool pgm_conn_pipeline_send(struct pgm_conn *conn, size_t count, const struct pgm_conn_statement *statements,
+			    struct pgm_error *err)
+{
+	/* The server reads on when it has answered: with much to send, that is later than we want to wait. */
+	PQsetnonblocking(conn->pq, 1);
+	bool ok = send_pipeline(conn, count, statements, err);
+	if (!ok)
+		PQsetnonblocking(conn->pq, 0);
+	return ok;
+}
+
+bool pgm_conn_pipeline_receive(struct pgm_conn *conn, struct pgm_arena *arena, size_t count, double until_ms,
+			       struct pgm_rows *rows, struct pgm_error *err)
+{
+	bool ok = receive(conn, arena, count, until_ms, rows, NULL, err);
+	PQexitPipelineMode(conn->pq);
+	PQsetnonblocking(conn->pq, 0);
+	return ok;
+}
+
+size_t pgm_conn_wait_any(struct pgm_conn *const *conns, const double *until_ms, size_t count)
+{
+	struct pollfd waits[PGM_CONN_WAIT_MAX];
+	for (;;) {
+		double left = CANCEL_AGAIN_MS, now = pgm_clock_ms();
+		for (size_t i = 0; i < count && i < PGM_CONN_WAIT_MAX; i++) {
+			if (!PQconsumeInput(conns[i]->pq) || !PQisBusy(conns[i]->pq) ||
+			    (until_ms[i] > 0 && until_ms[i] <= now))
+				return i;
+			left = until_ms[i] > 0 && until_ms[i] - now < left ? until_ms[i] - now : left;
+			waits[i] = (struct pollfd){.fd = PQsocket(conns[i]->pq),
+						   .events = poll_events(conns[i])};
+		}
+		poll(waits, count < PGM_CONN_WAIT_MAX ? count : PGM_CONN_WAIT_MAX, (int)left + 1);
+	}
 }
 
 bool pgm_conn_pipeline(struct pgm_conn *conn, struct pgm_arena *arena, size_t count, const char *const *sqls,

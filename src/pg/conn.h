@@ -120,6 +120,21 @@ bool pgm_conn_pipeline_within(struct pgm_conn *conn, struct pgm_arena *arena, si
 			      struct pgm_rows *rows, struct pgm_error *err) PGM_MUST_CHECK;
 
 /*
+ * The same in two halves, for who works with several sessions at a time: between them the session can do
+ * nothing else. Until until_ms (on the monotonic clock, 0: without a limit) for the second. Where the first
+ * failed there is no second.
+ */
+bool pgm_conn_pipeline_send(struct pgm_conn *conn, size_t count, const struct pgm_conn_statement *statements,
+			    struct pgm_error *err) PGM_MUST_CHECK;
+bool pgm_conn_pipeline_receive(struct pgm_conn *conn, struct pgm_arena *arena, size_t count, double until_ms,
+			       struct pgm_rows *rows, struct pgm_error *err) PGM_MUST_CHECK;
+
+#define PGM_CONN_WAIT_MAX 8
+
+/* Between the halves: which of the sessions (at most PGM_CONN_WAIT_MAX) has an answer, or is late. */
+size_t pgm_conn_wait_any(struct pgm_conn *const *conns, const double *until_ms, size_t count);
+
+/*
  * A long statement, watched from outside: start it, then poll until *done. While it runs the session can do
  * nothing else. pgm_conn_poll() waits at most timeout_ms and returns false only when the statement failed
  * (then it is done too).

@@ -45,6 +45,7 @@ struct pass {
 	const char *row; /* its alias */
 	PGM_VEC(struct column) columns; /* of the rows that go: the identity, and what children refer to */
 	size_t first_gone;		/* the parameter that holds the first of these; before it: how many */
+	const char *deleted;		/* query for the number of rows deleted until now; CASCADE */
 };
 
 static const char *column_of(const struct pass *pass, const char *alias, const char *column)
@@ -279,9 +280,45 @@ static double fan_out(const struct pgm_purge_table *table)
 	return fmin(fmax(round(rows), 1), 1e9);
 }
 
+/* Batches that can run beside each other: no order among them matters, and nobody's trigger sees one. */
+static bool apart(const struct pass *pass)
+{
+	if (pass->shape == LOCK || pass->table->self)
+		return false;
+	for (size_t i = 0; i < pass->purge->table_count; i++)
+		if (pass->purge->tables[i].other_triggers)
+			return false;
+	for (size_t i = 0; i < pass->table->key_count; i++)
+		if (pass->table->keys[i]->action != 'c')
+			return false;
+	return true;
+}
+
 static void joins_off(struct pass *pass)
 {
 	pgm_buf_add(&pass->sql, "SET LOCAL enable_hashjoin = off;\nSET LOCAL enable_mergejoin = off;\n");
+}
+
+/*
+ * How many rows the session has deleted in all these tables, those that triggers took too, as the server
+ * counts them: since it last reported them, which it does between transactions.
+ */
+static const char *deleted(const struct pass *pass)
+{
+	struct pgm_arena *arena = pass->sql.arena;
+	struct pgm_buf sql;
+	pgm_buf_init(&sql, arena);
+	pgm_buf_printf(&sql,
+		       "SELECT coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_deleted(coalesce(p.relid, "
+		       "t.oid))), 0) FROM (VALUES (%s::pg_catalog.regclass)",
+		       pgm_quote_literal(arena, pass->table->quoted));
+	for (size_t i = 0; i < pass->table->key_count; i++)
+		if (pass->table->keys[i]->action == 'c')
+			pgm_buf_printf(&sql, " UNION VALUES (%s::pg_catalog.regclass)",
+				       pgm_quote_literal(arena, pass->table->keys[i]->child_quoted));
+	pgm_buf_add(&sql,
+		    ") AS t (oid) LEFT JOIN LATERAL pg_catalog.pg_partition_tree(t.oid) AS p ON p.isleaf");
+	return sql.text;
 }
 
 /* Each batch finds its few rows by indexes, whatever the statistics say of a table that shrinks. */
@@ -296,10 +333,12 @@ static void range(struct pass *pass)
 		joins_off(pass);
 	pgm_buf_printf(sql,
 		       "SELECT %s(s.seq) AS cursor, %s%s(s.seq)::float8 / (SELECT max(seq) FROM %s) AS "
-		       "fraction, count(*) AS keys",
-		       end, down ? "1 - " : "", end, pass->keys);
+		       "fraction%s, count(*) AS keys",
+		       end, down ? "1 - " : "", end, pass->keys, apart(pass) ? ", true AS apart" : "");
 	for (size_t i = 0; i < pass->table->identity_count; i++)
 		pgm_buf_printf(sql, ", pg_catalog.array_agg(s.k%zu) AS k%zu", i + 1, i + 1);
+	if (pass->shape == CASCADE)
+		pgm_buf_printf(sql, ", (%s) AS deleted", pass->deleted);
 	pgm_buf_printf(sql,
 		       " FROM (SELECT * FROM %s WHERE seq %s ORDER BY seq%s LIMIT greatest(1, $1::bigint / "
 		       "%.0f)) AS s;\n",
@@ -308,26 +347,15 @@ static void range(struct pass *pass)
 		       down ? " DESC" : "", fan_out(pass->table));
 }
 
-/* How many went in all, those that the triggers took too, the server has counted. */
 static void cascade(struct pass *pass)
 {
 	struct pgm_buf *sql = &pass->sql;
-	struct pgm_buf counts;
-	pgm_buf_init(&counts, sql->arena);
-	pgm_buf_printf(&counts, "VALUES (%s::pg_catalog.regclass)",
-		       pgm_quote_literal(sql->arena, pass->table->quoted));
-	for (size_t i = 0; i < pass->table->key_count; i++)
-		if (pass->table->keys[i]->action == 'c')
-			pgm_buf_printf(&counts, " UNION VALUES (%s::pg_catalog.regclass)",
-				       pgm_quote_literal(sql->arena, pass->table->keys[i]->child_quoted));
 	pgm_buf_printf(sql, "WITH " GONE " AS (DELETE FROM %s WHERE ", row_item(pass));
 	which_rows(pass);
-	pgm_buf_add(sql, " RETURNING 1)\nSELECT count(*) AS gone FROM " GONE ";\n");
 	pgm_buf_printf(sql,
-		       "SELECT coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_deleted(coalesce(p.relid, "
-		       "t.oid))), 0) AS handled FROM (%s) AS t (oid) LEFT JOIN LATERAL "
-		       "pg_catalog.pg_partition_tree(t.oid) AS p ON p.isleaf;\n",
-		       counts.text);
+		       " RETURNING 1)\nSELECT count(*) AS gone FROM " GONE
+		       ";\nSELECT (%s) - $%zu::bigint AS handled;\n",
+		       pass->deleted, pass->first_gone - 2);
 }
 
 static void skip(struct pass *pass)
@@ -420,6 +448,10 @@ const char *pgm_purge_pass_sql(struct pgm_arena *arena, const struct pgm_purge *
 	struct pgm_buf *sql = &pass.sql;
 	pgm_buf_init(sql, arena);
 	pass.shape = shape_of(&pass);
+	if (pass.shape == CASCADE) {
+		pass.deleted = deleted(&pass);
+		pass.first_gone++;
+	}
 	list_columns(&pass);
 	range(&pass);
 	if (pass.shape == CASCADE)

@@ -1,6 +1,7 @@
--- One batch more: $1 plan, $2 step, $3 cursor, $4 size, $5 rows, $6 its time so far (ms), $7 rows kept.
+-- One batch more: $1 plan, $2 step, $3 cursor, $4 size, $5 rows, $6 its time so far (ms), $7 rows kept;
+-- $8: whether the cursor moves.
 UPDATE pgmend.batches
-   SET cursor = $3,
+   SET cursor = CASE WHEN $8::boolean THEN $3 ELSE cursor END,
        size = $4::bigint,
        batches = batches + 1,
        rows = rows + $5::bigint,
