@@ -2,6 +2,7 @@
 #include "cli/copy_in_print.h"
 #include "util/buf.h"
 #include "util/clock.h"
+#include "util/safe_text.h"
 #include "util/term.h"
 #include "util/vec.h"
 
@@ -32,7 +33,7 @@ static void show_progress(void *arg, const struct pgm_copyin_progress *progress)
 			       pgm_format_ms(arena, elapsed_ms / fraction - elapsed_ms));
 	else
 		pgm_buf_printf(&detail, ", %s", pgm_format_bytes(arena, (double)progress->read_bytes));
-	pgm_progress_show(progress->file, fraction, detail.text);
+	pgm_progress_show(pgm_safe_text(arena, progress->file, false), fraction, detail.text);
 }
 
 static void show_note(void *arg, const char *text)
@@ -41,7 +42,7 @@ static void show_note(void *arg, const char *text)
 	if (shown->quiet)
 		return;
 	pgm_progress_clear();
-	fprintf(stderr, "%s\n", text);
+	fprintf(stderr, "%s\n", pgm_safe_text(shown->cli->arena, text, false));
 }
 
 /* Names with commas between them; one in double quotes may hold anything. */
@@ -180,6 +181,13 @@ static bool read_options(const struct pgm_cli *cli, struct pgm_copyin_options *o
 	return check_together(cli, options, err);
 }
 
+/* What stands in a file may not steer the terminal. */
+static void make_safe(const struct pgm_cli *cli, struct pgm_error *err)
+{
+	snprintf(err->message, sizeof(err->message), "%s", pgm_safe_text(cli->arena, err->message, false));
+	snprintf(err->hint, sizeof(err->hint), "%s", pgm_safe_text(cli->arena, err->hint, false));
+}
+
 static int run(struct pgm_cli *cli)
 {
 	struct pgm_error err = {0};
@@ -197,6 +205,8 @@ static int run(struct pgm_cli *cli)
 	options.arg = &shown;
 	bool ok = pgm_copyin_run(conn, cli->arena, &options, &result, &err);
 	pgm_progress_clear();
+	if (!ok)
+		make_safe(cli, &err);
 	int code = ok ? PGM_EXIT_OK : pgm_cli_fail(cli, &err);
 	if (json)
 		pgm_copy_in_print_json(&options, &result, ok ? NULL : &err);

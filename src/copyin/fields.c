@@ -1,5 +1,7 @@
 #include "copyin/fields.h"
 
+#include "util/utf8.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,7 +132,8 @@ const char *pgm_tsv_split(const struct pgm_copyin_dialect *dialect, const char *
 	}
 	/* \xff and the like make bytes that were not in the file. */
 	for (size_t i = 0; escapes && i < fields->count; i++)
-		if (pgm_utf8_valid(fields->items[i].text, fields->items[i].length) < fields->items[i].length)
+		if (pgm_utf8_sound((const unsigned char *)fields->items[i].text, fields->items[i].length) <
+		    fields->items[i].length)
 			return "an escape makes text that is not valid UTF-8";
 	return NULL;
 }

@@ -11,8 +11,9 @@
 
 struct pgm_field {
 	const char *text; /* not terminated; NULL is SQL NULL */
-	size_t length;
+	size_t length;	  /* of a NULL, PGM_FIELD_DEFAULT says that it is the column's default instead */
 };
+#define PGM_FIELD_DEFAULT ((size_t)-1)
 
 struct pgm_fields {
 	struct pgm_field *items;

@@ -1,5 +1,7 @@
 #include "copyin/frame.h"
 
+#include "util/utf8.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -281,7 +283,7 @@ static void give(struct pgm_framer *framer, bool terminated, struct pgm_frame_re
 		.offset = framer->offset,
 		.end = framer->offset + (int64_t)(framer->next_start - framer->start),
 	};
-	size_t valid = pgm_utf8_valid(data, length);
+	size_t valid = pgm_utf8_sound((const unsigned char *)data, length);
 	if (valid < length) {
 		record->fault = data[valid] ? "not valid UTF-8" : "a NUL byte, which text can't hold";
 		record->fault_offset = record->offset + (int64_t)valid;
@@ -367,52 +369,4 @@ void pgm_framer_again(struct pgm_framer *framer)
 const char *pgm_framer_line_end(const struct pgm_framer *framer)
 {
 	return framer->line_end == END_CRLF ? "\r\n" : framer->line_end == END_CR ? "\r" : "\n";
-}
-
-/* How many bytes of UTF-8 begin at p, 0 where none do (RFC 3629). */
-static size_t sequence(const unsigned char *p, size_t left)
-{
-	static const struct {
-		unsigned char first_low, first_high, second_low, second_high, length;
-	} forms[] = {
-		{0x01, 0x7f, 0, 0, 1},	     {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-		{0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-		{0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-	};
-	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
-		if (p[0] < forms[i].first_low || p[0] > forms[i].first_high)
-			continue;
-		size_t length = forms[i].length;
-		if (length > left ||
-		    (length > 1 && (p[1] < forms[i].second_low || p[1] > forms[i].second_high)))
-			return 0;
-		for (size_t k = 2; k < length; k++)
-			if ((p[k] & 0xc0) != 0x80)
-				return 0;
-		return length;
-	}
-	return 0;
-}
-
-size_t pgm_utf8_valid(const char *text, size_t length)
-{
-	const uint64_t high = 0x8080808080808080u, low = 0x0101010101010101u;
-	size_t i = 0;
-	while (i < length) {
-		uint64_t word;
-		/* Eight bytes of ASCII, none of them NUL, at once. */
-		while (i + sizeof(word) <= length) {
-			memcpy(&word, text + i, sizeof(word));
-			if ((word & high) || ((word - low) & ~word & high))
-				break;
-			i += sizeof(word);
-		}
-		if (i == length)
-			break;
-		size_t bytes = sequence((const unsigned char *)text + i, length - i);
-		if (bytes == 0)
-			return i;
-		i += bytes;
-	}
-	return length;
 }

@@ -54,7 +54,4 @@ void pgm_framer_again(struct pgm_framer *framer);
 /* How the lines end, "\n" until one is seen. */
 const char *pgm_framer_line_end(const struct pgm_framer *framer);
 
-/* The index of the first byte that is not UTF-8 as PostgreSQL takes it (a NUL is not), or length. */
-size_t pgm_utf8_valid(const char *text, size_t length);
-
 #endif

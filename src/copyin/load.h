@@ -44,6 +44,7 @@ struct pgm_copyin_load {
 	bool recorded;
 	bool atomic;
 	bool by_batch;
+	bool has_default_mark; /* COPY can be told to take a column's default, as PostgreSQL 16 can */
 	bool in_transaction;
 
 	struct pgm_reject *reject;

@@ -207,6 +207,8 @@ static bool look(struct pgm_copyin_load *load, struct pgm_error *err)
 		return false;
 	load->target = load->table.quoted;
 	load->by_batch = options->reject || options->conflict_key_count || load->table.insert_why;
+	load->has_default_mark =
+		!load->by_batch && !options->dry_run && pgm_conn_version(load->conn) >= 160000;
 	if (load->table.insert_why)
 		pgm_copyin_note(load, "%s: rows are written by INSERT, as %s", load->table.quoted,
 				load->table.insert_why);

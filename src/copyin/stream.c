@@ -103,7 +103,7 @@ static bool put_values(struct stream *stream, const struct pgm_frame_record *rec
 		first = false;
 		const struct pgm_field *value = &row->values[c];
 		if (!value->text) {
-			put(stream, "\\N", 2);
+			put(stream, value->length == PGM_FIELD_DEFAULT ? "\\D" : "\\N", 2);
 			continue;
 		}
 		char *at = stream->out + stream->out_length;
@@ -226,8 +226,10 @@ static char *copy_sql(const struct stream *stream)
 	pgm_buf_init(&sql, arena);
 	pgm_buf_printf(&sql, "COPY " PGM_CONN_MARKER "%s (%s) FROM STDIN", stream->load->target,
 		       columns_of(stream));
-	if (!stream->raw)
+	if (!stream->raw) {
+		pgm_buf_add(&sql, stream->load->has_default_mark ? " WITH (DEFAULT '\\D')" : "");
 		return sql.text;
+	}
 	bool csv = dialect->format == PGM_COPYIN_CSV;
 	pgm_buf_printf(&sql, " WITH (FORMAT %s, DELIMITER %s, NULL %s", csv ? "csv" : "text",
 		       pgm_quote_literal(arena, letters[0]), pgm_quote_literal(arena, dialect->null_text));

@@ -81,7 +81,8 @@ bool pgm_copyin_table_find(struct pgm_conn *conn, struct pgm_arena *arena, const
 	table->schema = pgm_rows_text(&rows, 0, 1);
 	table->name = pgm_rows_text(&rows, 0, 2);
 	table->quoted = pgm_quote_qualified(arena, table->schema, table->name);
-	table->lockable = kind == 'r' || kind == 'p';
+	/* LOCK TABLE knows no rights to single columns. */
+	table->lockable = (kind == 'r' || kind == 'p') && pgm_rows_bool(&rows, 0, 7);
 	if (!strchr("rpvf", kind))
 		return pgm_error_set(err, PGM_ERR_USAGE, "%s is no table: rows cannot be put into it",
 				     table->quoted);

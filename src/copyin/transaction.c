@@ -8,29 +8,40 @@
 #define PAUSE_MS     50
 #define PAUSE_MAX_MS 2000
 
-static bool begin_sql(struct pgm_copyin_load *load, struct pgm_error *err)
+/* In short tries, so that nobody queues behind us for long. */
+static bool lock_table(struct pgm_copyin_load *load, struct pgm_error *err)
 {
-	struct pgm_rows ignored;
-	const char *path = pgm_conn_search_path(load->conn);
-	const char *begin = pgm_sprintf(
-		load->arena,
-		PGM_CONN_MARKER "BEGIN; SET LOCAL lock_timeout = %lld; SET LOCAL statement_timeout = 0%s",
-		(long long)load->options->lock_timeout_ms,
-		/* A row that a deferred constraint refuses must be known before COMMIT. */
-		load->options->reject ? "; SET CONSTRAINTS ALL IMMEDIATE" : "");
-	if (!pgm_conn_exec(load->conn, begin, err))
-		return false;
-	load->in_transaction = true;
-	/* Triggers and defaults see the search_path that an INSERT of this user would have. */
-	if (!pgm_conn_query(load->conn, load->arena, "SELECT pg_catalog.set_config('search_path', $1, true)",
-			    1, &path, &ignored, err))
-		return false;
 	return !load->table.lockable || load->options->dry_run ||
 	       pgm_conn_exec(load->conn,
 			     pgm_sprintf(load->arena,
 					 PGM_CONN_MARKER "LOCK TABLE ONLY %s IN ROW EXCLUSIVE MODE",
 					 load->target),
 			     err);
+}
+
+static bool begin_sql(struct pgm_copyin_load *load, struct pgm_error *err)
+{
+	struct pgm_rows ignored;
+	const char *path = pgm_conn_search_path(load->conn);
+	const char *begin = pgm_sprintf(
+		load->arena,
+		PGM_CONN_MARKER "BEGIN; SET LOCAL lock_timeout = %lld; SET LOCAL statement_timeout = 0%s%s",
+		(long long)load->options->lock_timeout_ms,
+		pgm_conn_version(load->conn) >= 170000 ? "; SET LOCAL transaction_timeout = 0" : "",
+		/* A row that a deferred constraint refuses must be known before COMMIT. */
+		load->options->reject ? "; SET CONSTRAINTS ALL IMMEDIATE" : "");
+	if (!pgm_conn_exec(load->conn, begin, err))
+		return false;
+	load->in_transaction = true;
+	/* What is waited for from here on is mostly rows: a key that another transaction has just written. */
+	const char *wait =
+		pgm_sprintf(load->arena, PGM_CONN_MARKER "SET LOCAL lock_timeout = %lld",
+			    (long long)(load->options->max_wait_ms > 0 ? load->options->max_wait_ms : 1));
+	/* Triggers and defaults see the search_path that an INSERT of this user would have. */
+	return lock_table(load, err) && pgm_conn_exec(load->conn, wait, err) &&
+	       pgm_conn_query(load->conn, load->arena,
+			      "SELECT pg_catalog.set_config('search_path', $1, true)", 1, &path, &ignored,
+			      err);
 }
 
 static bool worth_another_try(const struct pgm_error *err)

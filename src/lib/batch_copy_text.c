@@ -1,7 +1,7 @@
 /* COPY's text format, for columns whose only form is text: what the server's input functions read. */
 #include "lib/batch.h"
 
-#include "lib/utf8.h"
+#include "util/utf8.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 #include "lib/encode.h"
 
 #include "lib/target.h"
-#include "lib/utf8.h"
+#include "util/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>

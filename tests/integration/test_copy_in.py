@@ -35,7 +35,7 @@ TRICKY = [["1", "plain", "a"], ["2", 'with "quotes"', ""], ["3", "two\nlines", "
           ["5", "\\N", "tab\there"], ["6", "cr\rlf\r\nend", '"'], ["7", " spaced ", "\\"]]
 
 
-@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
 def test_csv_says_what_python_says(db, pgmend, tmp_path, ending, bom):
     db.execute("CREATE TABLE t (id int, a text, b text)")
@@ -111,6 +111,17 @@ def test_ndjson(orders, pgmend, tmp_path):
                     (2, "b", None, None, None, '"text"'),
                     (3, "c", None, "2026-05-05", None, None),
                     (4, "d", "12345678.90", "2026-01-01", None, None)]
+
+
+def test_keys_that_come_and_go(db, pgmend, tmp_path):
+    db.execute("CREATE TABLE t (id serial, a int DEFAULT 7, b text DEFAULT 'x', c int)")
+    lines = [{"a": 1}, {"b": "\\D", "c": 2}, {"id": 50}, {"a": None, "b": None}, {"c": 3}] * 20
+    path = write(tmp_path, "t.ndjson", "\n".join(map(json.dumps, lines)))
+    done = pgmend("copy-in", "t", path, db.conninfo)
+    assert done.rc == 0, done
+    rows = db.query("SELECT a, b, c, count(*)::int, count(DISTINCT id)::int FROM t GROUP BY a, b, c ORDER BY a, b, c")
+    assert rows == [(1, "x", None, 20, 20), (7, "\\D", 2, 20, 20), (7, "x", 3, 20, 20), (7, "x", None, 20, 1),
+                    (None, None, None, 20, 20)]
 
 
 def test_unknown_keys_are_named(orders, pgmend, tmp_path):
@@ -349,6 +360,10 @@ def test_partitions_identity_and_deferred_keys(db, pgmend, tmp_path):
     path = write(tmp_path, "p.csv", "day\n2026-01-05\n2026-01-06\n")
     assert pgmend("copy-in", "p", path, db.conninfo).rc == 0
     assert ids(db, "p") == [1, 2]
+    path = write(tmp_path, "i.csv", "id,day\n8,2026-01-05\n9,2026-01-06\n")
+    assert pgmend("copy-in", "p", path, db.conninfo).rc == 0
+    assert pgmend("copy-in", "p", path, "--reject", tmp_path / "none", db.conninfo).rc == 0
+    assert ids(db, "p") == [1, 2, 8, 8, 9, 9]
     path = write(tmp_path, "q.csv", "day\n2026-01-07\n2026-03-07\n")
     done = pgmend("copy-in", "p", path, db.conninfo)
     assert done.rc == 4 and "no partition" in done.err and "q.csv line 3" in done.err, done
@@ -358,6 +373,24 @@ def test_partitions_identity_and_deferred_keys(db, pgmend, tmp_path):
     done = pgmend("copy-in", "child", path, "--reject", tmp_path / "r", db.conninfo)
     assert done.rc == 1 and ids(db, "child") == [1, 3], done
     assert (tmp_path / "r").read_text() == "id,p\n2,2\n"
+
+
+def test_a_role_with_single_columns(orders, pgmend, tmp_path):
+    orders.execute("CREATE ROLE copy_in_columns LOGIN; GRANT INSERT (id, customer) ON orders TO copy_in_columns")
+    role = orders.cluster.conninfo(orders.name, user="copy_in_columns")
+    try:
+        done = pgmend("copy-in", "orders", write(tmp_path, "o.csv", "id,customer\n1,a\n"), role)
+        assert done.rc == 0 and ids(orders) == [1], done
+        done = pgmend("copy-in", "orders", write(tmp_path, "p.csv", "id,customer,price\n2,a,1\n"), role)
+        assert done.rc == 4 and "permission denied" in done.err and ids(orders) == [1], done
+    finally:
+        orders.psql("DROP OWNED BY copy_in_columns; DROP ROLE copy_in_columns")
+
+
+def test_what_stands_in_a_file_does_not_steer_the_terminal(orders, pgmend, tmp_path):
+    path = write(tmp_path, "o\x1b[2J\xff.csv", "id,customer\n\x1b[31m1,a\n")
+    done = pgmend("copy-in", "orders", path, "--json", orders.conninfo)
+    assert done.rc == 4 and "\x1b" not in done.err and "line 2" in done.json()["error"]["message"], done
 
 
 @pytest.mark.parametrize("args,part", [

@@ -176,27 +176,50 @@ class Feed:
         return "id,v\n" + "".join(row(i) for i in range(self.next))
 
 
-def resume(pgmend, db, feed):
-    done = pgmend("copy-in", "t", "-", "--commit-every=20kB", "--resume", "-d", db.conninfo, input=feed.text())
+def resume(pgmend, db, feed, *args):
+    done = pgmend("copy-in", "t", "-", "--commit-every=20kB", "--resume", *args, "-d", db.conninfo, input=feed.text())
     assert done.rc == 0, done
     assert there(db) == list(range(feed.next))
 
 
-def test_a_backend_that_is_killed(items, pgmend):
-    feed = Feed(pgmend, items)
+@pytest.mark.parametrize("careful", [False, True])
+def test_a_backend_that_is_killed(items, pgmend, tmp_path, careful):
+    more = ["--reject", tmp_path / "rejects"] if careful else []
+    feed = Feed(pgmend, items, *more)
     items.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
                   "AND pid <> pg_backend_pid()")
     code, out, err = feed.end()
     assert code == 4 and "--resume" in err, (out, err)
-    resume(pgmend, items, feed)
+    resume(pgmend, items, feed, *more)
 
 
-def test_ctrl_c(items, pgmend):
-    feed = Feed(pgmend, items)
+@pytest.mark.parametrize("careful", [False, True])
+def test_ctrl_c(items, pgmend, tmp_path, careful):
+    more = ["--reject", tmp_path / "rejects"] if careful else []
+    feed = Feed(pgmend, items, *more)
     feed.child.send_signal(signal.SIGINT)
     code, out, err = feed.end()
     assert code == 4 and "stopped by the user" in err and "committed: " in err, (out, err)
-    resume(pgmend, items, feed)
+    resume(pgmend, items, feed, *more)
+
+
+@pytest.mark.parametrize("careful", [False, True])
+def test_a_key_that_another_transaction_holds(items, pgmend, tmp_path, careful):
+    """It is waited for, longer than for the table."""
+    items.execute("ALTER TABLE t ADD PRIMARY KEY (id)")
+    path = write(tmp_path, rows=10)
+    other = items.connect(autocommit=False)
+    other.execute("INSERT INTO t VALUES (5, 'mine')")
+    child = pgmend.popen("copy-in", "t", path, "--lock-timeout=10ms", *(["--on-conflict=id"] if careful else []),
+                         items.conninfo)
+    assert wait_until(lambda: child.poll() is not None or items.scalar(
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'") > 0)
+    time.sleep(0.2)
+    assert child.poll() is None, child.communicate()
+    other.rollback()
+    out, err = child.communicate(timeout=90)
+    other.close()
+    assert child.returncode == 0 and there(items) == list(range(10)), (out, err)
 
 
 def test_a_table_dropped_under_it(items, pgmend):

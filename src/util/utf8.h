@@ -2,8 +2,8 @@
  * What a server with UTF-8 takes as a text: no NUL, no overlong form, no surrogate, nothing above U+10FFFF
  * (pg_utf8_islegal() in PostgreSQL's src/common/wchar.c).
  */
-#ifndef PGM_LIB_UTF8_H
-#define PGM_LIB_UTF8_H
+#ifndef PGM_UTIL_UTF8_H
+#define PGM_UTIL_UTF8_H
 
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-#include "lib/utf8.h"
+#include "util/utf8.h"
 
 #include <stdbool.h>
 #include <stdint.h>
