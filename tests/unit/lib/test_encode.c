@@ -3,7 +3,7 @@
 #include "../cmocka_all.h"
 
 #include "lib/batch.h"
-#include "lib/utf8.h"
+#include "util/utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>
