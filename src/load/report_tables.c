@@ -57,6 +57,13 @@ static void list_statements(const struct pgm_load_report *report, const struct p
 					STATEMENTS_MAX, target->query_count));
 }
 
+/* A script's name may be its path, which says nothing elsewhere. */
+static const char *without_folder(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+	return slash && slash[1] && !strchr(name, ' ') ? slash + 1 : name;
+}
+
 static void list_scripts(const struct pgm_load_report *report, const struct pgm_load_report_view *view)
 {
 	static const char *const headers[] = {"transaction", "share", "done", "failed", "P50", "P95", "P99"};
@@ -69,7 +76,7 @@ static void list_scripts(const struct pgm_load_report *report, const struct pgm_
 	for (size_t i = 0; i < target->script_count && i < STATEMENTS_MAX; i++) {
 		const struct pgm_load_script *script = &target->scripts[i];
 		struct pgm_doc_cell *row = pgm_doc_row(report->doc, table);
-		row[0].text = pgm_load_short_sql(arena, script->name, SQL_MAX);
+		row[0].text = pgm_load_short_sql(arena, without_folder(script->name), SQL_MAX);
 		row[1].text = pgm_load_percent_text(arena, script->weight);
 		row[2].text = count_text(arena, script->done);
 		row[3].text = count_text(arena, script->failed);

@@ -25,6 +25,7 @@ struct pgm_load_watch {
 	pid_t pid; /* 0: none */
 	int fd;
 	bool kept_before;	  /* the look before the last was of this target's time too */
+	uint32_t hidden;	  /* the most of a look */
 	double cpu_ms, cpu_at_ms; /* of this process when it last was looked at */
 	PGM_VEC(struct pgm_load_sample) samples;
 	PGM_VEC(struct pgm_load_table) tables;
@@ -122,6 +123,7 @@ struct pgm_load_watch *pgm_load_watch_start(struct pgm_arena *arena,
 static void keep_look(struct pgm_load_watch *watch, const struct pgm_watch_look *look, double at_s)
 {
 	struct pgm_load_sample *sample = pgm_vec_add(watch->arena, &watch->samples);
+	watch->hidden = look->hidden > watch->hidden ? look->hidden : watch->hidden;
 	*sample = look->sample;
 	sample->at_s = at_s;
 	sample->wait_count = look->wait_count <= PGM_WATCH_WAITS_MAX ? look->wait_count : 0;
@@ -221,6 +223,10 @@ void pgm_load_watch_end(struct pgm_load_watch *watch, struct pgm_load_target *ta
 	if (watch->indexes.count)
 		qsort(watch->indexes.items, watch->indexes.count, sizeof(*watch->indexes.items),
 		      compare_indexes);
+	if (watch->hidden && !*target->watch_problem)
+		target->watch_problem = pgm_sprintf(
+			watch->arena, "what %u sessions of other users do, which takes the role pg_monitor",
+			watch->hidden);
 	target->samples = watch->samples.items;
 	target->sample_count = watch->samples.count;
 	target->tables = watch->tables.items;

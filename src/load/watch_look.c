@@ -96,8 +96,9 @@ static void take_counter(struct looker *looker, struct pgm_load_sample *sample, 
 	}
 }
 
-static void take_backends(struct pgm_load_sample *sample, const char *name, double value)
+static void take_backends(struct pgm_watch_look *look, const char *name, double value)
 {
+	struct pgm_load_sample *sample = &look->sample;
 	uint32_t count = (uint32_t)value;
 	if (strcmp(name, "backends") == 0)
 		sample->backends = count;
@@ -107,6 +108,8 @@ static void take_backends(struct pgm_load_sample *sample, const char *name, doub
 		sample->waiting_for_locks = count;
 	else if (strcmp(name, "idle_in_transaction") == 0)
 		sample->idle_in_transaction = count;
+	else if (strcmp(name, "hidden") == 0)
+		look->hidden = count;
 }
 
 static int compare_waits(const void *a, const void *b)
@@ -129,7 +132,7 @@ static void take_rows(struct looker *looker, struct pgm_watch_look *look, const 
 		} else if (strcmp(kind, "counter") == 0) {
 			take_counter(looker, &look->sample, name, value);
 		} else if (strcmp(kind, "backends") == 0) {
-			take_backends(&look->sample, name, value);
+			take_backends(look, name, value);
 		} else if (strcmp(kind, "process") == 0) {
 			looker->backend_pid = pgm_watch_is_local((int)value) ? (int)value : 0;
 		}
@@ -137,22 +140,26 @@ static void take_rows(struct looker *looker, struct pgm_watch_look *look, const 
 	qsort(look->waits, look->wait_count, sizeof(*look->waits), compare_waits);
 }
 
+/* Whether there is a session; one that was lost is opened again, but not at every look where that fails. */
+static bool has_server(struct looker *looker, bool at_once)
+{
+	struct pgm_error err = {0};
+	if (looker->server && pgm_conn_alive(looker->server))
+		return true;
+	pgm_conn_close(looker->server);
+	looker->server = NULL;
+	if (!at_once && pgm_clock_ms() < looker->open_after_ms)
+		return false;
+	looker->open_after_ms = pgm_clock_ms() + OPEN_AGAIN_MS;
+	return open_server(looker, &err);
+}
+
 static void look_at_server(struct looker *looker, struct pgm_watch_look *look)
 {
 	struct pgm_error err = {0};
 	struct pgm_rows rows;
-	if (looker->server && !pgm_conn_alive(looker->server)) {
-		pgm_conn_close(looker->server);
-		looker->server = NULL;
-		looker->open_after_ms = pgm_clock_ms() + OPEN_AGAIN_MS;
-	}
-	if (!looker->server && pgm_clock_ms() < looker->open_after_ms)
-		return;
-	if (!looker->server && !open_server(looker, &err)) {
-		looker->open_after_ms = pgm_clock_ms() + OPEN_AGAIN_MS;
-		return;
-	}
-	if (!pgm_conn_query(looker->server, looker->arena, looker->look_sql, 0, NULL, &rows, &err))
+	if (!has_server(looker, false) ||
+	    !pgm_conn_query(looker->server, looker->arena, looker->look_sql, 0, NULL, &rows, &err))
 		return;
 	look->sample.has_server = true;
 	take_rows(looker, look, &rows);
@@ -256,8 +263,7 @@ static bool read_relations(struct looker *looker, struct pgm_arena *arena, struc
 			   struct pgm_rows *indexes)
 {
 	struct pgm_error err = {0};
-	return looker->server &&
-	       pgm_conn_query(looker->server, arena, pgm_embedded_text("load/watch_tables.sql"), 0, NULL,
+	return pgm_conn_query(looker->server, arena, pgm_embedded_text("load/watch_tables.sql"), 0, NULL,
 			      tables, &err) &&
 	       pgm_conn_query(looker->server, arena, pgm_embedded_text("load/watch_indexes.sql"), 0, NULL,
 			      indexes, &err);
@@ -404,7 +410,8 @@ static void say_goodbye(struct looker *looker)
 	if (recv(looker->fd, &asked, 1, 0) != 1)
 		return;
 	pgm_clock_sleep_ms(SETTLE_MS);
-	if (looker->has_before && read_relations(looker, looker->arena, &tables, &indexes)) {
+	if (looker->has_before && has_server(looker, true) &&
+	    read_relations(looker, looker->arena, &tables, &indexes)) {
 		send_tables(looker, &tables);
 		send_indexes(looker, &indexes);
 	}

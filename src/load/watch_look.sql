@@ -6,7 +6,8 @@ WITH activity AS MATERIALIZED (
 	  FROM pg_catalog.pg_stat_activity AS a
 	 WHERE a.datname = pg_catalog.current_database()
 	   AND a.pid <> pg_catalog.pg_backend_pid()
-	   AND a.backend_type IN ('client backend', 'parallel worker')
+	   AND (a.backend_type IN ('client backend', 'parallel worker')
+	    OR a.backend_type IS NULL) -- of another user, who hides all but that it is there
 )
 SELECT 'wait' AS kind,
        coalesce(w.wait_event_type, 'CPU') AS name,

@@ -34,6 +34,7 @@ struct pgm_watch_look {
 	struct pgm_load_sample sample; /* without its waits */
 	struct pgm_watch_wait waits[PGM_WATCH_WAITS_MAX];
 	size_t wait_count;
+	uint32_t hidden; /* sessions whose state its user may not see */
 };
 
 struct pgm_watch_relation {
