@@ -46,6 +46,8 @@ struct pgmend_conn {
 	double heard_ms;		 /* the server's last sign of life that we know of */
 	double idle_since_ms, acquired_ms;
 	PQnoticeReceiver receiver; /* libpq's own */
+	char farewell_state[6];	   /* the server's last words, if it ended the session */
+	char farewell[160];
 };
 
 struct pgm_libpool_waiter;

@@ -136,13 +136,13 @@ bool pgm_libpool_keeper_start(struct pgmend_pool *pool, struct pgmend_error *err
 	sigset_t all, before;
 	sigfillset(&all);
 	pool->inside++;
+	pool->has_keeper = true; /* before it looks */
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int failed = pthread_create(&pool->keeper, NULL, keep, pool);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (!failed) {
-		pool->has_keeper = true;
+	if (!failed)
 		return true;
-	}
+	pool->has_keeper = false;
 	pool->inside--;
 	return pgm_lib_error_set(err, PGMEND_ERR_MEMORY, "no thread for the pool: %s",
 				 strerrordesc_np(failed));

@@ -75,6 +75,7 @@ static size_t own_settings(const struct pgmend_pool_options *options, struct set
 static bool make_options(const struct pgmend_pool_options *options, const char *given, char **text,
 			 struct pgmend_error *err)
 {
+	*text = NULL;
 	struct setting own[8];
 	size_t own_count = own_settings(options, own), length = given ? strlen(given) + 1 : 0;
 	for (const char *const *at = options->settings; at && at[0]; at += 2) {
@@ -87,7 +88,6 @@ static bool make_options(const struct pgmend_pool_options *options, const char *
 	}
 	for (size_t i = 0; i < own_count; i++)
 		length += add_setting(NULL, own[i].name, own[i].value);
-	*text = NULL;
 	if (!length)
 		return true;
 	char *at = *text = malloc(length + 1);

@@ -212,6 +212,32 @@ void pgm_libpool_session_close(struct pgmend_conn *conn)
 
 /* ------------------------------------------------ asking */
 
+/*
+ * The server says why it ends a session before it closes the socket, perhaps right behind an answer: to libpq
+ * that is a notice.
+ */
+static void note_farewell(void *context, const PGresult *notice)
+{
+	struct pgmend_conn *conn = context;
+	const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+	if (!severity || (strcmp(severity, "FATAL") != 0 && strcmp(severity, "PANIC") != 0))
+		return;
+	pgm_lib_error_copy(conn->farewell_state, sizeof(conn->farewell_state),
+			   PQresultErrorField(notice, PG_DIAG_SQLSTATE));
+	pgm_lib_error_copy(conn->farewell, sizeof(conn->farewell),
+			   PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY));
+}
+
+static bool said_no_farewell(const struct pgmend_conn *conn, struct pgmend_error *err)
+{
+	if (!conn->farewell_state[0])
+		return PQstatus(conn->pg) == CONNECTION_OK || pgm_lib_error_conn(err, conn->pg);
+	pgm_lib_error_set(err, PGMEND_ERR_CONNECT, "%s", conn->farewell);
+	if (err)
+		memcpy(err->sqlstate, conn->farewell_state, sizeof(err->sqlstate));
+	return false;
+}
+
 static bool ask(struct pgmend_conn *conn, struct pgmend_error *err)
 {
 	unsigned first = conn->owed & PGM_OWED_ROLLBACK ? PGM_OWED_ROLLBACK
@@ -258,8 +284,7 @@ static enum pgm_libpool_verdict read_answer(struct pgmend_conn *conn, double dea
 	return ok ? PGM_SESSION_GOOD : PGM_SESSION_BROKEN;
 }
 
-enum pgm_libpool_verdict pgm_libpool_session_settle(struct pgmend_conn *conn, double deadline_ms,
-						    struct pgmend_error *err)
+static enum pgm_libpool_verdict settle(struct pgmend_conn *conn, double deadline_ms, struct pgmend_error *err)
 {
 	while (conn->owed) {
 		if (!conn->asked && !ask(conn, err))
@@ -274,24 +299,27 @@ enum pgm_libpool_verdict pgm_libpool_session_settle(struct pgmend_conn *conn, do
 	conn->changed = false;
 	for (PGnotify *left; (left = PQnotifies(conn->pg));)
 		PQfreemem(left); /* not the next one's */
+	if (!said_no_farewell(conn, err))
+		return PGM_SESSION_BROKEN;
 	if (PQtransactionStatus(conn->pg) == PQTRANS_IDLE)
 		return PGM_SESSION_GOOD;
 	pgm_lib_error_set(err, PGMEND_ERR_STATE, "reset_query left a transaction open");
 	return PGM_SESSION_BROKEN;
 }
 
+enum pgm_libpool_verdict pgm_libpool_session_settle(struct pgmend_conn *conn, double deadline_ms,
+						    struct pgmend_error *err)
+{
+	PQsetNoticeReceiver(conn->pg, note_farewell, conn);
+	enum pgm_libpool_verdict verdict = settle(conn, deadline_ms, err);
+	PQsetNoticeReceiver(conn->pg, conn->receiver, NULL);
+	return verdict;
+}
+
 double pgm_libpool_answer_limit_ms(const struct pgmend_pool *pool)
 {
 	double limit_ms = (double)pool->options.connect_timeout_ms;
 	return pgm_clock_ms() + (limit_ms < 0 || limit_ms > ANSWER_MAX_MS ? ANSWER_MAX_MS : limit_ms);
-}
-
-/* The server says why it ends an idle session some time before the socket is closed. */
-static void note_farewell(void *context, const PGresult *notice)
-{
-	const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
-	if (severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0))
-		pgm_lib_error_result(context, NULL, notice);
 }
 
 bool pgm_libpool_session_alive(struct pgmend_conn *conn, struct pgmend_error *err)
@@ -301,21 +329,14 @@ bool pgm_libpool_session_alive(struct pgmend_conn *conn, struct pgmend_error *er
 		if (verdict != PGM_SESSION_GOOD)
 			return verdict != PGM_SESSION_BROKEN;
 	}
-	struct pgmend_error farewell;
-	pgm_lib_error_clear(&farewell);
-	PQsetNoticeReceiver(conn->pg, note_farewell, &farewell);
+	PQsetNoticeReceiver(conn->pg, note_farewell, conn);
 	bool read = true;
-	(void)PQisBusy(conn->pg); /* it may have come behind an answer */
 	for (int i = 0; i < IDLE_READS_MAX && read && wait_socket(conn->pg, POLLIN, -INFINITY); i++) {
 		read = PQconsumeInput(conn->pg);
 		(void)PQisBusy(conn->pg); /* takes the messages in */
 	}
 	PQsetNoticeReceiver(conn->pg, conn->receiver, NULL);
-	if (!farewell.code)
-		return PQstatus(conn->pg) == CONNECTION_OK || pgm_lib_error_conn(err, conn->pg);
-	if (err)
-		*err = farewell;
-	return false;
+	return said_no_farewell(conn, err);
 }
 
 /* ------------------------------------------------ after its use */
