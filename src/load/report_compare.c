@@ -131,6 +131,19 @@ static double queue(const struct pgm_load_report_view *view)
 	return count > 0 ? sum / count : NAN;
 }
 
+static double pool_wait(const struct pgm_load_report_view *view)
+{
+	double sum = 0, count = 0;
+	for (size_t i = 0; i < view->target->sample_count; i++) {
+		const struct pgm_load_sample *sample = &view->target->samples[i];
+		if (sample->has_pool && sample->mean_wait_ms >= 0) {
+			sum += sample->mean_wait_ms;
+			count++;
+		}
+	}
+	return count > 0 ? sum / count : NAN;
+}
+
 static char *number_text(struct pgm_arena *arena, double value)
 {
 	if (!isfinite(value))
@@ -154,6 +167,7 @@ static const struct figure figures[] = {
 	{"cache hits", pgm_load_percent_text, hits, 0},
 	{"rows read by whole scans, for each transaction", number_text, rows_scanned, -1},
 	{"clients waiting for the pool", number_text, queue, -1},
+	{"their wait, mean of the looks", pgm_load_ms_text, pool_wait, -1},
 };
 #define FIGURES (sizeof(figures) / sizeof(*figures))
 

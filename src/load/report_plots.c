@@ -199,6 +199,11 @@ static double longest_wait(const struct pgm_load_sample *sample)
 	return sample->has_pool ? sample->max_wait_ms : NAN;
 }
 
+static double mean_wait(const struct pgm_load_sample *sample)
+{
+	return sample->has_pool && sample->mean_wait_ms >= 0 ? sample->mean_wait_ms : NAN;
+}
+
 static bool any(const struct pgm_plot *plot, size_t series)
 {
 	for (size_t i = 0; i < plot->series[series].count; i++)
@@ -454,12 +459,15 @@ static void plot_pool(const struct pgm_load_report *report, const struct pgm_loa
 	add_samples(&plot, columns, target, "connections in use", "c0", false, servers_active);
 	add_samples(&plot, columns, target, "connections idle", "c2", true, servers_idle);
 	show(report, view, &plot);
-	struct pgm_plot waits = {.title = "Longest wait for a connection of the pool",
-				 .note = "of the client that waited longest at each look",
-				 .x_unit = PGM_PLOT_ELAPSED_S,
-				 .y_unit = PGM_PLOT_MS};
+	struct pgm_plot waits = {
+		.title = "Waits for a connection of the pool",
+		.note = "of the client that waited longest at each look, and the mean of all "
+			"transactions since the look before",
+		.x_unit = PGM_PLOT_ELAPSED_S,
+		.y_unit = PGM_PLOT_MS};
 	add_samples(&waits, columns, target, "longest wait", "c1", false, longest_wait);
-	if (any(&waits, 0))
+	add_samples(&waits, columns, target, "mean", "c0", false, mean_wait);
+	if (any(&waits, 0) || any(&waits, 1))
 		show(report, view, &waits);
 }
 

@@ -106,11 +106,13 @@ struct pgm_load_sample {
 	double blocks_hit, blocks_read, commits, rollbacks, temp_bytes, wal_bytes, deadlocks, checkpoints;
 	bool has_pool; /* what follows is of SHOW POOLS, of all its rows for the load's database */
 	uint32_t clients_active, clients_waiting, servers_active, servers_idle;
-	uint32_t pool_size; /* that its settings allow; 0: not known */
-	double max_wait_ms; /* of the oldest client in the queue */
-	bool has_machine;   /* the server runs on this machine */
-	double cpu_busy;    /* of all cores, 0 to 1, since the sample before */
-	double server_busy; /* cores that its processes used, since the sample before; negative: not known */
+	uint32_t pool_size;  /* that its settings allow; 0: not known */
+	double max_wait_ms;  /* of the oldest client in the queue */
+	double mean_wait_ms; /* for a connection, of the transactions since the sample before; negative: not
+				known */
+	bool has_machine;    /* the server runs on this machine */
+	double cpu_busy;     /* of all cores, 0 to 1, since the sample before */
+	double server_busy;  /* cores that its processes used, since the sample before; negative: not known */
 	double generator_busy; /* of one core, since the sample before: what this process used itself */
 };
 

@@ -132,6 +132,7 @@ static const struct field pgm_load_sample_fields[] = {
 	FIELD(pgm_load_sample, U32, servers_idle),
 	FIELD(pgm_load_sample, U32, pool_size),
 	FIELD(pgm_load_sample, DOUBLE, max_wait_ms),
+	FIELD(pgm_load_sample, DOUBLE, mean_wait_ms),
 	FIELD(pgm_load_sample, BOOL, has_machine),
 	FIELD(pgm_load_sample, DOUBLE, cpu_busy),
 	FIELD(pgm_load_sample, DOUBLE, server_busy),

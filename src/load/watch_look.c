@@ -48,6 +48,7 @@ struct looker {
 	int backend_pid;		     /* of the session, where it is this machine's; 0: it is not */
 	char database[PGM_WATCH_NAME_BYTES]; /* as the pooler's clients name it */
 	uint32_t pool_size;
+	double pool_transactions, pool_wait_us; /* sums at the last look */
 	struct pgm_arena *before_arena;
 	struct pgm_rows tables, indexes; /* before the load; of before_arena */
 	bool has_before;
@@ -217,6 +218,30 @@ static void look_at_pools(struct looker *looker, struct pgm_load_sample *sample)
 	}
 }
 
+/* The mean of all clients' waits, from how the sums of SHOW STATS grew. */
+static void look_at_stats(struct looker *looker, struct pgm_load_sample *sample)
+{
+	struct pgm_error err = {0};
+	struct pgm_rows rows;
+	char **names;
+	double transactions = 0, wait_us = 0;
+	sample->mean_wait_ms = -1;
+	if (!looker->console ||
+	    !pgm_conn_show(looker->console, looker->arena, "SHOW STATS", &names, &rows, &err))
+		return;
+	for (size_t i = 0; i < rows.count; i++) {
+		if (!is_of_load(looker, names, &rows, i, "database"))
+			continue;
+		transactions += cell(names, &rows, i, "total_xact_count");
+		wait_us += cell(names, &rows, i, "total_wait_time");
+	}
+	double done = transactions - looker->pool_transactions, waited_us = wait_us - looker->pool_wait_us;
+	if (looker->pool_transactions > 0 && done > 0 && waited_us >= 0)
+		sample->mean_wait_ms = waited_us / done / 1000;
+	looker->pool_transactions = transactions;
+	looker->pool_wait_us = wait_us;
+}
+
 /* PgBouncer and ours say their version in a NOTICE; the name is ours to tell by what only one of them has. */
 static void meet_console(struct looker *looker, struct pgm_watch_hello *hello)
 {
@@ -380,8 +405,10 @@ static bool look(struct looker *looker)
 	for (size_t i = 0; i < COUNTERS_COUNT; i++)
 		*(double *)((char *)&message.look.sample + counters[i].offset) = -1;
 	look_at_server(looker, &message.look);
-	if (looker->options->console)
+	if (looker->options->console) {
 		look_at_pools(looker, &message.look.sample);
+		look_at_stats(looker, &message.look.sample);
+	}
 	look_at_machine(looker, &message.look.sample);
 	pgm_arena_reset(looker->arena);
 	return send_message(looker, &message);

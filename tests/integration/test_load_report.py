@@ -206,6 +206,7 @@ def test_the_pool_is_watched(pgmend, tmp_path, busy, make_pool):
     assert looks
     assert all(s["servers_active"] + s["servers_idle"] <= 1 for s in looks)
     assert any(s["clients_active"] + s["clients_waiting"] > 0 for s in looks)
+    assert any(s["mean_wait_ms"] > 0 for s in looks)
     assert "connections" in markdown and found["targets"][0]["pooler"]
 
 
