@@ -86,8 +86,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct pgm_copyin_dialect *dialect = &dialects[data[0] % 4];
 	struct pieces whole = {(const char *)data + 2, size - 2, 0, size};
 	struct pieces cut = {(const char *)data + 2, size - 2, 0, (size_t)data[1] % 64 + 1};
-	struct pgm_framer *a = pgm_framer_new("a", dialect, next_piece, &whole, 0, 1);
-	struct pgm_framer *b = pgm_framer_new("b", dialect, next_piece, &cut, 0, 1);
+	struct pgm_framer *a = pgm_framer_new("a", dialect, PGM_FRAME_MAX_BYTES, next_piece, &whole, 0, 1);
+	struct pgm_framer *b = pgm_framer_new("b", dialect, PGM_FRAME_MAX_BYTES, next_piece, &cut, 0, 1);
 	int64_t behind = -1;
 	for (;;) {
 		struct pgm_frame_record x = {0}, y = {0};

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#define MAX_ROW_LEAST (1 << 20)
+
 struct shown {
 	const struct pgm_cli *cli;
 	double started_ms;
@@ -162,6 +164,7 @@ static bool read_options(const struct pgm_cli *cli, struct pgm_copyin_options *o
 		.restart = pgm_cli_flag(cli, "restart"),
 		.dry_run = pgm_cli_flag(cli, "dry-run"),
 		.commit_bytes = PGM_COPYIN_COMMIT_BYTES,
+		.max_row_bytes = PGM_FRAME_MAX_BYTES,
 		.lock_timeout_ms = PGM_COPYIN_LOCK_TIMEOUT_MS,
 		.max_wait_ms = PGM_COPYIN_MAX_WAIT_MS,
 	};
@@ -173,11 +176,14 @@ static bool read_options(const struct pgm_cli *cli, struct pgm_copyin_options *o
 	    !read_letter(cli, "escape", &options->escape, err) ||
 	    !pgm_cli_int(cli, "max-rejects", 0, INT64_MAX / 2, &options->max_rejects, err) ||
 	    !pgm_cli_bytes(cli, "commit-every", &options->commit_bytes, err) ||
+	    !pgm_cli_bytes(cli, "max-row", &options->max_row_bytes, err) ||
 	    !pgm_cli_duration_ms(cli, "lock-timeout", &options->lock_timeout_ms, err) ||
 	    !pgm_cli_duration_ms(cli, "max-wait", &options->max_wait_ms, err))
 		return false;
 	if (options->commit_bytes < 1 || options->lock_timeout_ms < 1)
 		return pgm_error_set(err, PGM_ERR_USAGE, "--commit-every and --lock-timeout must be above 0");
+	if (options->max_row_bytes < MAX_ROW_LEAST || options->max_row_bytes > PGM_FRAME_MAX_BYTES)
+		return pgm_error_set(err, PGM_ERR_USAGE, "--max-row: 1MB to 1GB");
 	return check_together(cli, options, err);
 }
 
@@ -234,6 +240,7 @@ static const struct pgm_option options[] = {
 	{0, "restart", NULL, "begin anew though an earlier run did not end; its rows stay"},
 	{0, "atomic", NULL, "load all files in one transaction"},
 	{0, "commit-every", "SIZE", "how much of a file is one transaction, about (default 64MB)"},
+	{0, "max-row", "SIZE", "a longer row ends the load, and memory is bounded by it (default 1GB)"},
 	{'n', "dry-run", NULL, "check every row and write none"},
 	{0, "lock-timeout", "TIME", "one try for a lock (default 1s)"},
 	{0, "max-wait", "TIME", "how long to wait for locks and rows that others hold (default 10min)"},

@@ -55,7 +55,8 @@ struct pgm_copyin_options {
 	bool resume;  /* go on behind what is recorded */
 	bool restart; /* begin anew though a load of a file was begun */
 	bool dry_run;
-	int64_t commit_bytes; /* about so much in one transaction */
+	int64_t commit_bytes;  /* about so much in one transaction */
+	int64_t max_row_bytes; /* a longer row ends the load */
 	int64_t lock_timeout_ms, max_wait_ms;
 
 	void (*on_progress)(void *arg, const struct pgm_copyin_progress *progress);

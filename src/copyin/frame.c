@@ -12,6 +12,7 @@ enum line_end { END_UNKNOWN, END_LF, END_CRLF, END_CR };
 
 struct pgm_framer {
 	const char *name;
+	size_t max_bytes; /* of a row */
 	const struct pgm_copyin_dialect *dialect;
 	pgm_copy_source *source;
 	void *arg;
@@ -37,13 +38,15 @@ struct pgm_framer {
 };
 
 struct pgm_framer *pgm_framer_new(const char *name, const struct pgm_copyin_dialect *dialect,
-				  pgm_copy_source *source, void *arg, int64_t offset, int64_t line)
+				  int64_t max_bytes, pgm_copy_source *source, void *arg, int64_t offset,
+				  int64_t line)
 {
 	struct pgm_framer *framer = calloc(1, sizeof(*framer));
 	if (!framer || !(framer->buffer = malloc(START_BYTES)))
 		abort();
 	framer->capacity = START_BYTES;
 	framer->name = name;
+	framer->max_bytes = (size_t)max_bytes;
 	framer->dialect = dialect;
 	framer->source = source;
 	framer->arg = arg;
@@ -74,13 +77,13 @@ static int64_t newlines_in(const struct pgm_framer *framer, size_t from, size_t 
 
 static bool too_long(struct pgm_framer *framer, struct pgm_error *err)
 {
-	pgm_error_set(err, PGM_ERR_INPUT, "%s line %lld: the row that begins here is longer than 1 GB",
-		      framer->name, (long long)framer->line);
+	pgm_error_set(err, PGM_ERR_INPUT, "%s line %lld: the row that begins here is longer than %zu MB",
+		      framer->name, (long long)framer->line, framer->max_bytes >> 20);
 	if (framer->in_quote)
 		return pgm_error_hint(
 			err, "The quote of line %lld may never be closed.",
 			(long long)(framer->line + newlines_in(framer, framer->start, framer->quote_at)));
-	return pgm_error_hint(err, "PostgreSQL takes no row that long: is this the right file?");
+	return pgm_error_hint(err, "Is this the right file? --max-row sets the limit; PostgreSQL's is 1 GB.");
 }
 
 /* Room for a piece, behind what is not given out yet. */
@@ -98,11 +101,12 @@ static bool make_room(struct pgm_framer *framer, size_t length, struct pgm_error
 	framer->end = held;
 	if (held + length <= framer->capacity)
 		return true;
-	if (held + length > PGM_FRAME_MAX_BYTES)
-		return too_long(framer, err);
+	/* What is held is shorter than a row may be. */
 	size_t capacity = framer->capacity * 2;
 	while (capacity < held + length)
 		capacity *= 2;
+	if (capacity > framer->max_bytes + length && framer->max_bytes > held)
+		capacity = framer->max_bytes + length;
 	char *grown = realloc(framer->buffer, capacity);
 	if (!grown)
 		return pgm_error_set(err, PGM_ERR_SYSTEM, "%s line %lld: no memory for a row of %zu bytes",
@@ -333,10 +337,12 @@ static bool next_record(struct pgm_framer *framer, struct pgm_frame_record *reco
 			*got = true;
 			return true;
 		}
+		if (framer->end - framer->start >= framer->max_bytes)
+			return too_long(framer, err);
 		if (!refill(framer, err))
 			return false;
 	}
-	if (framer->at - framer->start > PGM_FRAME_MAX_BYTES)
+	if (framer->at - framer->start >= framer->max_bytes)
 		return too_long(framer, err);
 	give(framer, true, record);
 	*got = true;

@@ -20,7 +20,7 @@ struct pgm_copyin_dialect {
 	const char *null_text;	       /* what stands for NULL, unquoted */
 };
 
-#define PGM_FRAME_MAX_BYTES ((size_t)0x3fffffff) /* of one row: the server takes no longer line */
+#define PGM_FRAME_MAX_BYTES ((int64_t)1 << 30) /* of one row: the server takes no longer line */
 
 struct pgm_frame_record {
 	const char *data; /* as it stands in the file */
@@ -36,9 +36,13 @@ struct pgm_frame_record {
 
 struct pgm_framer;
 
-/* source gives the bytes, from offset on, which is where line begins. Neither name nor dialect is copied. */
+/*
+ * source gives the bytes, from offset on, which is where line begins; no row may have max_bytes. Neither name
+ * nor dialect is copied.
+ */
 struct pgm_framer *pgm_framer_new(const char *name, const struct pgm_copyin_dialect *dialect,
-				  pgm_copy_source *source, void *arg, int64_t offset, int64_t line);
+				  int64_t max_bytes, pgm_copy_source *source, void *arg, int64_t offset,
+				  int64_t line);
 void pgm_framer_free(struct pgm_framer *framer); /* NULL is fine */
 
 /*

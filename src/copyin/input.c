@@ -218,7 +218,8 @@ static bool prepare_one(struct pgm_copyin_load *load, struct pgm_copyin_input *i
 	input->identity = *pgm_source_identity(input->source);
 	input->size_bytes = input->identity.size;
 	input->saved = (struct pgm_copyin_record){.line = 1, .file = input->path};
-	input->framer = pgm_framer_new(input->name, &input->dialect, pgm_source_next, input->source, 0, 1);
+	input->framer = pgm_framer_new(input->name, &input->dialect, load->options->max_row_bytes,
+				       pgm_source_next, input->source, 0, 1);
 	if (!look_at_first_line(load, input, err))
 		return false;
 	input->how = input->saved.how = describe(load, input);
@@ -318,7 +319,7 @@ bool pgm_copyin_input_open(struct pgm_copyin_load *load, struct pgm_copyin_input
 				     input->name);
 	if (!pgm_source_skip(input->source, position, err))
 		return false;
-	input->framer = pgm_framer_new(input->name, &input->dialect, pgm_source_next, input->source, position,
-				       input->current.line);
+	input->framer = pgm_framer_new(input->name, &input->dialect, load->options->max_row_bytes,
+				       pgm_source_next, input->source, position, input->current.line);
 	return true;
 }

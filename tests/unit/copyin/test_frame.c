@@ -41,7 +41,8 @@ static char *frame(struct pgm_arena *arena, const struct pgm_copyin_dialect *dia
 	struct pgm_frame_record record;
 	bool got = true, ok = true;
 	pgm_buf_init(&seen, arena);
-	struct pgm_framer *framer = pgm_framer_new("f", dialect, next_piece, &pieces, 0, 1);
+	struct pgm_framer *framer =
+		pgm_framer_new("f", dialect, PGM_FRAME_MAX_BYTES, next_piece, &pieces, 0, 1);
 	while ((ok = pgm_framer_next(framer, &record, &got, &err)) && got) {
 		pgm_buf_printf(&seen, "%lld+%lld@%lld-%lld[", (long long)record.line, (long long)record.lines,
 			       (long long)record.offset, (long long)record.end);
@@ -168,7 +169,7 @@ static void a_row_can_be_had_again(void **state)
 	struct pieces pieces = {.text = "a\nb\n", .length = 4};
 	struct pgm_frame_record record;
 	bool got;
-	struct pgm_framer *framer = pgm_framer_new("f", &csv, next_piece, &pieces, 0, 1);
+	struct pgm_framer *framer = pgm_framer_new("f", &csv, PGM_FRAME_MAX_BYTES, next_piece, &pieces, 0, 1);
 	pgm_framer_again(framer); /* before the first row it does nothing */
 	assert_true(pgm_framer_next(framer, &record, &got, NULL) && got);
 	pgm_framer_again(framer);
@@ -194,7 +195,7 @@ static void long_rows(void **state)
 	struct pieces pieces = {.text = text, .length = LONG + 4, .first = 1000};
 	struct pgm_frame_record record;
 	bool got;
-	struct pgm_framer *framer = pgm_framer_new("f", &csv, next_piece, &pieces, 0, 1);
+	struct pgm_framer *framer = pgm_framer_new("f", &csv, PGM_FRAME_MAX_BYTES, next_piece, &pieces, 0, 1);
 	assert_true(pgm_framer_next(framer, &record, &got, NULL) && got);
 	assert_true(pgm_framer_next(framer, &record, &got, NULL) && got);
 	assert_int_equal(record.length, LONG - 1);
@@ -203,6 +204,29 @@ static void long_rows(void **state)
 	assert_int_equal(record.line, 4);
 	assert_memory_equal(record.data, "b", 1);
 	pgm_framer_free(framer);
+}
+
+static void rows_that_are_too_long(void **state)
+{
+	(void)state;
+	enum { LONG = 4 << 20, MOST = 2 << 20 };
+	PGM_AUTO_ARENA arena = pgm_arena_new(0);
+	char *text = pgm_arena_alloc(arena, LONG);
+	struct pgm_frame_record record;
+	struct pgm_error err = {0};
+	bool got;
+	memset(text, 'x', LONG);
+	memcpy(text, "a\nb\"", 4);
+	text[1000] = '\n'; /* within the quotes */
+	for (size_t first = 1; first < LONG; first *= 8) {
+		struct pieces pieces = {.text = text, .length = LONG, .first = first};
+		struct pgm_framer *framer = pgm_framer_new("f", &csv, MOST, next_piece, &pieces, 0, 1);
+		assert_true(pgm_framer_next(framer, &record, &got, NULL) && got);
+		assert_false(pgm_framer_next(framer, &record, &got, &err));
+		assert_string_equal(err.message, "f line 2: the row that begins here is longer than 2 MB");
+		assert_non_null(strstr(err.hint, "The quote of line 2 may never be closed"));
+		pgm_framer_free(framer);
+	}
 }
 
 int main(void)
@@ -216,6 +240,7 @@ int main(void)
 		cmocka_unit_test(encoding_is_checked),
 		cmocka_unit_test(a_row_can_be_had_again),
 		cmocka_unit_test(long_rows),
+		cmocka_unit_test(rows_that_are_too_long),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
