@@ -113,34 +113,43 @@ static bool is_of_connection(const char *code)
 static void find_connections(struct pgm_load_view *view)
 {
 	const struct pgm_load_target *target = view->target;
-	const struct pgm_load_error *first = NULL;
-	uint64_t count = target->connects_failed;
-	bool too_many = false;
+	struct pgm_arena *arena = view->arena;
+	const char *refusal = target->refusal ? target->refusal : "";
+	bool too_many = strncmp(refusal, "53300", 5) == 0;
+	char *figures = pgm_strdup(arena, "");
+	uint64_t count = 0;
+	if (target->connects_failed)
+		figures = pgm_sprintf(arena, "%s attempts to connect failed (%s). ",
+				      pgm_format_count(arena, (double)target->connects_failed), refusal);
 	for (size_t i = 0; i < target->errors.count; i++) {
 		const struct pgm_load_error *error = &target->errors.items[i];
 		if (!is_of_connection(error->code))
 			continue;
-		first = first ? first : error;
+		if (!count)
+			refusal = pgm_sprintf(arena, "%s: %s", error->code,
+					      error->message ? error->message : "");
 		too_many = too_many || strcmp(error->code, "53300") == 0;
 		count += error->count;
 	}
-	if (!count || !first)
+	if (count)
+		figures = pgm_sprintf(arena, "%s%s transactions lost their connection or had none (%s). ",
+				      figures, pgm_format_count(arena, (double)count), refusal);
+	if (!*figures)
 		return;
 	char *allowed = target->max_connections && !*target->pooler
-				? pgm_sprintf(view->arena, ", and the server allows %d (max_connections)",
+				? pgm_sprintf(arena, "; the server allows %d (max_connections)",
 					      target->max_connections)
-				: pgm_strdup(view->arena, "");
-	pgm_load_add_cause(
-		view, PGM_LOAD_BY_CONNECTIONS,
-		pgm_sprintf(view->arena,
-			    "Connections were refused or lost, %s times (%s: %s). At most %u were open%s.",
-			    pgm_format_count(view->arena, (double)count), first->code,
-			    first->message ? first->message : "", target->sessions_max, allowed),
-		!too_many	  ? "The target's log says why."
-		: *target->pooler ? "Raise max_client_conn of the pooler."
-				  : "Put a pooler in front of the server (\"pgmend pool\"); each further "
-				    "connection costs it "
-				    "memory and time.");
+				: pgm_strdup(arena, "");
+	const char *advice = "The target's log says why.";
+	if (too_many)
+		advice = *target->pooler
+				 ? "Raise max_client_conn of the pooler."
+				 : "Put a pooler in front of the server (\"pgmend pool\"): each further "
+				   "connection costs it memory and time.";
+	pgm_load_add_cause(view, PGM_LOAD_BY_CONNECTIONS,
+			   pgm_sprintf(arena, "%sAt most %u connections were open at a time%s.", figures,
+				       target->sessions_max, allowed),
+			   advice);
 }
 
 static double total_ms(const struct pgm_load_statement *statement)

@@ -171,12 +171,22 @@ static void connections_that_are_refused_are_named(void **state)
 	struct pgm_load_analysis analysis = analysed(result);
 	const struct pgm_load_cause *cause = cause_of(&analysis, PGM_LOAD_BY_CONNECTIONS);
 	assert_non_null(cause);
-	assert_non_null(strstr(cause->figures, "70 times (53300: sorry"));
-	assert_non_null(strstr(cause->figures, "At most 50 were open, and the server allows 100"));
+	assert_non_null(
+		strstr(cause->figures, "70 transactions lost their connection or had none (53300: sorry"));
+	assert_non_null(
+		strstr(cause->figures, "At most 50 connections were open at a time; the server allows 100"));
 	assert_non_null(strstr(cause->advice, "pgmend pool"));
 	error.code = "40P01";
 	analysis = analysed(result);
 	assert_null(cause_of(&analysis, PGM_LOAD_BY_CONNECTIONS));
+	/* Where all that was due was done by the sessions that there were, the refusals are still told. */
+	target->connects_failed = 12;
+	target->refusal = "53300: sorry, too many clients already";
+	analysis = analysed(result);
+	cause = cause_of(&analysis, PGM_LOAD_BY_CONNECTIONS);
+	assert_non_null(cause);
+	assert_non_null(strstr(cause->figures, "12 attempts to connect failed (53300: sorry"));
+	assert_non_null(strstr(cause->advice, "pgmend pool"));
 }
 
 static void one_statement_among_others_and_whole_reads(void **state)
