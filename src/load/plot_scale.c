@@ -168,7 +168,7 @@ static char *count_text(struct pgm_arena *arena, double value)
 static char *elapsed_text(struct pgm_arena *arena, double value)
 {
 	long long s = llround(value);
-	if (s < 60 && fabs(value - (double)s) > 1e-6)
+	if (s < 60 && fabs(value - (double)s) > 0.04)
 		return pgm_sprintf(arena, "%.1f s", value);
 	if (s < 60)
 		return pgm_sprintf(arena, "%lld s", s);

@@ -107,7 +107,7 @@ static void list_steps(const struct pgm_load_report *report, const struct pgm_lo
 	static const char *const headers[] = {"from", "users", "wanted/s", "done/s", "P95", "errors", "held"};
 	const struct pgm_load_target *target = view->target;
 	struct pgm_arena *arena = report->arena;
-	if (target->step_count < 2)
+	if (!target->step_count || view->result->scenario != PGM_LOAD_RAMP)
 		return;
 	pgm_doc_heading(report->doc, 3, "Steps");
 	struct pgm_doc_block *table = pgm_doc_table(report->doc, "rrrrrrl", headers);
@@ -228,10 +228,10 @@ static void sum_up(struct pgm_arena *arena, const struct pgm_load_second *second
 	row[2].text = pgm_load_rate_text(arena, (double)due / length);
 	row[3].text = pgm_load_rate_text(arena, (double)done / length);
 	row[4].text = count_text(arena, failed);
-	row[5].text = pgm_load_ms_text(arena, p50);
-	row[6].text = pgm_load_ms_text(arena, p95);
-	row[7].text = pgm_load_ms_text(arena, p99);
-	row[8].text = pgm_load_ms_text(arena, max);
+	row[5].text = pgm_load_ms_text(arena, done ? p50 : NAN);
+	row[6].text = pgm_load_ms_text(arena, done ? p95 : NAN);
+	row[7].text = pgm_load_ms_text(arena, done ? p99 : NAN);
+	row[8].text = pgm_load_ms_text(arena, done ? max : NAN);
 }
 
 void pgm_load_table_over_time(const struct pgm_load_report *report, const struct pgm_load_report_view *view)
