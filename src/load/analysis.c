@@ -135,6 +135,8 @@ char *pgm_load_short_sql(struct pgm_arena *arena, const char *text, size_t max_b
 static void find_breaking_step(struct pgm_load_view *view)
 {
 	struct pgm_load_analysis *analysis = view->analysis;
+	if (view->result->scenario != PGM_LOAD_RAMP)
+		return;
 	for (size_t i = 0; i < view->target->step_count && !analysis->broken; i++) {
 		const struct pgm_load_step *step = &view->target->steps[i];
 		if (step->held)
