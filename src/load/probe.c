@@ -3,6 +3,7 @@
  */
 #include "load/run.h"
 #include "pg/async.h"
+#include "pg/conninfo.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,8 @@ bool pgm_load_probe(struct pgm_arena *arena, struct pgm_load_connect *target, bo
 {
 	struct pgm_async_outcome outcome;
 	struct pgm_load_probe *probe = &target->probe;
+	if (!pgm_conninfo_check(target->connection.conninfo, err))
+		return false;
 	PGM_AUTO_ASYNC async = pgm_async_open(&target->connection, NULL);
 	if (!async)
 		return pgm_error_set(err, PGM_ERR_SYSTEM, "out of memory");

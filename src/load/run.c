@@ -6,11 +6,13 @@
 
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,7 +21,7 @@
 #define WAIT_MAX_MS	 100.0 /* so that an interrupt is seen */
 #define CONNECT_LIMIT_MS 10000 /* all sessions, before the run begins */
 #define SECOND_MS	 1000.0
-#define CANCEL_LIMIT_MS	 1000 /* to cancel what still runs at the end, of all sessions */
+#define CANCEL_LIMIT_S	 2    /* to cancel what still runs at the end, of all sessions */
 #define LATE_SHARE	 0.05 /* of what was due: a step of a ramp holds up to there */
 
 const char *const pgm_load_protocols[PGM_LOAD_PROTOCOLS] = {"prepared", "extended", "simple"};
@@ -297,26 +299,48 @@ static void run_all(struct engine *engine)
 	}
 }
 
-static void end_target(struct target *target, double cancel_until_ms)
+/*
+ * What still runs is cancelled, as far as that goes quickly. To cancel waits for the server, which may not
+ * answer, so a process of its own does it, which does not live long.
+ */
+static void cancel_all(struct engine *engine)
+{
+	size_t running = 0;
+	for (size_t i = 0; i < engine->options->target_count; i++)
+		running += engine->targets[i].under_way;
+	pid_t child = running ? fork() : -1;
+	if (child > 0)
+		while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+			;
+	if (child != 0)
+		return;
+	signal(SIGALRM, SIG_DFL);
+	alarm(CANCEL_LIMIT_S);
+	for (size_t i = 0; i < engine->options->target_count; i++)
+		for (uint32_t s = 0; s < engine->targets[i].session_count; s++)
+			if (engine->targets[i].sessions[s].state == SESSION_RUNNING)
+				pgm_async_cancel(engine->targets[i].sessions[s].async);
+	_exit(0);
+}
+
+static void end_target(struct target *target)
 {
 	bool interrupted = pgm_interrupted();
 	for (uint32_t i = 0; i < target->session_count; i++) {
 		struct session *session = &target->sessions[i];
 		if (!session->script)
 			continue;
-		if (session->state == SESSION_RUNNING && pgm_clock_ms() < cancel_until_ms)
-			pgm_async_cancel(session->async);
 		target->result->unfinished++;
 		if (interrupted) {
 			session->script = NULL;
 			target->under_way--;
 		} else {
-			session_fail(session, "unfinished", "begun, but not done when the run ended");
+			session_fail(session, "unfinished", "due, but not done when the run ended");
 		}
 	}
 	target->result->unfinished += target->backlog;
 	for (uint32_t i = 0; !interrupted && i < target->lane_count; i++)
-		lane_fail(&target->lanes[i], "unfinished", "due, but not begun when the run ended");
+		lane_fail(&target->lanes[i], "unfinished", "due, but not done when the run ended");
 	pgm_tally_finish(&target->tally);
 }
 
@@ -359,8 +383,9 @@ static void run_engine(struct engine *engine)
 	result->interrupted = pgm_interrupted();
 	result->length_s = (pgm_clock_ms() - engine->began_ms) / 1000;
 	result->generator_cpu_ms = cpu_ms(RUSAGE_THREAD) - cpu;
+	cancel_all(engine);
 	for (size_t i = 0; i < options->target_count; i++)
-		end_target(&engine->targets[i], pgm_clock_ms() + CANCEL_LIMIT_MS);
+		end_target(&engine->targets[i]);
 	judge(engine);
 }
 

@@ -14,6 +14,7 @@
 
 #define AGAIN_BASE_MS 100 /* between attempts to connect: twice as long each time, up to the cap */
 #define AGAIN_CAP_MS  5000
+#define CONNECT_MS    15000 /* libpq leaves it to whoever polls to lose patience */
 
 #define OF_TIMER(timer_, member) \
 	((struct session *)(void *)((char *)(timer_)-offsetof(struct session, member)))
@@ -29,12 +30,15 @@ static void on_presence(struct pgm_timer *timer, double now_local_ms)
 }
 
 static void connect_now(struct session *session);
+static void refused(struct session *session, const char *code, const char *message);
 
 static void on_timer(struct pgm_timer *timer, double now_ms)
 {
 	struct session *session = OF_TIMER(timer, timer);
 	if (session->state == SESSION_DOWN)
 		connect_now(session);
+	else if (session->state == SESSION_CONNECTING)
+		refused(session, "refused", "no connection within 15 s");
 	else if (session->state == SESSION_SLEEPING)
 		session_woken(session, now_ms);
 }
@@ -115,6 +119,7 @@ static bool is_connected(const struct session *session)
 void session_gone(struct session *session)
 {
 	lane_forget(session->lane, session);
+	pgm_timer_stop(&session->target->engine->timers, &session->timer);
 	session->target->connected -= is_connected(session);
 	unplug(session);
 	memset(session->prepared, 0, session->target->engine->options->scripts->sql_count);
@@ -163,6 +168,7 @@ static void connect_now(struct session *session)
 	struct target *target = session->target;
 	session->state = SESSION_CONNECTING;
 	session->connect_ms = pgm_clock_ms();
+	pgm_timer_set(&target->engine->timers, &session->timer, session->connect_ms + CONNECT_MS);
 	session->async = pgm_async_open(&target->connect->connection, target->guard_options);
 	if (!session->async)
 		refused(session, "refused", "out of memory");
@@ -228,6 +234,7 @@ static void next_preparation(struct session *session, double now_ms)
 static void connected(struct session *session, double now_ms)
 {
 	struct target *target = session->target;
+	pgm_timer_stop(&target->engine->timers, &session->timer);
 	pgm_tally_connected(&target->tally, now_ms - session->connect_ms);
 	target->connected++;
 	if (target->connected > target->result->sessions_max)

@@ -1,6 +1,7 @@
 """pgmend load: scenarios, scripts, workloads, targets, what failing servers do to it, verdicts."""
 
 import json
+import os
 import signal
 import time
 
@@ -316,6 +317,28 @@ def test_killed_backends_and_a_dropped_table(pgmend, shop, script):
     target = running.end()
     assert target["reconnects"] == 5 and target["done"] > 0
     assert codes(target)["42P01"] > 0 and set(codes(target)) <= {"42P01", "57P01", "closed"}
+
+
+def test_a_server_that_stops_answering(pgmend, shop, script, server):
+    """Stopped for good half a second into the run: it ends all the same, and nothing is forgiven."""
+    child = pgmend.popen("load", "--no-watch", "--format=json", "--file", script(READ), "--users=5", "--think=10ms",
+                         "--duration=2s", "--drain=500ms", shop.conninfo)
+    deadline = time.monotonic() + 60
+    while len(sessions_of(shop)) < 5:
+        assert time.monotonic() < deadline and child.poll() is None, child.communicate()
+        time.sleep(0.02)
+    stopped = [server.process.pid, *(row[0] for row in shop.query("SELECT pid FROM pg_stat_activity"))]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        out, err = child.communicate(timeout=60)
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    assert child.returncode == 0, err
+    run = json.loads(out)
+    adds_up(run)
+    assert set(codes(run["targets"][0])) == {"unfinished"}
 
 
 def test_errors_are_undone(pgmend, shop, script):
