@@ -98,6 +98,7 @@ struct pgm_client {
 	size_t journal_count, journal_capacity, journal_bytes;
 	uint32_t batch_position;	   /* of the first request behind the last Sync */
 	const struct pgm_prepared *portal; /* the statement of the last Bind; NULL: the unnamed one */
+	uint32_t portal_tag;		   /* of the name of the portal that it made */
 	uint32_t bound_flags;  /* enum pgm_scan_flags of all statements that were bound in this transaction */
 	char *custom_settings; /* names with a dot that it set: each ends with a NUL, an empty one ends all */
 	unsigned pins;	       /* enum pgm_pin */

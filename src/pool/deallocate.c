@@ -71,6 +71,13 @@ static bool read_deallocate(const char *sql, size_t length, char *name)
 	return true;
 }
 
+bool pgm_relay_runs_last(const struct pgm_client *client, const uint8_t *body, size_t length)
+{
+	struct pgm_cursor cursor = pgm_cursor_over(body, length);
+	const char *portal = pgm_cursor_string(&cursor, NULL);
+	return !cursor.bad && pgm_name_tag(portal) == client->portal_tag;
+}
+
 bool pgm_relay_deallocates(const struct pgm_client *client, const struct pgm_scan *scan, const char *sql,
 			   size_t length, char *name)
 {

@@ -200,8 +200,8 @@ static bool make_room(struct front *front)
 	if (server->holding.count < (size_t)most)
 		return true;
 	struct pgm_prepared *oldest = pgm_holding_oldest(&server->holding, server->batch_clock);
-	if (!oldest)
-		return true; /* all are in use by this very batch */
+	if (!oldest || pgm_relay_unsure_of(client, oldest))
+		return true; /* all are in use by this very batch, or it may not be there after all */
 	struct pgm_expect *expected = pgm_relay_close(client, oldest->name)
 					      ? expect(front, PGM_EXPECT_CLOSE, PGM_EXPECT_HIDDEN)
 					      : NULL;
@@ -418,7 +418,7 @@ static enum next bind_statement(struct front *front)
 {
 	struct pgm_client *client = front->client;
 	struct pgm_cursor cursor = pgm_cursor_over(front->body, front->length);
-	pgm_cursor_string(&cursor, NULL); /* the portal */
+	client->portal_tag = pgm_name_tag(pgm_cursor_string(&cursor, NULL));
 	size_t prefix = (size_t)(cursor.at - front->body);
 	const char *name = pgm_cursor_string(&cursor, NULL);
 	if (!cursor.bad && pgm_relay_wait_for_name(client, *name ? name : NULL))
@@ -527,7 +527,8 @@ static enum next execute(struct front *front)
 	if (pgm_relay_forbids(client, scan))
 		return NEXT_GONE;
 	char name[PGM_RELAY_NAME_BYTES];
-	if (length && pgm_relay_tracks(client) && pgm_relay_deallocates(client, scan, sql, length, name)) {
+	if (length && pgm_relay_tracks(client) && pgm_relay_runs_last(client, front->body, front->length) &&
+	    pgm_relay_deallocates(client, scan, sql, length, name)) {
 		if (pgm_relay_wait_for_name(client, name))
 			return NEXT_WAIT;
 		return drop_name(front, name, PGM_EXPECT_EXECUTE);

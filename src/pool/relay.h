@@ -58,6 +58,9 @@ void pgm_relay_answered(struct pgm_server *server, struct pgm_expect *expect);
 size_t pgm_relay_local_answer(enum pgm_expect_kind kind, uint8_t *out, size_t size);
 
 #define PGM_RELAY_NAME_BYTES 64 /* PostgreSQL's NAMEDATALEN: a longer one is cut, so it is none of ours */
+/* Whether this Execute is of the portal that the last Bind made. */
+bool pgm_relay_runs_last(const struct pgm_client *client, const uint8_t *body, size_t length);
+
 /*
  * Whether the text is DEALLOCATE of a name that the client gave by the protocol: name (of that size) is it.
  * The server knows the statement by our name, and others may need it, so it is not asked.

@@ -102,6 +102,9 @@ FOUND = {
                               query("DEALLOCATE s1"), execute("p1"), sync()],
     "deallocate in a batch of a block": [query("BEGIN"), parse("s1", "SELECT v FROM t WHERE id = $1"),
                                          bind("p1", "s1", ["5"]), query("DEALLOCATE s1"), execute("p1"), sync()],
+    # Of another portal than the last that was bound, an Execute is the server's.
+    "execute of no portal": [parse("s1", "SELECT 1"), parse("", "DEALLOCATE s1"), bind("", ""), execute("p9"), sync(),
+                             describe("S", "s1"), sync()],
     # A Close that is passed over takes nothing from the DEALLOCATE behind it.
     "deallocate of what was closed in vain": [parse("s2", "COMMIT"), execute("p2", 2), close("S", "s2"), sync(),
                                               query("DEALLOCATE s2")],
