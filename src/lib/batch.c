@@ -117,6 +117,7 @@ void pgmend_batch_close(struct pgmend_batch *b)
 	free(b->types);
 	free(b->attempt.awaited);
 	pgm_bytes_done(&b->copy_sql);
+	pgm_bytes_done(&b->check_sql);
 	pgm_bytes_done(&b->insert_head);
 	pgm_bytes_done(&b->insert_tail);
 	pgm_rows_done(&b->rows);

@@ -143,6 +143,7 @@ struct pgmend_batch {
 	 * of full size.
 	 */
 	bool may_copy;
+	bool upsert_checked;
 	bool copies_next; /* the next chunk */
 	size_t copy_rows; /* of that chunk at most */
 	size_t row_head;  /* bytes of a row before its fields */
@@ -150,6 +151,8 @@ struct pgmend_batch {
 
 	/* SQL, made by batch_plan.c; NUL-terminated. */
 	struct pgm_bytes copy_sql;
+	struct pgm_bytes
+		check_sql; /* where may_copy: has the server find the upsert's index and our rights */
 	struct pgm_bytes insert_head; /* INSERT INTO t (...) */
 	struct pgm_bytes insert_tail; /* ON CONFLICT ... RETURNING ... */
 

@@ -60,7 +60,7 @@ size_t pgm_attempt_after(const struct pgmend_batch *b, struct pgm_command *comma
 
 void pgm_batch_take_xid(struct pgmend_batch *b, const PGresult *result)
 {
-	if (PQntuples(result) == 1)
+	if (PQntuples(result) == 1 && strcmp(PQfname(result, 0), "pg_current_xact_id") == 0)
 		b->result.xid = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
 }
 

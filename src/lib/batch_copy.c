@@ -42,6 +42,8 @@ bool pgm_copy_begin(struct pgmend_batch *b)
 	struct pgm_bytes sql = {0};
 	for (size_t i = 0; i < before_count; i++)
 		pgm_bytes_printf(&sql, "%s; ", before[i].sql);
+	if (b->may_copy && !b->upsert_checked)
+		pgm_bytes_printf(&sql, "%s; ", (const char *)b->check_sql.data);
 	pgm_bytes_add(&sql, b->copy_sql.data, b->copy_sql.length);
 	for (size_t i = 0; i < after_count; i++)
 		pgm_bytes_printf(&sql, "; %s", after[i].sql);
@@ -68,6 +70,7 @@ bool pgm_copy_begin(struct pgmend_batch *b)
 		if (status == PGRES_COPY_IN)
 			break;
 	}
+	b->upsert_checked = true;
 	if (b->form == PGM_FORM_COPY && PQputCopyData(b->conn, header, HEADER_BYTES) != 1)
 		return pgm_attempt_fail(b, NULL, a->from, b->rows.count);
 	return true;

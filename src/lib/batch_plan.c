@@ -263,8 +263,14 @@ static bool plan_sql(struct pgmend_batch *b, struct pgmend_error *err)
 	}
 	if (!pgm_bytes_string(&b->copy_sql) || !pgm_bytes_string(&b->insert_head))
 		return pgm_lib_error_memory(err);
-	pgm_bytes_text(tail, "");
-	return pgm_bytes_string(tail) || pgm_lib_error_memory(err);
+	if (!pgm_bytes_string(tail))
+		return pgm_lib_error_memory(err);
+
+	pgm_bytes_printf(&b->check_sql, "EXPLAIN %s SELECT ", (const char *)b->insert_head.data);
+	for (int i = 0; i < b->column_count; i++)
+		pgm_bytes_text(&b->check_sql, i ? ", NULL" : "NULL");
+	pgm_bytes_printf(&b->check_sql, " WHERE false%s", (const char *)tail->data);
+	return pgm_bytes_string(&b->check_sql) || pgm_lib_error_memory(err);
 }
 
 static bool plan_sizes(struct pgmend_batch *b, struct pgmend_error *err)

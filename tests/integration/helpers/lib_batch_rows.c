@@ -401,11 +401,17 @@ static void test_upsert_choices(PGconn *conn)
 	options = lib_options("choice", columns, 3);
 	options.on_conflict = PGMEND_CONFLICT_UPDATE;
 	options.conflict_key = note_key;
-	batch = lib_write(conn, &options, data, 2, &ok);
-	CHECK(!ok);
-	CHECK_TEXT(lib_err.sqlstate, "42P10");
-	CHECK_INT(pgmend_batch_bad_count(batch), 0);
-	pgmend_batch_close(batch);
+	lib_exec(conn, "TRUNCATE choice");
+	for (int method = PGMEND_METHOD_AUTO; method <= PGMEND_METHOD_VALUES; method++) {
+		if (method == PGMEND_METHOD_COPY)
+			continue;
+		options.method = method;
+		batch = lib_write(conn, &options, data, 2, &ok);
+		CHECK(!ok);
+		CHECK_TEXT(lib_err.sqlstate, "42P10");
+		CHECK_INT(pgmend_batch_bad_count(batch), 0);
+		pgmend_batch_close(batch);
+	}
 }
 
 /* In a transaction of the caller's, which decides; what came before the batch stays. */
