@@ -187,7 +187,7 @@ static void note_room(struct pgm_load_view *view)
 				     : pgm_strdup(view->arena, "");
 	pgm_load_add_note(view,
 			  pgm_sprintf(view->arena,
-				      "The run did not find a limit%s; --scenario ramp looks for it.", busy));
+				      "The run did not find a limit%s; --ramp looks for it.", busy));
 }
 
 void pgm_load_find_notes(struct pgm_load_view *view)

@@ -122,10 +122,11 @@ static void write_verdicts(struct pgm_load_report *report, const struct pgm_load
 	char *whose = *part->label ? pgm_sprintf(arena, "%s: ", part->label) : pgm_strdup(arena, "");
 	struct pgm_doc_block *banner = pgm_doc_add(
 		report->doc, PGM_DOC_BANNER,
-		failed ? pgm_sprintf(arena, "%s%s: %zu of %zu limits did not hold", whose,
-				     *part->label ? "failed" : "Failed", failed, result->verdict_count)
-		       : pgm_sprintf(arena, "%s%s: all %zu limits held", whose,
-				     *part->label ? "passed" : "Passed", result->verdict_count));
+		failed ? pgm_sprintf(arena, "%s%s: of %zu limits %zu did not hold", whose,
+				     *part->label ? "failed" : "Failed", result->verdict_count, failed)
+		       : pgm_sprintf(arena, "%s%s: limits held: %zu of %zu", whose,
+				     *part->label ? "passed" : "Passed", result->verdict_count,
+				     result->verdict_count));
 	banner->mark = failed ? PGM_DOC_BAD : PGM_DOC_GOOD;
 	struct pgm_doc_block *table = pgm_doc_table(report->doc, "llrrl", headers);
 	for (size_t i = 0; i < result->verdict_count; i++) {

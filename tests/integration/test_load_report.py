@@ -124,7 +124,7 @@ def test_targets_meet_their_own_names(compare):
 def test_a_limit_that_did_not_hold_is_the_exit_code(compare):
     verdict = {"name": "p95", "target": 0, "wanted": 5, "measured": 10, "held": False}
     _, _, page, _ = compare(result(target(), verdicts=[verdict]), result(target()))
-    assert "before: failed: 1 of 1 limits did not hold" in page
+    assert "before: failed: of 1 limits 1 did not hold" in page
     compare(result(target()), result(target(), verdicts=[verdict]), expect=1)
 
 

@@ -228,7 +228,7 @@ static void a_run_becomes_a_page(void **state)
 	struct pgm_load_report_part part = {"", result};
 	char *html = report_of(&part, 1, true), *markdown = report_of(&part, 1, false);
 	assert_non_null(strstr(html, "<h1>Load on shop on localhost:5432 as app</h1>"));
-	assert_non_null(strstr(html, "Failed: 1 of 1 limits did not hold"));
+	assert_non_null(strstr(html, "Failed: of 1 limits 1 did not hold"));
 	assert_non_null(strstr(html, "P95 wanted: 3.00 ms"));
 	assert_null(strstr(html, "Side by side"));
 	assert_null(strstr(html, "<script"));
