@@ -43,7 +43,7 @@ enum pgm_pin {
 #define PGM_CLIENT_NAMES_MAX	 ((size_t)64 << 20) /* bytes of statements' names and texts */
 #define PGM_CLIENT_JOURNAL_MAX	 ((size_t)16 << 20) /* bytes of unnamed statements that may come back */
 #define PGM_CLIENT_UNREAD_MAX	 ((size_t)64 << 10) /* of answers: beyond it no more is read of what it asks */
-#define PGM_CLIENT_SMALL_MAX	 ((size_t)1 << 20)  /* of messages that are short */
+#define PGM_CLIENT_SMALL_MAX	 ((size_t)10001)    /* of those that PostgreSQL wants short; with the type */
 #define PGM_CLIENT_TURN_MESSAGES 1024  /* looked at in one go: sbuf_loopcnt times that, then others' turn */
 #define PGM_CLIENT_REQUESTS_MAX	 65536 /* that are not answered yet */
 
