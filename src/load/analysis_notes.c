@@ -185,9 +185,8 @@ static void note_room(struct pgm_load_view *view)
 	char *busy = means->machines ? pgm_sprintf(view->arena, ", with the processors %.0f %% busy",
 						   means->cpu_busy * 100)
 				     : pgm_strdup(view->arena, "");
-	pgm_load_add_note(view,
-			  pgm_sprintf(view->arena,
-				      "The run did not find a limit%s; --ramp looks for it.", busy));
+	pgm_load_add_note(
+		view, pgm_sprintf(view->arena, "The run did not find a limit%s; --ramp looks for it.", busy));
 }
 
 void pgm_load_find_notes(struct pgm_load_view *view)
