@@ -207,8 +207,7 @@ static bool make_room(struct front *front)
 					      : NULL;
 	if (!expected)
 		return false;
-	if (client->portal == oldest)
-		client->portal = NULL;
+	client->portal = client->portal == oldest ? NULL : client->portal;
 	/* it is held again where the server passes over this */
 	pgm_relay_changes(server, expected, oldest);
 	pgm_holding_remove(&server->holding, oldest);
@@ -554,18 +553,6 @@ static enum next execute(struct front *front)
 	return pass(front);
 }
 
-static enum pgm_expect_kind kind_of(uint8_t type)
-{
-	switch (type) {
-	case PGM_FE_QUERY:
-		return PGM_EXPECT_QUERY;
-	case PGM_FE_FUNCTION:
-		return PGM_EXPECT_FUNCTION;
-	default:
-		return PGM_EXPECT_BIND; /* an answer of any length, and no ReadyForQuery */
-	}
-}
-
 /*
  * While the server reads COPY data, it reads over Sync and Flush, and ends the session at anything else but
  * CopyDone and CopyFail; unless the COPY has failed meanwhile, which nobody can tell yet: then these are
@@ -592,7 +579,10 @@ static enum next during_copy(struct front *front)
 	default:
 		server->copy_in = false;
 		server->close_soon = true;
-		return expect(front, kind_of(type), 0) ? pass(front) : out_of_memory(front);
+		server->unsynced =
+			type != PGM_FE_QUERY && type != PGM_FE_FUNCTION; /* may have to be flushed */
+		return expect(front, pgm_relay_answer_to(type), PGM_EXPECT_BROKEN) ? pass(front)
+										   : out_of_memory(front);
 	}
 }
 

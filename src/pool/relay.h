@@ -127,6 +127,8 @@ void pgm_relay_touch_by_call(struct pgm_client *client, const uint8_t *body, siz
 /* Ask the server for the answers that it holds back. */
 void pgm_relay_flush(struct pgm_client *client);
 /* These say whether the message at hand must wait; then its client goes on by itself. (waiting.c) */
+/* What answers a message of this type that is passed on as it is. */
+enum pgm_expect_kind pgm_relay_answer_to(uint8_t type);
 bool pgm_relay_answer_first(struct pgm_client *client);
 bool pgm_relay_wait_for_name(struct pgm_client *client, const char *name);
 bool pgm_relay_wait_for_statement(struct pgm_client *client, const struct pgm_prepared *prepared);

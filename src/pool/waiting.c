@@ -23,6 +23,24 @@ bool pgm_relay_answer_first(struct pgm_client *client)
 	return true;
 }
 
+enum pgm_expect_kind pgm_relay_answer_to(uint8_t type)
+{
+	switch (type) {
+	case PGM_FE_QUERY:
+		return PGM_EXPECT_QUERY;
+	case PGM_FE_FUNCTION:
+		return PGM_EXPECT_FUNCTION;
+	case PGM_FE_PARSE:
+		return PGM_EXPECT_PARSE;
+	case PGM_FE_EXECUTE:
+		return PGM_EXPECT_EXECUTE;
+	case PGM_FE_CLOSE:
+		return PGM_EXPECT_CLOSE;
+	default:
+		return PGM_EXPECT_BIND; /* an answer of any length, and no ReadyForQuery */
+	}
+}
+
 /*
  * Whether a name must not be looked up yet: a batch before this one may fail, and then the name (NULL: the
  * unnamed statement) stands for something else.

@@ -94,6 +94,8 @@ FOUND = {
     "syncs in a copy that the client fails": [query("COPY t FROM STDIN"), copy_data(b"300\tx\n"), sync(), sync(), copy_fail()],
     "syncs in a failed copy": [query("COPY t FROM STDIN"), copy_data(b"bad\tx\n"), sync(), sync(), copy_done()],
     "sync ends a failed copy": [query("COPY t FROM STDIN"), copy_data(b"bad\tx\n"), sync()],
+    # Who sends a request into a COPY that has failed already gets its answer.
+    "parse in a failed copy": [query("COPY t (id) FROM STDIN"), copy_data(b"1\tstray\n"), parse("s2", "SELECT 1")],
     # Data may come before it is known whether there is a COPY.
     "prepared copy": [parse("", "COPY t FROM STDIN"), bind("", ""), execute(), copy_data(b"300\tx\n"), copy_done(), sync(),
                       execute(), sync()],
