@@ -32,7 +32,7 @@ static const char *value_of(const char *text)
 		(struct pgm_load_value){PGM_LOAD_TEXT, {.text = (char *)"abc"}};
 	struct pgm_expr *expr = pgm_expr_parse(arena, &variables, text, &err);
 	if (!expr) {
-		snprintf(out, sizeof(out), "[%s]", err.message);
+		snprintf(out, sizeof(out), "[%.200s]", err.message);
 		return out;
 	}
 	struct pgm_eval eval = {.values = values, .random = &random};
