@@ -11,6 +11,7 @@
 /* The tables. Zeroed at first; lives in the arena that is given to pgm_gap_add(). */
 struct pgm_gap {
 	PGM_VEC(const char *) names; /* quoted, with their schemas */
+	const char *oid;	     /* and one by its oid; NULL: none */
 };
 
 /* The table of a "LOCK TABLE [ONLY] name IN ... MODE"; of what is written otherwise nothing. */

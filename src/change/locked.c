@@ -1,3 +1,4 @@
+#include "change/gap.h"
 #include "change/run.h"
 
 #include "util/buf.h"
@@ -12,6 +13,11 @@
 #define PAUSE_MAX_MS 2000
 
 #define LOCKED_AT "pgmend.locked_at"
+
+/* Nobody asks for a lock while somebody holds the relation for longer than a try, but for so long at most: */
+#define GAP_AGE_MS  30
+#define GAP_WAIT_MS 3000
+#define GAP_POLL_MS 20
 
 /* After a failure the user waits for the error, and the next run can clean up as well. */
 #define CLEANING_MAX_MS 10000
@@ -42,6 +48,21 @@ struct attempt {
 	const struct pgm_ledger_update *update; /* NULL: the statement alone */
 };
 
+/* False: there was one at once. */
+static bool wait_for_gap(struct pgm_run *run, const char *relation_oid, double until)
+{
+	struct pgm_gap gap = {.oid = relation_oid};
+	struct pgm_error ignored;
+	until = fmin(until, pgm_clock_ms() + GAP_WAIT_MS);
+	if (!relation_oid || pgm_gap_open(run, &gap, GAP_AGE_MS, &ignored))
+		return false;
+	do
+		pgm_clock_sleep_ms(GAP_POLL_MS);
+	while (pgm_clock_ms() < until && !pgm_interrupted() &&
+	       !pgm_gap_open(run, &gap, GAP_AGE_MS, &ignored));
+	return true;
+}
+
 /* Full pauses between tries: those who queue behind our lock request wait for one try at most. */
 bool pgm_run_tries(struct pgm_run *run, pgm_run_try *try, void *arg, const char *relation_oid,
 		   struct pgm_error *err)
@@ -65,7 +86,8 @@ bool pgm_run_tries(struct pgm_run *run, pgm_run_try *try, void *arg, const char 
 						   "the same command again.");
 		}
 		pgm_run_tell(run, PGM_EVENT_WAIT, pgm_sprintf(run->arena, "waiting for a gap: %s", holders));
-		pgm_clock_sleep_ms(pgm_clock_backoff_ms(tries, PAUSE_MS, PAUSE_MAX_MS));
+		if (!wait_for_gap(run, relation_oid, until))
+			pgm_clock_sleep_ms(pgm_clock_backoff_ms(tries, PAUSE_MS, PAUSE_MAX_MS));
 	}
 }
 
@@ -126,5 +148,7 @@ bool pgm_run_transaction(struct pgm_run *run, const char *sql, const char *relat
 {
 	struct attempt attempt = {.sql = sql, .try_ms = run->options->lock_timeout_ms, .update = update};
 	run->held_ms = -1;
+	if (strstr(sql, LOCKED_AT)) /* it is after ACCESS EXCLUSIVE */
+		wait_for_gap(run, relation_oid, pgm_clock_ms() + (double)run->options->lock_deadline_ms);
 	return pgm_run_tries(run, attempt_transaction, &attempt, relation_oid, err);
 }
