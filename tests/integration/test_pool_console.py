@@ -444,8 +444,9 @@ def test_queries_show_the_profile(pool):
     assert int(row["bytes"]) > 20 * 30
     assert one(rows, query="SELECT ?/?")["errors"] == "1"
     sleep = one(rows, query="SELECT pg_sleep(?)")
-    assert 50 <= float(sleep["p50_ms"]) < 500 and float(sleep["max_ms"]) >= float(sleep["p95_ms"])
-    assert rows[0] == sleep  # the most time first
+    assert 50 <= float(sleep["p50_ms"]) and float(sleep["max_ms"]) >= float(sleep["p95_ms"])
+    times = [float(r["total_ms"]) for r in rows]
+    assert times == sorted(times, reverse=True)  # the most time first
 
 
 def test_pinned_says_why(pool):
