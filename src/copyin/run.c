@@ -8,6 +8,9 @@
 #include <stdarg.h>
 #include <string.h>
 
+#define LOCK_WAIT_MS 3000
+#define LOCK_POLL_MS 50
+
 #define SHOW_EVERY_MS 200
 #define STAND_IN      "pgmend_copy_in" /* a temporary table, in a dry run */
 
@@ -90,17 +93,26 @@ static bool prepare_records(struct pgm_copyin_load *load, struct pgm_error *err)
 	return true;
 }
 
-/* Two loads of one file into one table at the same time would put its rows there twice. */
+/*
+ * Two loads of one file into one table at the same time would put its rows there twice. The server may still
+ * be about to see that a load which has just ended is gone.
+ */
 static bool lock_file(struct pgm_copyin_load *load, struct pgm_copyin_input *input, struct pgm_error *err)
 {
 	char *mine;
 	uint64_t key = pgm_hash_bytes(pgm_hash_string(input->identity.head), load->table.oid,
 				      strlen(load->table.oid));
 	const char *param = pgm_sprintf(load->arena, "%lld", (long long)(int64_t)key);
-	if (!pgm_conn_value(load->conn, load->arena,
-			    "SELECT pg_catalog.pg_try_advisory_lock($1::pg_catalog.int8)", 1, &param, &mine,
-			    err))
-		return false;
+	double until = pgm_clock_ms() + LOCK_WAIT_MS;
+	for (;;) {
+		if (!pgm_conn_value(load->conn, load->arena,
+				    "SELECT pg_catalog.pg_try_advisory_lock($1::pg_catalog.int8)", 1, &param,
+				    &mine, err))
+			return false;
+		if ((mine && *mine == 't') || pgm_clock_ms() > until || pgm_interrupted())
+			break;
+		pgm_clock_sleep_ms(LOCK_POLL_MS);
+	}
 	return (mine && *mine == 't') ||
 	       pgm_error_set(err, PGM_ERR_STATE, "another pgmend is loading %s into %s", input->name,
 			     load->table.quoted);
