@@ -78,28 +78,23 @@ static const char *range_value(const struct filler *filler, const struct pgm_que
 static const char *array_of(const struct filler *filler, const char *element)
 {
 	struct pgm_buf buf;
-	pgm_buf_init(&buf, filler->arena);
-	pgm_buf_char(&buf, '{');
-	pgm_quote_array_element(&buf, element);
-	pgm_buf_char(&buf, '}');
-	return buf.text;
+	pgm_quote_array_begin(&buf, filler->arena);
+	pgm_quote_array_add(&buf, element);
+	return pgm_quote_array_end(&buf);
 }
 
 /* "{a,b,c}" of typical values, for = ANY ($1). */
 static const char *array_value(const struct filler *filler, const struct pgm_column *column)
 {
 	struct pgm_buf buf;
-	pgm_buf_init(&buf, filler->arena);
-	pgm_buf_char(&buf, '{');
+	pgm_quote_array_begin(&buf, filler->arena);
 	for (size_t i = 0; i < 5; i++) {
 		const char *value = pgm_column_typical_value(column, i + filler->variant);
 		if (!value)
 			return NULL;
-		pgm_buf_add(&buf, i ? "," : "");
-		pgm_quote_array_element(&buf, value);
+		pgm_quote_array_add(&buf, value);
 	}
-	pgm_buf_char(&buf, '}');
-	return pgm_quote_literal(filler->arena, buf.text);
+	return pgm_quote_literal(filler->arena, pgm_quote_array_end(&buf));
 }
 
 /*

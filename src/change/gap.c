@@ -1,5 +1,6 @@
 #include "change/gap.h"
 
+#include "pg/quote.h"
 #include "util/buf.h"
 #include "util/embedded.h"
 
@@ -24,19 +25,10 @@ void pgm_gap_add(struct pgm_arena *arena, struct pgm_gap *gap, const char *lock_
 static const char *as_array(struct pgm_arena *arena, const struct pgm_gap *gap)
 {
 	struct pgm_buf text;
-	pgm_buf_init(&text, arena);
-	pgm_buf_char(&text, '{');
-	for (size_t i = 0; i < gap->names.count; i++) {
-		pgm_buf_add(&text, i ? ",\"" : "\"");
-		for (const char *c = gap->names.items[i]; *c; c++) {
-			if (*c == '"' || *c == '\\')
-				pgm_buf_char(&text, '\\');
-			pgm_buf_char(&text, *c);
-		}
-		pgm_buf_char(&text, '"');
-	}
-	pgm_buf_char(&text, '}');
-	return text.text;
+	pgm_quote_array_begin(&text, arena);
+	for (size_t i = 0; i < gap->names.count; i++)
+		pgm_quote_array_add(&text, gap->names.items[i]);
+	return pgm_quote_array_end(&text);
 }
 
 static void send_vacuum_away(struct pgm_run *run, struct pgm_arena *scratch, const char *relation)

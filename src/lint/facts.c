@@ -1,5 +1,6 @@
 #include "lint/facts.h"
 
+#include "pg/quote.h"
 #include "util/buf.h"
 #include "util/embedded.h"
 
@@ -35,36 +36,6 @@ const struct pgm_index *pgm_lint_index(const struct pgm_lint_facts *facts, const
 	return NULL;
 }
 
-/* {a,b} as an array literal; names are quoted. */
-struct literal {
-	struct pgm_buf text;
-};
-
-static void literal_begin(struct literal *literal, struct pgm_arena *arena)
-{
-	pgm_buf_init(&literal->text, arena);
-	pgm_buf_char(&literal->text, '{');
-}
-
-static void literal_add(struct literal *literal, const char *word)
-{
-	if (literal->text.length > 1)
-		pgm_buf_char(&literal->text, ',');
-	pgm_buf_char(&literal->text, '"');
-	for (; *word; word++) {
-		if (*word == '"' || *word == '\\')
-			pgm_buf_char(&literal->text, '\\');
-		pgm_buf_char(&literal->text, *word);
-	}
-	pgm_buf_char(&literal->text, '"');
-}
-
-static const char *literal_end(struct literal *literal)
-{
-	pgm_buf_char(&literal->text, '}');
-	return literal->text.text;
-}
-
 static const char *last_part(const char *name)
 {
 	const char *dot = strrchr(name, '.');
@@ -72,7 +43,7 @@ static const char *last_part(const char *name)
 }
 
 struct wanted {
-	struct literal oids, functions, types;
+	struct pgm_buf oids, functions, types; /* arrays */
 };
 
 static void want(struct pgm_arena *arena, const struct pgm_lint_facts *facts, const struct pgm_op *op,
@@ -82,12 +53,12 @@ static void want(struct pgm_arena *arena, const struct pgm_lint_facts *facts, co
 	for (size_t i = 0; i < 2; i++) {
 		const struct pgm_table *table = pgm_lint_table(facts, names[i]);
 		if (table)
-			literal_add(&wanted->oids, pgm_sprintf(arena, "%u", table->oid));
+			pgm_quote_array_add(&wanted->oids, pgm_sprintf(arena, "%u", table->oid));
 	}
 	for (size_t i = 0; i < op->function_count; i++)
-		literal_add(&wanted->functions, last_part(op->functions[i]));
+		pgm_quote_array_add(&wanted->functions, last_part(op->functions[i]));
 	if (*op->type.name)
-		literal_add(&wanted->types, last_part(op->type.name));
+		pgm_quote_array_add(&wanted->types, last_part(op->type.name));
 }
 
 static bool read_columns(struct pgm_arena *arena, struct pgm_conn *conn, const char *oids,
@@ -156,19 +127,19 @@ bool pgm_lint_facts_read(struct pgm_arena *arena, struct pgm_conn *conn, const s
 	if (!facts->catalog)
 		return pgm_error_context(err, "reading the catalogs");
 	struct wanted wanted;
-	literal_begin(&wanted.oids, arena);
-	literal_begin(&wanted.functions, arena);
-	literal_begin(&wanted.types, arena);
+	pgm_quote_array_begin(&wanted.oids, arena);
+	pgm_quote_array_begin(&wanted.functions, arena);
+	pgm_quote_array_begin(&wanted.types, arena);
 	for (size_t s = 0; s < count; s++)
 		for (size_t i = 0; i < scripts[s].statements.count; i++)
 			for (size_t o = 0; o < scripts[s].statements.items[i].ops.count; o++)
 				want(arena, facts, &scripts[s].statements.items[i].ops.items[o], &wanted);
-	const char *oids = literal_end(&wanted.oids);
+	const char *oids = pgm_quote_array_end(&wanted.oids);
 	char *timeout;
 	/* Our session has its own; reset_val is what the role would begin with. */
 	if (!read_columns(arena, conn, oids, facts, err) ||
-	    !read_names(arena, conn, literal_end(&wanted.functions), literal_end(&wanted.types), facts,
-			err) ||
+	    !read_names(arena, conn, pgm_quote_array_end(&wanted.functions),
+			pgm_quote_array_end(&wanted.types), facts, err) ||
 	    !read_partitions(arena, conn, oids, facts, err) ||
 	    !pgm_conn_value(conn, arena,
 			    "SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'lock_timeout'", 0,

@@ -135,15 +135,10 @@ static void make_arrays(struct maker *maker, struct pgm_load_column *column)
 	pgm_random_seed(&random, 1);
 	for (int n = 0; n < SOURCE_TEXTS_MAX / 2; n++) {
 		struct pgm_buf buf;
-		pgm_buf_init(&buf, maker->arena);
-		pgm_buf_char(&buf, '{');
-		for (int i = 0; i <= n % 5; i++) {
-			const char *element = pgm_load_column_draw(column, &random, number);
-			pgm_buf_add(&buf, i ? "," : "");
-			pgm_quote_array_element(&buf, element);
-		}
-		pgm_buf_char(&buf, '}');
-		add_text(maker, &arrays, buf.text, 1);
+		pgm_quote_array_begin(&buf, maker->arena);
+		for (int i = 0; i <= n % 5; i++)
+			pgm_quote_array_add(&buf, pgm_load_column_draw(column, &random, number));
+		add_text(maker, &arrays, pgm_quote_array_end(&buf), 1);
 	}
 	*column = arrays;
 }

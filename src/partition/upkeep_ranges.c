@@ -149,36 +149,6 @@ bool pgm_upkeep_missing(struct pgm_conn *conn, struct pgm_arena *arena, struct p
 
 /* Names */
 
-/* As text of an array. */
-struct array {
-	struct pgm_buf text;
-};
-
-static void array_init(struct array *array, struct pgm_arena *arena)
-{
-	pgm_buf_init(&array->text, arena);
-	pgm_buf_char(&array->text, '{');
-}
-
-static void array_add(struct array *array, const char *value)
-{
-	if (array->text.length > 1)
-		pgm_buf_char(&array->text, ',');
-	pgm_buf_char(&array->text, '"');
-	for (const char *p = value; *p; p++) {
-		if (*p == '"' || *p == '\\')
-			pgm_buf_char(&array->text, '\\');
-		pgm_buf_char(&array->text, *p);
-	}
-	pgm_buf_char(&array->text, '"');
-}
-
-static const char *array_text(struct array *array)
-{
-	pgm_buf_char(&array->text, '}');
-	return array->text.text;
-}
-
 /* A prefix that leaves room for the rest. */
 static const char *join_name(struct pgm_arena *arena, const char *prefix, const char *rest)
 {
@@ -216,12 +186,12 @@ static const char *default_format(const struct pgm_upkeep_table *table)
 static bool siblings_names(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_upkeep_table *table,
 			   const char *targets, struct pgm_rows *rows, struct pgm_error *err)
 {
-	struct array names, lows;
+	struct pgm_buf names, lows;
 	size_t found = 0;
 	const char *zone =
 		table->class == PGM_UPKEEP_DATE || table->class == PGM_UPKEEP_TIMESTAMP ? "UTC" : table->zone;
-	array_init(&names, arena);
-	array_init(&lows, arena);
+	pgm_quote_array_begin(&names, arena);
+	pgm_quote_array_begin(&lows, arena);
 	for (size_t i = table->part_count; i-- > 0 && found < NAME_FROM;) {
 		const struct pgm_upkeep_part *part = &table->parts[i];
 		const char *params[] = {part->low_at, zone};
@@ -231,14 +201,14 @@ static bool siblings_names(struct pgm_conn *conn, struct pgm_arena *arena, struc
 		if (!pgm_conn_value(conn, arena, "SELECT $1::timestamptz AT TIME ZONE $2", 2, params, &local,
 				    err))
 			return false;
-		array_add(&names, part->name);
-		array_add(&lows, local);
+		pgm_quote_array_add(&names, part->name);
+		pgm_quote_array_add(&lows, local);
 		found++;
 	}
 	rows->count = 0;
 	if (!found)
 		return true;
-	const char *params[] = {array_text(&names), array_text(&lows), formats, targets};
+	const char *params[] = {pgm_quote_array_end(&names), pgm_quote_array_end(&lows), formats, targets};
 	return pgm_conn_query(conn, arena, pgm_embedded_text("partition/sql/upkeep_names.sql"), 4, params,
 			      rows, err);
 }
@@ -247,11 +217,11 @@ static bool time_names(struct pgm_conn *conn, struct pgm_arena *arena, struct pg
 		       struct pgm_upkeep_range *ranges, size_t count, struct pgm_error *err)
 {
 	struct pgm_rows rows;
-	struct array array;
-	array_init(&array, arena);
+	struct pgm_buf array;
+	pgm_quote_array_begin(&array, arena);
 	for (size_t i = 0; i < count; i++)
-		array_add(&array, ranges[i].local);
-	const char *targets = array_text(&array);
+		pgm_quote_array_add(&array, ranges[i].local);
+	const char *targets = pgm_quote_array_end(&array);
 	bool told = table->settings.name_format != NULL;
 	if (!told && !siblings_names(conn, arena, table, targets, &rows, err))
 		return pgm_error_context(err, "reading how the partitions are named");

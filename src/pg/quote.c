@@ -238,8 +238,22 @@ char *pgm_quote_truncate(struct pgm_arena *arena, const char *name, size_t max_b
 	return pgm_strndup(arena, name, length);
 }
 
-void pgm_quote_array_element(struct pgm_buf *buf, const char *value)
+void pgm_quote_array_begin(struct pgm_buf *buf, struct pgm_arena *arena)
 {
+	pgm_buf_init(buf, arena);
+	pgm_buf_char(buf, '{');
+}
+
+char *pgm_quote_array_end(struct pgm_buf *buf)
+{
+	pgm_buf_char(buf, '}');
+	return buf->text;
+}
+
+void pgm_quote_array_add(struct pgm_buf *buf, const char *value)
+{
+	if (buf->length > 1)
+		pgm_buf_char(buf, ',');
 	if (!value) {
 		pgm_buf_add(buf, "NULL");
 		return;

@@ -20,8 +20,13 @@ char *pgm_quote_qualified(struct pgm_arena *arena, const char *schema, const cha
 /* 'it''s', or E'...' where there is a backslash, so that it holds under either setting. */
 char *pgm_quote_literal(struct pgm_arena *arena, const char *value);
 
-/* One element of an array as text: "it\"s", always quoted; NULL is NULL. */
-void pgm_quote_array_element(struct pgm_buf *buf, const char *value);
+/*
+ * An array as text, in a buffer of its own: {"it\"s",NULL}. Elements are always quoted; NULL is NULL. The end
+ * returns the text, which is buf's.
+ */
+void pgm_quote_array_begin(struct pgm_buf *buf, struct pgm_arena *arena);
+void pgm_quote_array_add(struct pgm_buf *buf, const char *value);
+char *pgm_quote_array_end(struct pgm_buf *buf);
 
 /* Cut a name to at most max_bytes without breaking a UTF-8 character. */
 char *pgm_quote_truncate(struct pgm_arena *arena, const char *name, size_t max_bytes);
