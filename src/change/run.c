@@ -11,7 +11,8 @@
 #define LOCK_CHECK                                                                            \
 	"SELECT count(*) FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND classid = " \
 	"1885826404 AND objid = 1 AND granted AND pid = pg_catalog.pg_backend_pid()"
-#define LOCK_POLL_MS 250
+#define LOCK_POLL_MS  250
+#define LOCK_GRACE_MS 3000 /* a run that has just ended: its server process may hold the lock for a moment */
 
 /* Timeouts that a role or a database may have set; which of them exist depends on the server's version. */
 #define NO_TIMEOUTS                                                                                 \
@@ -117,7 +118,8 @@ static bool taken_by_other(struct pgm_run *run, struct pgm_error *err)
 /* Polled, on a session that is in no transaction: a blocking waiter deadlocks with a concurrent build. */
 static bool take_lock(struct pgm_run *run, struct pgm_error *err)
 {
-	double until = pgm_clock_ms() + (double)run->options->wait_ms;
+	double since = pgm_clock_ms(), wait = (double)run->options->wait_ms;
+	double until = since + (wait > LOCK_GRACE_MS ? wait : LOCK_GRACE_MS);
 	bool told = false;
 	run->lock = open_session(run, err);
 	if (!run->lock)
@@ -132,9 +134,10 @@ static bool take_lock(struct pgm_run *run, struct pgm_error *err)
 			return pgm_error_set(err, PGM_ERR_CANCELED, "stopped by the user");
 		if (!taken_by_other(run, err) && pgm_clock_ms() >= until)
 			return false;
-		if (!told && err)
+		if (!told && err && pgm_clock_ms() >= since + LOCK_GRACE_MS) {
 			pgm_run_tell(run, PGM_EVENT_WAIT, err->message);
-		told = true;
+			told = true;
+		}
 		pgm_clock_sleep_ms(LOCK_POLL_MS);
 	}
 }

@@ -15,14 +15,14 @@ import wire
 import cluster as clusters
 
 
-def wait_for(what, seconds=5):
+def wait_for(what, seconds=30):
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "it did not come"
         time.sleep(0.02)
 
 
-def ended(pool, seconds=5):
+def ended(pool, seconds=30):
     """The exit code; the pool is not stopped a second time."""
     code = pool.process.wait(seconds)
     pool.process = None
@@ -33,7 +33,7 @@ def refuses(pool):
     """Whether nobody listens."""
     try:
         wire.open_socket(pool.target, 1).close()
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):  # reset: the listener went while it was in its queue
         return True
     return False
 
