@@ -11,6 +11,8 @@ SRC = os.path.join(ROOT, "src")
 # A folder may include itself and what stands before it. Features stand beside each other.
 LAYERS = ["util", "wire", "loop", "pg", "cluster", "sql", "catalog", "workload", "change"]
 FEATURES = ["check", "advise", "copyin", "lint", "load", "demo", "partition", "pool", "purge", "sessions"]
+# The daemon stands on the features, and the command line on it.
+DAEMON = "serve"
 TOP = ["cli"]
 # libpgmend stands on util and libpq alone; others use it by its public header, as any program does.
 LIBRARY, PUBLIC = "lib", "pgmend"
@@ -36,7 +38,9 @@ def allowed(layer):
         return ["util", LIBRARY, PUBLIC]
     if layer in FEATURES:
         return LAYERS + [layer, PUBLIC]
-    return LAYERS + FEATURES + TOP + [PUBLIC]
+    if layer == DAEMON:
+        return LAYERS + FEATURES + [DAEMON, PUBLIC]
+    return LAYERS + FEATURES + [DAEMON] + TOP + [PUBLIC]
 
 
 # The pooler's rooms, by the same rule; what lies in src/pool/ itself stands below the console.
@@ -60,9 +64,28 @@ def test_the_poolers_rooms_have_an_order():
     assert not wrong, "\n".join(wrong)
 
 
+# The daemon's rooms, by the same rule; what lies in src/serve/ itself joins them.
+SERVE_ROOMS = ["config", "http", "watch", "history", "alert", "job", "chore", "api", "."]
+
+
+def test_the_daemons_rooms_have_an_order():
+    wrong = []
+    serve = os.path.join(SRC, "serve")
+    for path in sources():
+        if layer_of(path) != "serve":
+            continue
+        room = os.path.dirname(os.path.relpath(path, serve)) or "."
+        with open(path, encoding="utf-8") as handle:
+            for header in re.findall(r'#include "serve/([^"]+)"', handle.read()):
+                other = os.path.dirname(header) or "."
+                if SERVE_ROOMS.index(other) > SERVE_ROOMS.index(room):
+                    wrong.append(f"{os.path.relpath(path, ROOT)}: {header}")
+    assert not wrong, "\n".join(wrong)
+
+
 def test_every_folder_has_a_place():
     folders = {name for name in os.listdir(SRC) if os.path.isdir(os.path.join(SRC, name))}
-    assert folders == set(LAYERS + FEATURES + TOP + [LIBRARY])
+    assert folders == set(LAYERS + FEATURES + [DAEMON] + TOP + [LIBRARY])
 
 
 def test_includes_run_downwards_only():
@@ -78,7 +101,8 @@ def test_includes_run_downwards_only():
 
 
 @pytest.mark.parametrize("header,layers", [("libpq-fe.h", ["pg", LIBRARY]), ("pg_query.h", ["sql"]),
-                                           ("openssl/ssl.h", ["loop"])])
+                                           ("openssl/ssl.h", ["loop"]),
+                                           ("microhttpd.h", ["serve"]), ("sqlite3.h", ["serve"])])
 def test_libraries_stay_behind_their_layer(header, layers):
     wrong = []
     for path in sources():
