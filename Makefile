@@ -60,7 +60,7 @@ SIDE_BY_SIDE ?= -n auto --maxprocesses=4 --dist loadfile
 
 test: testbuild format-check
 	@meson test -C $(TESTBUILD) --print-errorlogs --timeout-multiplier=10
-	@PGMEND_BINARY=$(abspath $(TESTBUILD)/pgmend) $(PYTHON) -m pytest -q $(SIDE_BY_SIDE) tests
+	@PYTHON=$(PYTHON) tools/test $(TESTBUILD) $(SIDE_BY_SIDE)
 
 bench: all
 	@tools/setup test
