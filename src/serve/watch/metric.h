@@ -102,8 +102,8 @@ struct pgm_buckets {
 /* One value of one metric. Texts live as long as what holds the sample (mostly a struct pgm_samples). */
 struct pgm_sample {
 	const struct pgm_metric *metric;
-	const char *const *labels; /* values, as many as the metric has labels; none is NULL */
-	double value;		   /* of a histogram: the count */
+	const char *const *labels;	   /* values, as many as the metric has labels; none is NULL */
+	double value;			   /* of a histogram: the count */
 	const struct pgm_buckets *buckets; /* of a histogram, else NULL */
 };
 

@@ -39,16 +39,16 @@ struct pgm_watch_target_options {
 
 /* 0 means the default. */
 struct pgm_watch_options {
-	int64_t fast_ms;       /* 10 s: activity, locks, the database's counters, replication */
-	int64_t statements_ms; /* 30 s: pg_stat_statements, the pooler's profile */
-	int64_t slow_ms;       /* 60 s: tables, indexes, sizes */
-	int64_t timeout_ms;    /* 5 s: of one statement of ours */
-	int64_t connect_ms;    /* 5 s */
-	size_t threads;	       /* 4, or fewer where there are fewer targets */
-	size_t series_max;     /* 2,000: of /metrics, for each target */
-	size_t top_tables;     /* 30 */
-	size_t top_indexes;    /* 30 */
-	size_t top_statements; /* 20 */
+	int64_t fast_ms;	   /* 10 s: activity, locks, the database's counters, replication */
+	int64_t statements_ms;	   /* 30 s: pg_stat_statements, the pooler's profile */
+	int64_t slow_ms;	   /* 60 s: tables, indexes, sizes */
+	int64_t timeout_ms;	   /* 5 s: of one statement of ours */
+	int64_t connect_ms;	   /* 5 s */
+	size_t threads;		   /* 4, or fewer where there are fewer targets */
+	size_t series_max;	   /* 2,000: of /metrics, for each target */
+	size_t top_tables;	   /* 30 */
+	size_t top_indexes;	   /* 30 */
+	size_t top_statements;	   /* 20 */
 	const char *ledger_schema; /* "pgmend": what is ours and left out */
 };
 
@@ -103,16 +103,16 @@ struct pgm_samples {
 };
 
 struct pgm_statement_row {
-	uint64_t id; /* queryid, or the pooler's fingerprint: as JSON a string of the signed number */
+	uint64_t id;	  /* queryid, or the pooler's fingerprint: as JSON a string of the signed number */
 	const char *text; /* with $1...; "" where it is not (yet) known */
 	const char *user; /* "" where it is of several, or not known */
 	/* all of these only grow, but for resets */
 	double calls, rows, total_ms;
-	double errors;				    /* the pooler's alone */
-	double wait_ms;				    /* for a server, the pooler's alone */
+	double errors;				     /* the pooler's alone */
+	double wait_ms;				     /* for a server, the pooler's alone */
 	double hit_blocks, read_blocks, temp_blocks; /* the server's alone, as are the rest */
 	double read_ms, write_ms, wal_bytes;
-	double bursts;				    /* N+1: the pooler's alone */
+	double bursts; /* N+1: the pooler's alone */
 	/* as it is */
 	double min_ms, max_ms, stddev_ms;
 	const struct pgm_histogram *histogram; /* of server time since the begin; NULL: not known */
@@ -184,9 +184,11 @@ struct pgm_snapshot {
 
 /* ---- the watch ---- */
 
-struct pgm_watch *pgm_watch_new(const struct pgm_watch_options *options, struct pgm_error *err) PGM_MUST_CHECK;
+struct pgm_watch *pgm_watch_new(const struct pgm_watch_options *options,
+				struct pgm_error *err) PGM_MUST_CHECK;
 
-/* Before pgm_watch_start(). PGM_ERR_USAGE: a name twice, a connection string that cannot be read, too many. */
+/* Before pgm_watch_start(). PGM_ERR_USAGE: a name twice, a connection string that cannot be read, too many.
+ */
 bool pgm_watch_add(struct pgm_watch *watch, const struct pgm_watch_target_options *target,
 		   struct pgm_error *err) PGM_MUST_CHECK;
 /* The pooler that this process runs (or will run), as the target "pool". */
