@@ -27,7 +27,7 @@ struct pgm_watch;
 
 /* ---- what to watch ---- */
 
-#define PGM_WATCH_TARGETS_MAX 256
+#define PGM_WATCH_TARGETS_MAX 1001
 #define PGM_WATCH_NAME_MAX    64 /* bytes of a target's name with its NUL */
 
 /* Texts are copied. */
@@ -98,6 +98,7 @@ enum pgm_snapshot_mark {
 struct pgm_samples {
 	enum pgm_collector_id collector;
 	int64_t wall_ms; /* when it was seen: ms since 1970 */
+	double mono_ms;
 	size_t count;
 	const struct pgm_sample *items; /* in the order of their metrics in the table */
 };
@@ -120,6 +121,7 @@ struct pgm_statement_row {
 
 struct pgm_statements {
 	int64_t wall_ms;
+	double mono_ms;
 	int64_t since_ms; /* begin of the counters, where it is known; else 0 */
 	size_t count;
 	const struct pgm_statement_row *rows; /* the most total time first */
@@ -169,15 +171,18 @@ struct pgm_snapshot {
 	struct pgm_target target; /* as it was then */
 	uint64_t number;	  /* 1, 2... of this target */
 	int64_t wall_ms;	  /* ms since 1970 */
-	double mono_ms;		  /* pgm_clock_ms() */
+	double mono_ms;		  /* pgm_clock_ms(), when the look began */
 	unsigned marks;		  /* enum pgm_snapshot_mark */
 	bool up;		  /* false: there is nothing below but pg_up and its like */
 	/* by collector, NULL where it gave nothing; fresh: seen in this round, else taken over from before */
 	const struct pgm_samples *samples[PGM_COLLECTORS];
 	bool fresh[PGM_COLLECTORS];
+	/* what it had seen in the look before, for rates; NULL where that is not to be compared */
+	const struct pgm_samples *before[PGM_COLLECTORS];
 	const struct pgm_statements *statements; /* of pg_stat_statements; NULL: none */
 	const struct pgm_statements *profile;	 /* of the pooler; NULL: none */
-	const struct pgm_objects *objects;	 /* NULL: not yet looked at */
+	const struct pgm_statements *statements_before, *profile_before; /* as before[] */
+	const struct pgm_objects *objects;				 /* NULL: not yet looked at */
 	bool fresh_statements, fresh_profile, fresh_objects;
 	struct pgm_sessions_summary sessions;
 };
@@ -215,8 +220,6 @@ void pgm_watch_hurry(struct pgm_watch *watch, size_t index);
 
 /* The last snapshot of a target; NULL: none yet. */
 const struct pgm_snapshot *pgm_watch_latest(struct pgm_watch *watch, size_t index);
-/* The one before it, with a look at the same collectors: for rates. NULL: none, or not to be compared. */
-const struct pgm_snapshot *pgm_watch_earlier(struct pgm_watch *watch, size_t index);
 const struct pgm_snapshot *pgm_snapshot_keep(const struct pgm_snapshot *snapshot);
 void pgm_snapshot_release(const struct pgm_snapshot *snapshot); /* NULL is fine */
 
@@ -226,6 +229,8 @@ const struct pgm_sample *pgm_snapshot_sample(const struct pgm_snapshot *snapshot
 /* Its value; otherwise where there is none. */
 double pgm_snapshot_value(const struct pgm_snapshot *snapshot, const char *metric, const char *labels,
 			  double otherwise);
+/* What a counter grew by in a second, between its collector's last two looks; NAN where that is not known. */
+double pgm_snapshot_rate(const struct pgm_snapshot *snapshot, const char *metric, const char *labels);
 /* Call visit for each sample (fresh_only: of this round alone). */
 void pgm_snapshot_visit(const struct pgm_snapshot *snapshot, bool fresh_only,
 			void (*visit)(void *data, const struct pgm_sample *sample, int64_t wall_ms),
@@ -241,8 +246,7 @@ bool pgm_watch_self(struct pgm_watch *watch, pgm_self_callback *callback, void *
 void pgm_self_add(struct pgm_self_samples *samples, const char *metric, const char *const *labels,
 		  double value);
 
-/* The whole of /metrics, in the arena. open_metrics: OpenMetrics 1.0, else Prometheus text 0.0.4. */
-const char *pgm_watch_exposition(struct pgm_watch *watch, struct pgm_arena *arena, bool open_metrics,
-				 size_t *length);
+/* The whole of /metrics, malloc'ed; NULL: out of memory. open_metrics: OpenMetrics 1.0, else text 0.0.4. */
+char *pgm_watch_exposition(struct pgm_watch *watch, bool open_metrics, size_t *length);
 
 #endif
