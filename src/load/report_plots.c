@@ -7,8 +7,7 @@
 #include <string.h>
 
 #define GAP_S	   3.0 /* between looks or seconds: what lies between was not measured */
-#define SHORT_S	   0.5
-#define KINDS_MAX  8 /* areas of one plot; the last is the rest */
+#define KINDS_MAX  8   /* areas of one plot; the last is the rest */
 #define EVERYTHING SIZE_MAX
 
 static const char *const colours[KINDS_MAX] = {"c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7"};
@@ -103,10 +102,9 @@ static void add_samples(struct pgm_plot *plot, const struct columns *columns,
 			y[i] = value(&target->samples[columns->rows[i]]);
 }
 
-/* What was left of a slice or of the run says nothing of a rate: a hundredth of a second may have had one. */
 static double a_second(const struct pgm_load_second *second, uint64_t count)
 {
-	return second->length_s >= SHORT_S ? (double)count / second->length_s : NAN;
+	return second->length_s > 0 ? (double)count / second->length_s : NAN;
 }
 
 static double of_done(const struct pgm_load_second *second, double ms)
