@@ -1,6 +1,7 @@
 /*
- * The process: sockets, workers, signals. The main thread is the control thread: it handles signals, reloads,
- * and runs the console's commands.
+ * The process: sockets, workers, signals. One thread is the control thread: it handles what signals ask for,
+ * reloads, and runs the console's commands. That is the main thread of `pgmend pool`, which reads the signals
+ * itself, and a thread of its own in `pgmend serve`, which passes them on.
  */
 #include "pool/background.h"
 #include "pool/client.h"
@@ -83,11 +84,13 @@ static void reload(struct pgm_pooler *pooler)
 	char state[64];
 	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%llu",
 		 (unsigned long long)pgm_loop_clock_us());
-	pgm_notify_service(state);
+	if (!pooler->guest)
+		pgm_notify_service(state);
 	if (!pgm_pooler_reload(pooler, &err))
 		pgm_log(PGM_LOG_ERROR, "the configuration is not reloaded, the old one stays: %s",
 			err.message);
-	pgm_notify_service("READY=1");
+	if (!pooler->guest)
+		pgm_notify_service("READY=1");
 }
 
 /* What PgBouncer 1.25 does: the first signal says what is waited for, the second one waits no longer. */
@@ -102,14 +105,16 @@ static void shut_down(struct pgm_pooler *pooler, enum pgm_pooler_state state, co
 	atomic_store(&pooler->state, again ? PGM_POOLER_ENDING : state);
 	if (!again && state == PGM_POOLER_WAIT_SERVERS)
 		atomic_store(&pooler->paused, true);
-	pgm_notify_service("STOPPING=1");
+	if (!pooler->guest)
+		pgm_notify_service("STOPPING=1");
 }
 
 static void on_signal(struct pgm_pooler *pooler, int number)
 {
 	switch (number) {
 	case SIGHUP:
-		pgm_log_reopen();
+		if (!pooler->guest)
+			pgm_log_reopen();
 		reload(pooler);
 		break;
 	case SIGINT:
@@ -184,15 +189,20 @@ static void read_signals(struct pgm_source *source, uint32_t events)
 		on_signal(((struct signals *)source)->pooler, (int)info.ssi_signo);
 }
 
+void pgm_pooler_block_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	const int numbers[] = {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2};
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		sigaddset(set, numbers[i]);
+	pthread_sigmask(SIG_BLOCK, set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
 static bool watch_signals(struct pgm_pooler *pooler, struct signals *signals)
 {
 	sigset_t set;
-	sigemptyset(&set);
-	const int numbers[] = {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2};
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-		sigaddset(&set, numbers[i]);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	pgm_pooler_block_signals(&set);
 	signals->pooler = pooler;
 	signals->source.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	signals->source.ready = read_signals;
@@ -265,14 +275,13 @@ static void announce(const struct pgm_pooler *pooler)
 		config->unix_socket_dir ? config->unix_socket_dir : "");
 }
 
-int pgm_pool_main(struct pgm_pool_config *config, int ready_fd, struct pgm_error *err)
+static struct pgm_pooler *new_pooler(struct pgm_pool_config *config, struct pgm_error *err)
 {
 	struct pgm_pooler *pooler = calloc(1, sizeof(*pooler));
-	struct signals signals;
 	if (!pooler) {
 		pgm_pool_config_free(config);
 		pgm_error_set(err, PGM_ERR_SYSTEM, "out of memory");
-		return -1;
+		return NULL;
 	}
 	pooler->config = config;
 	pooler->started_us = pgm_loop_clock_us();
@@ -280,19 +289,19 @@ int pgm_pool_main(struct pgm_pool_config *config, int ready_fd, struct pgm_error
 	pthread_mutex_init(&pooler->admin_lock, NULL);
 	pthread_mutex_init(&pooler->lock, NULL);
 	raise_file_limit(config);
-	bool watching = watch_signals(pooler, &signals);
-	if (!watching || !start(pooler, err)) {
-		/* where threads run already, nothing has been served, and the process ends with this */
-		pgm_listen_close(pooler);
-		if (!pooler->background)
-			free_pooler(pooler);
-		return -1;
-	}
-	pgm_loop_add(&pooler->control, &signals.source, 0);
-	announce(pooler);
-	if (ready_fd >= 0)
-		say_ready(ready_fd);
-	pgm_notify_service("READY=1");
+	return pooler;
+}
+
+/* Where threads run already, nothing has been served, and the process ends with this. */
+static void give_up(struct pgm_pooler *pooler)
+{
+	pgm_listen_close(pooler);
+	if (!pooler->background)
+		free_pooler(pooler);
+}
+
+static void run(struct pgm_pooler *pooler)
+{
 	while (!has_ended(pooler)) {
 		pgm_loop_run_once(&pooler->control, &pooler->admin_lock, 100);
 		pgm_console_tick(pooler);
@@ -300,6 +309,102 @@ int pgm_pool_main(struct pgm_pool_config *config, int ready_fd, struct pgm_error
 		pgm_listen_drain(pooler);
 	}
 	finish(pooler);
+}
+
+int pgm_pool_main(struct pgm_pool_config *config, int ready_fd, struct pgm_error *err)
+{
+	struct signals signals;
+	struct pgm_pooler *pooler = new_pooler(config, err);
+	if (!pooler)
+		return -1;
+	if (!watch_signals(pooler, &signals) || !start(pooler, err)) {
+		give_up(pooler);
+		return -1;
+	}
+	pgm_loop_add(&pooler->control, &signals.source, 0);
+	announce(pooler);
+	if (ready_fd >= 0)
+		say_ready(ready_fd);
+	pgm_notify_service("READY=1");
+	run(pooler);
 	close(signals.source.fd);
 	return 0;
+}
+
+/* In another program: signals come through a pipe. */
+struct pgm_pooler_guest {
+	struct signals signals; /* its source reads the pipe */
+	struct pgm_pooler *pooler;
+	pthread_t thread;
+	int pipe[2];
+	void (*ended)(void *data);
+	void *data;
+};
+
+static void read_pipe(struct pgm_source *source, uint32_t events)
+{
+	unsigned char number;
+	(void)events;
+	while (read(source->fd, &number, 1) == 1)
+		on_signal(((struct signals *)source)->pooler, number);
+}
+
+static void *run_guest(void *data)
+{
+	struct pgm_pooler_guest *guest = data;
+	run(guest->pooler);
+	guest->pooler = NULL;
+	if (guest->ended)
+		guest->ended(guest->data);
+	return NULL;
+}
+
+struct pgm_pooler_guest *pgm_pooler_start(struct pgm_pool_config *config, void (*ended)(void *data),
+					  void *data, struct pgm_error *err)
+{
+	struct pgm_pooler_guest *guest = calloc(1, sizeof(*guest));
+	if (!guest || pipe2(guest->pipe, O_CLOEXEC | O_NONBLOCK) < 0) {
+		pgm_error_set(err, PGM_ERR_SYSTEM, "cannot start the pooler: %s", strerror(errno));
+		pgm_pool_config_free(config);
+		free(guest);
+		return NULL;
+	}
+	guest->ended = ended;
+	guest->data = data;
+	guest->pooler = new_pooler(config, err);
+	if (guest->pooler) {
+		guest->pooler->guest = true;
+		guest->signals.pooler = guest->pooler;
+		guest->signals.source.fd = guest->pipe[0];
+		guest->signals.source.ready = read_pipe;
+		if (start(guest->pooler, err)) {
+			pgm_loop_add(&guest->pooler->control, &guest->signals.source, 0);
+			announce(guest->pooler);
+			if (pthread_create(&guest->thread, NULL, run_guest, guest) == 0)
+				return guest;
+			pgm_error_set(err, PGM_ERR_SYSTEM, "cannot start a thread");
+		}
+		give_up(guest->pooler);
+	}
+	close(guest->pipe[0]);
+	close(guest->pipe[1]);
+	free(guest);
+	return NULL;
+}
+
+void pgm_pooler_signal(struct pgm_pooler_guest *guest, int number)
+{
+	unsigned char byte = (unsigned char)number;
+	ssize_t written = write(guest->pipe[1], &byte, 1);
+	(void)written;
+}
+
+void pgm_pooler_join(struct pgm_pooler_guest *guest)
+{
+	if (!guest)
+		return;
+	pthread_join(guest->thread, NULL);
+	close(guest->pipe[0]);
+	close(guest->pipe[1]);
+	free(guest);
 }

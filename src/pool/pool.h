@@ -18,6 +18,7 @@
 #include "pool/pairs.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 
@@ -117,8 +118,9 @@ enum pgm_pooler_state {
 	PGM_POOLER_ENDING,
 };
 
-/* The process. */
+/* The process, or a part of it. */
 struct pgm_pooler {
+	bool guest;			/* of pgmend serve, which talks to systemd and has the log */
 	struct pgm_pool_config *config; /* changes under admin_lock and all workers' locks */
 	uint64_t started_us;
 	int64_t started_at;	    /* seconds since 1970 */
@@ -157,6 +159,21 @@ struct pgm_pooler {
  * (or -1) gets a byte when it listens. Once in a process.
  */
 int pgm_pool_main(struct pgm_pool_config *config, int ready_fd, struct pgm_error *err);
+
+/*
+ * The same on threads of its own, beside other parts of a program that reads the signals. All threads of the
+ * process have them blocked (pgm_pooler_block_signals() before the first one starts). NULL: it could not
+ * start, and the process is to end. ended() is called on the control thread when it was told to end, by a
+ * signal or on the console, and has.
+ */
+struct pgm_pooler_guest;
+struct pgm_pooler_guest *pgm_pooler_start(struct pgm_pool_config *config, void (*ended)(void *data),
+					  void *data, struct pgm_error *err) PGM_MUST_CHECK;
+void pgm_pooler_block_signals(sigset_t *set);
+/* As if the process had got it: SIGHUP reloads, SIGINT, SIGTERM and SIGQUIT end... Any thread, also after its
+ * end. */
+void pgm_pooler_signal(struct pgm_pooler_guest *guest, int number);
+void pgm_pooler_join(struct pgm_pooler_guest *guest); /* waits for its end, and frees it; NULL is fine */
 
 /* The control thread alone; all workers are between two rounds of their loops while it holds the locks. */
 void pgm_pooler_lock_all(struct pgm_pooler *pooler);

@@ -1,5 +1,6 @@
 /*
- * What the files that read a configuration share. Nobody else includes this.
+ * What the files that read a configuration share, and serve/config/, whose sections are in the same file.
+ * Nobody else includes this.
  *
  * A text is read whole into memory of its own and wiped when it has been read: it may hold passwords.
  * Messages never hold a value of a line in which a password could stand.
@@ -55,6 +56,24 @@ void pgm_config_warning(struct pgm_config_problems *problems, struct pgm_config_
 const char *pgm_config_did_you_mean(struct pgm_config_problems *problems, const char *typed,
 				    const char *const *names, size_t count);
 
+/*
+ * Who takes the lines of pgmend serve's sections ([serve], [watch], [alerts], [chores]). value is copied by
+ * who wants to keep it; holds_secrets is set where a password is in it.
+ */
+struct pgm_config_others {
+	void *data;
+	void (*line)(void *data, const char *section, const char *key, const char *value,
+		     struct pgm_config_place key_place, struct pgm_config_place value_place,
+		     bool *holds_secrets);
+};
+
+/*
+ * pgm_pool_config_read() of a file with such sections. *has_pool: one of the pooler's own is in it; where
+ * none is, what is returned pools nothing and was not checked.
+ */
+struct pgm_pool_config *pgm_pool_config_read_with(const char *path, const struct pgm_config_others *others,
+						  bool *has_pool, struct pgm_config_problems *problems);
+
 /* What one reading knows. */
 struct pgm_config_reader {
 	struct pgm_pool_config *config;
@@ -62,9 +81,11 @@ struct pgm_config_reader {
 	bool may_include; /* false for texts that come from nowhere (tests) */
 	int section;	  /* of enum in config_read.c */
 	int files;
-	bool holds_secrets;  /* of the file being read */
-	bool again;	     /* the key was set in another file before */
-	struct pgm_map seen; /* "section/key" -> struct pgm_config_place, for duplicates */
+	bool holds_secrets;			/* of the file being read */
+	bool again;				/* the key was set in another file before */
+	bool has_pgbouncer, has_pool;		/* the section; any of the pooler's */
+	const struct pgm_config_others *others; /* NULL: their sections are passed over */
+	struct pgm_map seen;			/* "section/key" -> struct pgm_config_place, for duplicates */
 	PGM_VEC(struct pgm_config_database) databases;
 	PGM_VEC(struct pgm_config_user) users;
 	PGM_VEC(struct pgm_config_peer) peers;

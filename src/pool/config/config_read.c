@@ -17,11 +17,17 @@ enum section {
 	SECTION_DATABASES,
 	SECTION_USERS,
 	SECTION_PEERS,
+	SECTION_SERVE, /* pgmend serve's, and those after it: its sections are passed on, or over */
+	SECTION_WATCH,
+	SECTION_ALERTS,
+	SECTION_CHORES,
 };
 
 #define SHOWN_MAX 100 /* bytes of a wrong name in a message */
 
-static const char *const section_names[] = {"pgbouncer", "databases", "users", "peers"};
+static const char *const section_names[] = {"pgbouncer", "databases", "users",	"peers",
+					    "serve",	 "watch",     "alerts", "chores"};
+#define SECTION_COUNT (sizeof(section_names) / sizeof(*section_names))
 
 /* The files that are being read, innermost first. */
 struct frame {
@@ -64,15 +70,16 @@ static void read_section(struct pgm_config_reader *reader, const struct line *li
 				 "there is more on the line after the section's name");
 	*end = '\0';
 	reader->section = SECTION_UNKNOWN;
-	for (int i = 0; i < 4; i++)
+	for (size_t i = 0; i < SECTION_COUNT; i++)
 		if (strcmp(section_names[i], name) == 0)
-			reader->section = SECTION_PGBOUNCER + i;
+			reader->section = SECTION_PGBOUNCER + (int)i;
 	if (reader->section == SECTION_UNKNOWN)
-		pgm_config_error(reader->problems, place_at(line, name),
-				 pgm_config_did_you_mean(reader->problems, name, section_names, 4),
-				 "there is no section [%.100s]", name);
-	if (reader->section == SECTION_PGBOUNCER)
-		pgm_map_set(&reader->seen, "[pgbouncer]", reader);
+		pgm_config_error(
+			reader->problems, place_at(line, name),
+			pgm_config_did_you_mean(reader->problems, name, section_names, SECTION_COUNT),
+			"there is no section [%.100s]", name);
+	reader->has_pgbouncer |= reader->section == SECTION_PGBOUNCER;
+	reader->has_pool |= reader->section >= SECTION_PGBOUNCER && reader->section <= SECTION_PEERS;
 }
 
 static bool is_open(const struct frame *frame, const struct pgm_config_text *text)
@@ -246,6 +253,15 @@ static void read_pair(struct pgm_config_reader *reader, const struct line *line,
 		if (note_key(reader, key, key_place))
 			pgm_config_read_peer(reader, key, value, key_place, value_place);
 		return;
+	case SECTION_SERVE:
+	case SECTION_WATCH:
+	case SECTION_ALERTS:
+	case SECTION_CHORES:
+		if (reader->others && note_key(reader, key, key_place))
+			reader->others->line(reader->others->data,
+					     section_names[reader->section - SECTION_PGBOUNCER], key, value,
+					     key_place, value_place, &reader->holds_secrets);
+		return;
 	default:
 		return;
 	}
@@ -291,7 +307,7 @@ void pgm_config_read_ini(struct pgm_config_reader *reader, struct pgm_config_tex
 {
 	struct frame frame = {.text = text, .depth = 0};
 	read_frame(reader, &frame);
-	if (!pgm_map_get(&reader->seen, "[pgbouncer]"))
+	if (!reader->has_pgbouncer && (reader->has_pool || !reader->others))
 		pgm_config_error(reader->problems, (struct pgm_config_place){text->path, 0, 0}, NULL,
 				 "there is no section [pgbouncer]");
 }
@@ -332,6 +348,13 @@ void pgm_config_reader_finish(struct pgm_config_reader *reader)
 
 struct pgm_pool_config *pgm_pool_config_read(const char *path, struct pgm_config_problems *problems)
 {
+	bool has_pool;
+	return pgm_pool_config_read_with(path, NULL, &has_pool, problems);
+}
+
+struct pgm_pool_config *pgm_pool_config_read_with(const char *path, const struct pgm_config_others *others,
+						  bool *has_pool, struct pgm_config_problems *problems)
+{
 	struct pgm_config_text text;
 	if (!pgm_config_text_read(&text, path, PGM_CONFIG_FILE_BYTES_MAX, NULL, 0, 0, problems))
 		return NULL;
@@ -340,11 +363,15 @@ struct pgm_pool_config *pgm_pool_config_read(const char *path, struct pgm_config
 	config->path = pgm_strdup(config->arena, path);
 	struct pgm_config_reader reader;
 	pgm_config_reader_init(&reader, config, problems);
+	reader.others = others;
 	pgm_config_read_ini(&reader, &text);
 	pgm_config_reader_finish(&reader);
 	pgm_config_text_wipe(&text);
-	pgm_config_read_auth_files(config, problems);
-	pgm_config_check(config, problems);
+	*has_pool = reader.has_pool;
+	if (reader.has_pool || !others) {
+		pgm_config_read_auth_files(config, problems);
+		pgm_config_check(config, problems);
+	}
 	if (problems->errors == errors)
 		return config;
 	pgm_pool_config_free(config);

@@ -1,5 +1,6 @@
 #include "pool/config/settings.h"
 
+#include "util/format.h"
 #include "util/nearest.h"
 #include "util/vec.h"
 
@@ -12,11 +13,6 @@
 
 #define SECONDS_MAX 1e9 /* some thirty years: fits in milliseconds and in any timer */
 #define SHOWN_MAX   100 /* bytes of a wrong value in a message */
-
-static void *field(const struct pgm_setting *setting, const struct pgm_pool_config *config)
-{
-	return (char *)config + setting->offset;
-}
 
 bool pgm_setting_int(const char *value, int64_t min, int64_t max, int64_t *number, struct pgm_error *err)
 {
@@ -127,10 +123,26 @@ static bool parse_enum(const struct pgm_setting *setting, const char *value, int
 	return pgm_error_hint(err, "It is one of: %s.", list);
 }
 
+static bool parse_bytes(const struct pgm_setting *setting, const char *value, int64_t *result,
+			struct pgm_error *err)
+{
+	if (!pgm_parse_bytes(value, result, err))
+		return false;
+	return (*result >= setting->min && *result <= setting->max) ||
+	       pgm_error_set(err, PGM_ERR_INPUT, "%.*s is out of range: it must be from %lld to %lld bytes",
+			     SHOWN_MAX, value, (long long)setting->min, (long long)setting->max);
+}
+
 bool pgm_setting_parse(const struct pgm_setting *setting, struct pgm_pool_config *config, const char *value,
 		       struct pgm_error *err)
 {
-	void *target = field(setting, config);
+	return pgm_setting_parse_into(setting, config, config->arena, value, err);
+}
+
+bool pgm_setting_parse_into(const struct pgm_setting *setting, void *base, struct pgm_arena *arena,
+			    const char *value, struct pgm_error *err)
+{
+	void *target = (char *)base + setting->offset;
 	switch (setting->type) {
 	case PGM_SETTING_BOOL:
 		return parse_bool(value, target, err);
@@ -147,8 +159,10 @@ bool pgm_setting_parse(const struct pgm_setting *setting, struct pgm_pool_config
 		/* Empty is a value of its own only where the default is not empty: server_check_query. */
 		*(const char **)target = !*value && (!setting->standard || !*setting->standard)
 						 ? NULL
-						 : pgm_strdup(config->arena, value);
+						 : pgm_strdup(arena, value);
 		return true;
+	case PGM_SETTING_BYTES:
+		return parse_bytes(setting, value, target, err);
 	}
 	return false;
 }
@@ -166,11 +180,17 @@ static const char *show_seconds(int64_t ms, struct pgm_arena *arena)
 const char *pgm_setting_show(const struct pgm_setting *setting, const struct pgm_pool_config *config,
 			     struct pgm_arena *arena)
 {
-	const void *source = field(setting, config);
+	return pgm_setting_show_of(setting, config, arena);
+}
+
+const char *pgm_setting_show_of(const struct pgm_setting *setting, const void *base, struct pgm_arena *arena)
+{
+	const void *source = (const char *)base + setting->offset;
 	switch (setting->type) {
 	case PGM_SETTING_BOOL:
 		return *(const bool *)source ? "1" : "0";
 	case PGM_SETTING_INT:
+	case PGM_SETTING_BYTES:
 		return pgm_sprintf(arena, "%lld", (long long)*(const int64_t *)source);
 	case PGM_SETTING_SECONDS:
 		return show_seconds(*(const int64_t *)source, arena);

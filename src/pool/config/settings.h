@@ -15,6 +15,7 @@ enum pgm_setting_type {
 	PGM_SETTING_SECONDS, /* int64_t of milliseconds, written as seconds: 1.5 */
 	PGM_SETTING_ENUM,    /* int, one of names */
 	PGM_SETTING_TEXT,    /* const char *; NULL where empty and without a default */
+	PGM_SETTING_BYTES,   /* int64_t from min to max, written as a size: 500MB */
 };
 
 enum pgm_setting_flags {
@@ -45,6 +46,11 @@ const char *pgm_setting_nearest(const char *typed);	      /* or NULL */
 /* Set it; texts are copied into the configuration's arena. False with message and hint in err. */
 bool pgm_setting_parse(const struct pgm_setting *setting, struct pgm_pool_config *config, const char *value,
 		       struct pgm_error *err) PGM_MUST_CHECK;
+
+/* The same for a table of another struct: base is what offset counts from, texts are copied into arena. */
+bool pgm_setting_parse_into(const struct pgm_setting *setting, void *base, struct pgm_arena *arena,
+			    const char *value, struct pgm_error *err) PGM_MUST_CHECK;
+const char *pgm_setting_show_of(const struct pgm_setting *setting, const void *base, struct pgm_arena *arena);
 
 /* As it would be written; NULL where it has no value. */
 const char *pgm_setting_show(const struct pgm_setting *setting, const struct pgm_pool_config *config,
