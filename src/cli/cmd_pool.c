@@ -1,4 +1,5 @@
 #include "cli/commands.h"
+#include "cli/daemon.h"
 #include "util/safe_text.h"
 
 #include "pool/config/config.h"
@@ -9,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <pwd.h>
 #include <signal.h>
 #include <string.h>
@@ -26,29 +26,6 @@ static const struct pgm_option options[] = {
 	{0, "show-config", NULL, "print each setting with its value, default and meaning, and exit"},
 	{0, NULL, NULL, NULL},
 };
-
-/* A file, unless it can be nothing but a connection string or the name of a database. */
-static bool is_conninfo(const char *word)
-{
-	if (strstr(word, "://"))
-		return true;
-	if (access(word, F_OK) == 0)
-		return false;
-	return strchr(word, '=') || !strpbrk(word, "./");
-}
-
-static void print_problems(const struct pgm_cli *cli, const struct pgm_config_problems *problems)
-{
-	for (size_t i = 0; i < problems->count; i++) {
-		const struct pgm_config_problem *problem = &problems->items[i];
-		const char *text = pgm_config_problem_text(problems, problem);
-		fprintf(stderr, "%s\n", pgm_safe_text(cli->arena, text, false));
-		if (problem->hint)
-			fprintf(stderr, "hint: %s\n", pgm_safe_text(cli->arena, problem->hint, false));
-	}
-	if (problems->count == PGM_CONFIG_PROBLEMS_MAX)
-		fprintf(stderr, "and more: the first %d are shown\n", PGM_CONFIG_PROBLEMS_MAX);
-}
 
 /* -v and -u override the file, as PgBouncer's do. */
 static bool apply_options(const struct pgm_cli *cli, struct pgm_pool_config *config, struct pgm_error *err)
@@ -95,8 +72,8 @@ static struct pgm_pool_config *read_config(const struct pgm_cli *cli, struct pgm
 	const char *source = cli->operand_count ? cli->operands[0] : NULL;
 	if (!source)
 		return pgm_pool_config_defaults();
-	return is_conninfo(source) ? pgm_pool_config_for(source, problems)
-				   : pgm_pool_config_read(source, problems);
+	return pgm_daemon_is_conninfo(source) ? pgm_pool_config_for(source, problems)
+					      : pgm_pool_config_read(source, problems);
 }
 
 static void print_setting(void *data, const char *key, const char *value, const char *standard,
@@ -114,23 +91,6 @@ static void print_setting(void *data, const char *key, const char *value, const 
 		pgm_buf_add(&notes, "; needs a restart");
 	printf("; %s (default: %s%s)\n%s%s = %s\n", setting->help, standard && *standard ? standard : "none",
 	       notes.text, value ? "" : ";", key, value ? pgm_safe_text(cli->arena, value, false) : "");
-}
-
-/* As root of anything: root's rights are of no use to a pooler, and a danger. */
-static bool drop_rights(const struct pgm_pool_config *config, struct pgm_error *err)
-{
-	if (geteuid() != 0)
-		return true;
-	const struct passwd *user = config->user ? getpwnam(config->user) : NULL;
-	if (!user || user->pw_uid == 0) {
-		pgm_error_set(err, PGM_ERR_USAGE, "the pooler does not run as root");
-		return pgm_error_hint(err, "Start it as another user, or give -u NAME or the setting user.");
-	}
-	if (initgroups(user->pw_name, user->pw_gid) < 0 || setgid(user->pw_gid) < 0 ||
-	    setuid(user->pw_uid) < 0)
-		return pgm_error_set(err, PGM_ERR_SYSTEM, "cannot become user %s: %s", user->pw_name,
-				     strerror(errno));
-	return true;
 }
 
 /* Another pooler's is left alone. */
@@ -185,7 +145,7 @@ static int serve(struct pgm_cli *cli, struct pgm_pool_config *config)
 	struct pgm_error err = {0};
 	int ready_fd = -1;
 	bool daemon = pgm_cli_flag(cli, "daemon"), is_parent;
-	if (!drop_rights(config, &err) || !pidfile_is_free(config, &err) ||
+	if (!pgm_daemon_drop_rights(config->user, "the pooler", &err) || !pidfile_is_free(config, &err) ||
 	    !pgm_log_open(config, pgm_cli_flag(cli, "quiet") || daemon, &err)) {
 		pgm_pool_config_free(config);
 		return pgm_cli_fail(cli, &err);
@@ -212,7 +172,7 @@ static int run(struct pgm_cli *cli)
 	pgm_config_problems_init(&problems);
 	struct pgm_pool_config *config = read_config(cli, &problems);
 	int code = PGM_EXIT_OK;
-	print_problems(cli, &problems);
+	pgm_daemon_print_problems(cli, &problems);
 	if (!config) {
 		code = PGM_EXIT_USAGE;
 	} else if (!apply_options(cli, config, &err)) {

@@ -22,8 +22,7 @@ const char *pgm_safe_html(struct pgm_arena *arena, const char *text);
 /* Words in lines of the terminal's width, each after the indent. */
 void pgm_print_wrapped(struct pgm_arena *arena, const char *text, int indent, FILE *stream);
 
-/* SQL as a fenced Markdown block, its lines ended. */
-char *pgm_safe_fenced(struct pgm_arena *arena, const char *text);
+/* SQL as a fenced Markdown block. */
 void pgm_print_fenced(struct pgm_arena *arena, const char *text, FILE *stream);
 
 #endif

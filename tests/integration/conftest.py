@@ -14,6 +14,7 @@ import pytest
 
 import cluster as clusters
 import pooling
+import serving
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TIMEOUT_S = 120
@@ -191,3 +192,31 @@ def make_pool(cluster):
 def pool(make_pool):
     """A pooler in transaction mode with the defaults of the tests."""
     return make_pool()
+
+
+@pytest.fixture
+def make_serve():
+    """Starts servers: make_serve({"watch": {"shop": conninfo}}); see serving.Serve. One that dies, does not end
+    with 0 or makes a sanitizer report fails the test. start=False: it is only made."""
+    made = []
+
+    def make(sections=None, start=True, **options):
+        server = serving.Serve(find_binary(), sections, **options)
+        made.append(server)
+        return server.start() if start else server
+
+    yield make
+    errors = []
+    for server in made:
+        try:
+            server.close()
+        except serving.ServeError as error:
+            errors.append(str(error))
+    assert not errors, "\n".join(errors)
+
+
+@pytest.fixture(scope="module")
+def serve(cluster):
+    """One server for the tests of a file, watching the session's cluster as "main"."""
+    with serving.Serve(find_binary(), {"watch": {"main": cluster.conninfo()}}) as server:
+        yield server.start()

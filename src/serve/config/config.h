@@ -8,6 +8,7 @@
 #define PGM_SERVE_CONFIG_H
 
 #include "pool/config/config.h"
+#include "pool/config/settings.h"
 
 #define PGM_SERVE_TARGETS_MAX 1000
 #define PGM_SERVE_PORT	      8432
@@ -39,7 +40,8 @@ struct pgm_serve_config {
 	int64_t port;
 	const char *tls_cert_file, *tls_key_file, *tokens; /* NULL: none */
 	const char *allowed_hosts;
-	bool metrics_auth; /* default on */
+	bool metrics_auth;	/* default on */
+	const char *watch_user; /* of the pooler's databases, where they name none */
 	int64_t max_connections, max_connections_per_address, request_timeout_ms;
 	const char *history; /* of the SQLite file; "": none */
 	int64_t history_size_bytes;
@@ -54,17 +56,35 @@ struct pgm_serve_config {
 	size_t chore_count;
 };
 
+/* The settings of [serve], by name. */
+extern const struct pgm_setting pgm_serve_settings[];
+extern const size_t pgm_serve_setting_count;
+
 /* Says what is wrong with a line of [alerts] or [chores]: false with message and hint in err. */
 struct pgm_serve_checks {
 	bool (*alert)(const char *key, const char *value, struct pgm_error *err);
 	bool (*chore)(const char *key, const char *value, struct pgm_error *err);
 };
 
-/* Read a file whole; NULL where there was an error; all are in problems. */
-struct pgm_serve_config *pgm_serve_config_read(const char *path, const struct pgm_serve_checks *checks,
+/* What does not fit together: an open address without TLS and tokens... */
+void pgm_serve_config_check(const struct pgm_serve_config *config, struct pgm_config_problems *problems);
+bool pgm_serve_listens_locally(const struct pgm_serve_config *config); /* on the loopback alone */
+
+/* A setting of [serve] that the command line gives over the file; key NULL ends a list of them. */
+struct pgm_serve_override {
+	const char *key, *value;
+};
+
+/* Read a file whole; NULL where there was an error; all are in problems. overrides may be NULL. */
+struct pgm_serve_config *pgm_serve_config_read(const char *path, const struct pgm_serve_override *overrides,
+					       const struct pgm_serve_checks *checks,
 					       struct pgm_config_problems *problems);
+/* The defaults alone: nothing is watched. */
+struct pgm_serve_config *pgm_serve_config_defaults(void);
 /* `pgmend serve postgresql://...`: watches that database, named as it is, and pools nothing. */
-struct pgm_serve_config *pgm_serve_config_for(const char *conninfo, struct pgm_config_problems *problems);
+struct pgm_serve_config *pgm_serve_config_for(const char *conninfo,
+					      const struct pgm_serve_override *overrides,
+					      struct pgm_config_problems *problems);
 /* The pooler's part, which the pooler frees. */
 struct pgm_pool_config *pgm_serve_config_take_pool(struct pgm_serve_config *config);
 void pgm_serve_config_free(struct pgm_serve_config *config); /* wipes secrets; NULL is fine */

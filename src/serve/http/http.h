@@ -114,6 +114,7 @@ struct pgm_request {
 	json_t *body;		     /* object, or NULL; borrowed */
 	void *context;		     /* what pgm_http_start() was given: struct pgm_api * */
 	const char *idempotency_key; /* of the header; NULL: none */
+	const char *accept;	     /* of the header; NULL: none */
 
 	/* for the functions below */
 	const char *parts[PGM_HTTP_PARTS_MAX];
@@ -137,8 +138,7 @@ double pgm_request_time(const struct pgm_request *request, const char *name, dou
 size_t pgm_request_texts(const struct pgm_request *request, const char *name, const char ***texts);
 
 /*
- * A handler makes exactly one of these replies; with none, 500. They take json over. Of the texts, reply
- * keeps copies.
+ * A handler makes one of these replies; with none, 500. They take json over; of texts, they keep copies.
  */
 /* {"success": true, "data": data}, 200 */
 void pgm_reply_data(struct pgm_reply *reply, json_t *data);

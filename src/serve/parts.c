@@ -1,0 +1,135 @@
+#include "serve/parts.h"
+
+#include "pool/pool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WORKERS	     4
+#define SLOW_WORKERS 8
+
+const struct pgm_serve_checks pgm_serve_checks = {0};
+
+/* ---- tokens ---- */
+
+static bool write_token(const char *path, const char *token, struct pgm_error *err)
+{
+	unlink(path); /* an older one may have other rights, or be a link */
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	size_t length = strlen(token);
+	bool written = fd >= 0 && write(fd, token, length) == (ssize_t)length && write(fd, "\n", 1) == 1;
+	int why = errno;
+	if (fd >= 0)
+		close(fd);
+	return written || pgm_error_set(err, PGM_ERR_INPUT, "cannot write %s: %s", path, strerror(why));
+}
+
+static bool start_tokens(struct pgm_serve *serve, struct pgm_error *err)
+{
+	const struct pgm_serve_config *config = serve->config;
+	serve->tokens = pgm_tokens_new();
+	if (!serve->tokens)
+		return pgm_error_set(err, PGM_ERR_SYSTEM, "out of memory");
+	if (config->tokens)
+		return pgm_tokens_replace(serve->tokens, config->tokens, err);
+	if (!pgm_tokens_invent(serve->tokens, "local", PGM_ROLE_ADMIN, serve->token, err))
+		return false;
+	const char *path = serve->options->token_file;
+	return !path || write_token(path, serve->token, err);
+}
+
+static void stop_tokens(struct pgm_serve *serve)
+{
+	if (*serve->token && serve->options->token_file)
+		unlink(serve->options->token_file);
+	explicit_bzero(serve->token, sizeof(serve->token));
+	pgm_tokens_free(serve->tokens);
+}
+
+/* ---- the pooler ---- */
+
+static void pooler_ended(void *data)
+{
+	struct pgm_serve *serve = data;
+	atomic_store(&serve->pooler_ended, true);
+	pgm_serve_wake(serve);
+}
+
+static bool start_pooler(struct pgm_serve *serve, struct pgm_error *err)
+{
+	if (!serve->config->has_pool)
+		return true;
+	serve->pooler = pgm_pooler_start(pgm_serve_config_take_pool(serve->config), pooler_ended, serve, err);
+	return serve->pooler != NULL;
+}
+
+static void stop_pooler(struct pgm_serve *serve)
+{
+	if (!serve->pooler)
+		return;
+	if (!atomic_load(&serve->pooler_ended))
+		pgm_pooler_signal(serve->pooler, SIGQUIT);
+	pgm_pooler_join(serve->pooler);
+}
+
+/* ---- HTTP ---- */
+
+static bool start_http(struct pgm_serve *serve, struct pgm_error *err)
+{
+	const struct pgm_serve_config *config = serve->config;
+	serve->api.config = config;
+	serve->http = pgm_http_start(
+		&(struct pgm_http_options){
+			.listen = config->listen,
+			.port = (int)config->port,
+			.cert_file = config->tls_cert_file,
+			.key_file = config->tls_key_file,
+			.allowed_hosts = config->allowed_hosts,
+			.connections_max = (int)config->max_connections,
+			.address_connections_max = (int)config->max_connections_per_address,
+			.workers = WORKERS,
+			.slow_workers = SLOW_WORKERS,
+			.request_timeout_ms = (int)config->request_timeout_ms,
+			.metrics_public = !config->metrics_auth,
+			.routes = pgm_api_tables,
+			.context = &serve->api,
+		},
+		serve->tokens, err);
+	return serve->http != NULL;
+}
+
+static void stop_http(struct pgm_serve *serve)
+{
+	pgm_http_stop(serve->http);
+}
+
+/* ---- all of them, in order ---- */
+
+static const struct {
+	const char *name;
+	bool (*start)(struct pgm_serve *serve, struct pgm_error *err);
+	void (*stop)(struct pgm_serve *serve);
+} parts[] = {
+	{"tokens", start_tokens, stop_tokens},
+	{"the pooler", start_pooler, stop_pooler},
+	{"HTTP", start_http, stop_http},
+};
+
+bool pgm_serve_start_parts(struct pgm_serve *serve, struct pgm_error *err)
+{
+	for (; serve->started < sizeof(parts) / sizeof(*parts); serve->started++)
+		if (!parts[serve->started].start(serve, err)) {
+			/* what it made before it failed */
+			parts[serve->started].stop(serve);
+			return false;
+		}
+	return true;
+}
+
+void pgm_serve_stop_parts(struct pgm_serve *serve)
+{
+	while (serve->started > 0)
+		parts[--serve->started].stop(serve);
+}
