@@ -68,8 +68,7 @@ static bool make_folder(struct pgm_arena *arena, const char *folder, struct pgm_
 	}
 }
 
-/* PASSWORD 'secret' and scheme://user:secret@host, which statements of pg_stat_statements may hold. */
-static char *masked(struct pgm_arena *arena, const char *text)
+char *pgm_check_masked(struct pgm_arena *arena, const char *text)
 {
 	char *copy = pgm_strdup(arena, text);
 	for (char *at = strcasestr(copy, "password"); at; at = strcasestr(at, "password")) {
@@ -97,8 +96,9 @@ static json_t *masked_json(struct pgm_arena *arena, json_t *value)
 {
 	if (json_is_string(value)) {
 		const char *text = json_string_value(value);
-		return strcasestr(text, "password") || strstr(text, "://") ? json_string(masked(arena, text))
-									   : json_incref(value);
+		return strcasestr(text, "password") || strstr(text, "://")
+			       ? json_string(pgm_check_masked(arena, text))
+			       : json_incref(value);
 	}
 	if (json_is_array(value)) {
 		json_t *copy = json_array();

@@ -24,6 +24,12 @@ char *pgm_check_saved_folder(struct pgm_arena *arena, struct pgm_conn *conn,
 bool pgm_check_save(struct pgm_arena *arena, const char *folder, const char *path, json_t *report,
 		    const char *taken_at, char **written, struct pgm_error *err) PGM_MUST_CHECK;
 
+/*
+ * A copy with stars for the secrets of PASSWORD 'secret' and scheme://user:secret@host, which statements of
+ * pg_stat_statements may hold.
+ */
+char *pgm_check_masked(struct pgm_arena *arena, const char *text);
+
 /* The newest file of the folder; NULL where there is none. */
 char *pgm_check_saved_last(struct pgm_arena *arena, const char *folder);
 

@@ -19,6 +19,7 @@ const struct pgm_cmd *const pgm_commands[] = {
 	&pgm_cmd_load,
 	&pgm_cmd_top,
 	&pgm_cmd_sessions,
+	&pgm_cmd_report,
 	&pgm_cmd_demo,
 	&pgm_cmd_completion,
 	NULL,

@@ -18,6 +18,7 @@ extern const struct pgm_cmd pgm_cmd_load;
 extern const struct pgm_cmd pgm_cmd_partition;
 extern const struct pgm_cmd pgm_cmd_pool;
 extern const struct pgm_cmd pgm_cmd_purge;
+extern const struct pgm_cmd pgm_cmd_report;
 extern const struct pgm_cmd pgm_cmd_rollback;
 extern const struct pgm_cmd pgm_cmd_serve;
 extern const struct pgm_cmd pgm_cmd_sessions;

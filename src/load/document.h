@@ -15,7 +15,7 @@ enum pgm_doc_kind {
 	PGM_DOC_BANNER,	 /* a paragraph that says how it ended, with a mark */
 	PGM_DOC_TILES,	 /* the most important figures: items of name, text and detail */
 	PGM_DOC_LIST,	 /* items of text */
-	PGM_DOC_CARD,	 /* text is its title; items of text are its paragraphs */
+	PGM_DOC_CARD,	 /* text is its title; items of text are its paragraphs; code below them */
 	PGM_DOC_TABLE,
 	PGM_DOC_PLOT,
 };
@@ -48,6 +48,7 @@ struct pgm_doc_block {
 	bool text_only; /* an HTML page shows it as a plot */
 	int level;	/* of a heading: 2 or 3 */
 	const char *text;
+	const char *code; /* of a card: SQL; NULL: none */
 	PGM_VEC(struct pgm_doc_item) items;
 	struct pgm_doc_table table;
 	const struct pgm_plot *plot;

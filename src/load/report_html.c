@@ -108,9 +108,12 @@ static void write_block(const struct pgm_doc *doc, const struct pgm_doc_block *b
 		}
 		break;
 	case PGM_DOC_CARD:
-		pgm_buf_add(out, "<article>\n");
+		pgm_buf_printf(out, block->mark ? "<article class=\"%s\">\n" : "<article>\n",
+			       marks[block->mark]);
 		write_element(doc, out, "h4", PGM_DOC_PLAIN, block->text);
 		write_items(doc, block, "p", out);
+		if (block->code)
+			pgm_buf_printf(out, "<pre>%s</pre>\n", pgm_safe_html(doc->arena, block->code));
 		pgm_buf_add(out, "</article>\n");
 		break;
 	case PGM_DOC_TABLE:

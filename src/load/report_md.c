@@ -60,6 +60,8 @@ static void write_block(const struct pgm_doc *doc, const struct pgm_doc_block *b
 		for (size_t i = 0; i < block->items.count; i++)
 			pgm_buf_printf(out, " %s", pgm_safe_markdown(doc->arena, block->items.items[i].text));
 		pgm_buf_add(out, "\n\n");
+		if (block->code)
+			pgm_buf_printf(out, "%s\n", pgm_safe_fenced(doc->arena, block->code));
 		break;
 	case PGM_DOC_TILES:
 	case PGM_DOC_LIST:

@@ -68,7 +68,7 @@ const char *pgm_safe_markdown(struct pgm_arena *arena, const char *text)
 }
 
 /* A fence longer than any run of backticks in the text. */
-void pgm_print_fenced(struct pgm_arena *arena, const char *text, FILE *stream)
+char *pgm_safe_fenced(struct pgm_arena *arena, const char *text)
 {
 	size_t fence = 3, run = 0;
 	for (const char *p = text; *p; p++) {
@@ -80,8 +80,13 @@ void pgm_print_fenced(struct pgm_arena *arena, const char *text, FILE *stream)
 	memset(marks, '`', fence);
 	char *body = pgm_safe_text(arena, text, true);
 	size_t length = strlen(body);
-	fprintf(stream, "\n%ssql\n%s%s%s\n", marks, body, length && body[length - 1] == '\n' ? "" : "\n",
-		marks);
+	return pgm_sprintf(arena, "%ssql\n%s%s%s\n", marks, body,
+			   length && body[length - 1] == '\n' ? "" : "\n", marks);
+}
+
+void pgm_print_fenced(struct pgm_arena *arena, const char *text, FILE *stream)
+{
+	fprintf(stream, "\n%s", pgm_safe_fenced(arena, text));
 }
 
 const char *pgm_safe_html(struct pgm_arena *arena, const char *text)

@@ -22,7 +22,8 @@ const char *pgm_safe_html(struct pgm_arena *arena, const char *text);
 /* Words in lines of the terminal's width, each after the indent. */
 void pgm_print_wrapped(struct pgm_arena *arena, const char *text, int indent, FILE *stream);
 
-/* SQL as a fenced Markdown block. */
+/* SQL as a fenced Markdown block, its lines ended. */
+char *pgm_safe_fenced(struct pgm_arena *arena, const char *text);
 void pgm_print_fenced(struct pgm_arena *arena, const char *text, FILE *stream);
 
 #endif
