@@ -68,7 +68,7 @@ function options(chart, width) {
 		series: [{label: "at", value: (_, t) => (t ? when(t) : "\u2013")},
 			...spec.series.map((s, i) => ({label: s.label, stroke: color(s.color || `--c${i % 6}`), width: 1.8, spanGaps: false, dash: s.dashed ? [5, 4] : undefined,
 				points: {show: s.points.length < 3}, value: (_, v) => show(v),
-				fill: spec.series.length === 1 ? color("--c0") + "1c" : undefined}))],
+				fill: spec.series.length === 1 ? color(s.color || "--c0") + "1c" : undefined}))],
 		hooks: {
 			/* Without the mouse the legend says how it is now. */
 			setCursor: [(plot) => plot.cursor.idx === null && showLast(plot)],

@@ -29,12 +29,16 @@ function classOf(column) {
 	return [column.numeric ? "r" : "", column.optional ? "optional" : "", column.className || ""].join(" ").trim() || null;
 }
 
+/* A name that may go on in the next line after a dot or an underscore. */
+export const breakable = (name) => String(name).split(/(?<=[._])/).flatMap((part, i) => (i ? [el("wbr"), part] : [part]));
+
 function cell(column, row, first) {
 	const content = column.render ? column.render(row) : column.value(row);
 	const attributes = {class: classOf(column)};
 	if (first)
 		attributes.scope = "row";
-	return el(first ? "th" : "td", attributes, content ?? "\u2013");
+	const shown = typeof content === "string" && (column.className || "").includes("name-cell") ? breakable(content) : content;
+	return el(first ? "th" : "td", attributes, shown ?? "\u2013");
 }
 
 /*

@@ -1,6 +1,7 @@
 #include "cli/commands.h"
 #include "cli/demo_big.h"
 #include "cli/demo_report.h"
+#include "cli/demo_serve.h"
 #include "cluster/cluster.h"
 #include "cluster/process.h"
 #include "demo/apps.h"
@@ -30,6 +31,7 @@ struct demo {
 	struct pgm_cli *cli;
 	struct pgm_arena *arena;
 	double scale;
+	int64_t port; /* of --serve; 0: the usual one */
 	struct pgm_cluster *cluster;
 	struct pgm_conn *conn;
 	char *conninfo;
@@ -415,6 +417,12 @@ static bool parse_scale(const struct pgm_cli *cli, double *scale, struct pgm_err
 	return true;
 }
 
+static bool parse_port(const struct pgm_cli *cli, int64_t *port, struct pgm_error *err)
+{
+	const char *text = pgm_cli_value(cli, "serve");
+	return !text || !*text || pgm_cli_int(cli, "serve", 1, 65535, port, err);
+}
+
 /* PGHOST, PGOPTIONS and their like would lead our sessions and commands elsewhere. */
 static void forget_libpq_environment(struct pgm_arena *arena)
 {
@@ -426,19 +434,44 @@ static void forget_libpq_environment(struct pgm_arena *arena)
 	}
 }
 
+/* The main job in the user's hands: the applications work, and the dashboard shows it. */
+static bool serve(struct demo *demo, struct pgm_error *err)
+{
+	struct pgm_demo_serve options = {
+		.arena = demo->arena,
+		.folder = pgm_cluster_folder(demo->cluster),
+		.data = pgm_cluster_data(demo->cluster),
+		.port = demo->port,
+		.workload = &demo->workload,
+	};
+	heading(demo, "The applications at work, and the dashboard",
+		"Each application runs its statements through the pooler of \"pgmend serve\", which "
+		"watches.");
+	show_progress(demo, -1, "");
+	return pgm_demo_serve(&options, err);
+}
+
+static bool mend(struct demo *demo, struct pgm_error *err)
+{
+	return run_workload(demo, err) && measure_before(demo, err) && main_job(demo, err) &&
+	       measure_after(demo, err) &&
+	       (pgm_cli_flag(demo->cli, "indexes-only") || big_changes(demo, err));
+}
+
 static int run(struct pgm_cli *cli)
 {
 	struct demo demo = {.cli = cli, .arena = cli->arena};
 	struct pgm_error err = {0};
 	double start = pgm_clock_ms();
+	bool serves = pgm_cli_flag(cli, "serve");
 	forget_libpq_environment(cli->arena);
-	bool ok = parse_scale(cli, &demo.scale, &err) &&
+	bool ok = parse_scale(cli, &demo.scale, &err) && parse_port(cli, &demo.port, &err) &&
 		  pgm_demo_statements(demo.arena, &demo.workload, &err) && start_server(&demo, &err) &&
-		  load(&demo, &err) && run_workload(&demo, &err) && measure_before(&demo, &err) &&
-		  main_job(&demo, &err) && measure_after(&demo, &err) &&
-		  (pgm_cli_flag(cli, "indexes-only") || big_changes(&demo, &err));
+		  load(&demo, &err) && (serves ? serve(&demo, &err) : mend(&demo, &err));
+	if (ok && serves) /* Ctrl-C is how it ends; the server is still to be stopped */
+		pgm_interrupt_reset();
 	pgm_conn_close(demo.conn);
-	if (ok)
+	if (ok && !serves)
 		printf("Total time: %s.\n", pgm_format_ms(demo.arena, pgm_clock_ms() - start));
 	/* Where a command failed, somebody who wanted to look around wants it all the more. */
 	bool keep = demo.conninfo && pgm_cli_flag(cli, "keep") && !pgm_interrupted();
@@ -463,6 +496,7 @@ static int run(struct pgm_cli *cli)
 static const struct pgm_option options[] = {
 	{0, "scale", "FACTOR", "how many rows: 1 (the default) makes about 4 million"},
 	{0, "indexes-only", NULL, "end before the partitions and the purge"},
+	{0, "serve", "[PORT]", "let the applications go on, and show the dashboard until Ctrl-C"},
 	{0, "keep", NULL, "leave the server up at the end, and say how to connect and how to stop it"},
 	{0, "dir", "DIR", "put the server's folder there instead of $TMPDIR or /tmp"},
 	{0, NULL, NULL, NULL},
@@ -477,7 +511,11 @@ const struct pgm_cmd pgm_cmd_demo = {
 		"temporary\nfolder, loads five small applications whose tables lack indexes, and runs their "
 		"workload. Then it\nruns check, advise, apply, verify and history on them as you would, and "
 		"ends with a table of what\neach query took before and after. Everything is removed at the "
-		"end, also after Ctrl-C.\n\nAs root the server runs as user postgres. Its programs are found "
+		"end, also after Ctrl-C.\n\nWith --serve it does none of that: the applications stay at "
+		"work, and "
+		"the dashboard of \"pgmend serve\"\nshows it, for you to find what is slow, apply what helps "
+		"and "
+		"roll it back.\n\nAs root the server runs as user postgres. Its programs are found "
 		"by pg_config, in the usual places\nor in PATH; PGMEND_PG_BIN names their folder otherwise.",
 	.options = options,
 	.run = run,

@@ -1,14 +1,17 @@
 """pgmend demo: the whole main job on a server of its own, and nothing left behind however it ends."""
 
+import json
 import os
 import pathlib
 import pwd
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
+import urllib.request
 
 import psycopg
 import pytest
@@ -318,3 +321,44 @@ def test_the_kept_server_is_reached_only_through_its_folder(pgmend, whole, place
         os.kill(pid, signal.SIGQUIT)
         while clusters.process_start(pid):
             time.sleep(0.05)
+
+
+def asked(link, path):
+    """What the API answers to the one who holds the link."""
+    base, token = link.split("/#token=")
+    request = urllib.request.Request(base + path, headers={"Authorization": "Bearer " + token})
+    with urllib.request.urlopen(request, timeout=GONE_TIMEOUT_S) as reply:
+        return json.load(reply)["data"]
+
+
+def test_serve_shows_the_applications_at_work_and_leaves_nothing(pgmend, place, env):
+    child = start(pgmend, {**env, "PGHOST": "/nowhere"}, "--serve")
+    line = wait_for(child, "#token=")
+    assert line, child.communicate(timeout=GONE_TIMEOUT_S)
+    link = re.search(r"http://127\.0\.0\.1:\d+/#token=\S+", line).group()
+    assert asked(link, "/api/v1/whoami")["role"] == "admin"
+    folder = next(place.glob("pgmend-demo-*"))
+    assert (folder / "data").exists()
+    with psycopg.connect(host=str(folder / "data"), port=5432, user="postgres", dbname="demo") as conn:
+        conn.autocommit = True
+        deadline = time.monotonic() + DEMO_TIMEOUT_S
+        seen = set()
+        while not set(APPS) <= seen:
+            assert time.monotonic() < deadline, seen
+            seen |= {name for name, in conn.execute("SELECT application_name FROM pg_stat_activity") if name}
+            time.sleep(0.1)
+    os.killpg(child.pid, signal.SIGINT)
+    _, errors = child.communicate(timeout=GONE_TIMEOUT_S * 2)
+    assert (child.returncode, errors) == (0, "")
+    assert_nothing_left(place)
+
+
+def test_serve_wants_a_port_that_is_free(pgmend, place, env):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = pgmend("demo", "--scale=0.001", f"--serve={taken.getsockname()[1]}", env=env, timeout=DEMO_TIMEOUT_S)
+    assert done.rc == 4 and "is not free" in done.err
+    done = pgmend("demo", "--serve=x", env=env)
+    assert done.rc == 2 and "--serve" in done.err
+    assert_nothing_left(place)

@@ -3,7 +3,7 @@ import {el} from "../dom.js";
 import {of, post} from "../api.js";
 import * as f from "../format.js";
 import {begin} from "../job.js";
-import {badge, dataTable, nothing} from "../table.js";
+import {badge, breakable, dataTable, nothing} from "../table.js";
 import {findingsList} from "../findings.js";
 import {proposals} from "../proposals.js";
 
@@ -43,7 +43,7 @@ function table(data) {
 	return dataTable({key: "indexes", caption: "All indexes", rows, sort: "size", filter: (r) => `${r.schema}.${r.table} ${r.name}`, filterLabel: "Filter indexes",
 		empty: nothing("This database has no index", "As soon as a table with one is there, it shows up here within a minute."),
 		columns: [
-			{key: "name", title: "Index", value: (r) => r.name, className: "name-cell", render: (r) => [el("span", {title: r.definition}, r.name), " ", marks(r)]},
+			{key: "name", title: "Index", value: (r) => r.name, className: "name-cell", render: (r) => [el("span", {title: r.definition}, breakable(r.name)), " ", marks(r)]},
 			{key: "table", title: "Table", value: (r) => `${r.schema}.${r.table}`, className: "name-cell optional"},
 			{key: "size", title: "Size", numeric: true, value: (r) => r.size_bytes, render: (r) => f.bytes(r.size_bytes)},
 			{key: "scans", title: "Scans", hint: "since the statistics began", numeric: true, value: (r) => r.scans, render: (r) => f.count(r.scans)},

@@ -77,7 +77,7 @@ function table(ctx, all) {
 			{key: "who", title: "Who", value: who, className: "name-cell"},
 			{key: "state", title: "State", value: state, render: (s) => [badge(state(s), tone(s)), s.orphan && [" ", badge("client gone", "warning")]]},
 			{key: "transaction", title: "Transaction", numeric: true, optional: true, value: (s) => s.transaction_s, render: (s) => f.seconds(s.transaction_s)},
-			{key: "statement", title: "Statement", numeric: true, value: (s) => s.statement_s, render: (s) => f.seconds(s.state === "active" ? s.statement_s : s.state_s)},
+			{key: "statement", title: "Statement", numeric: true, optional: true, value: (s) => s.statement_s, render: (s) => f.seconds(s.state === "active" ? s.statement_s : s.state_s)},
 			{key: "wait", title: "Waits for", optional: true, value: (s) => s.wait_event, render: (s) => [s.wait_event_type, s.wait_event].filter(Boolean).join(": ") || "\u2013"},
 			{key: "query", title: "Query", className: "query optional", plain: true, value: (s) => s.query, render: (s) => el("span", {class: "clip mono", title: s.query}, f.oneLine(s.query).slice(0, 400))},
 			...(ctx.canOperate ? [{key: "end", title: "", plain: true, value: () => "", render: (s) => buttons(ctx, s)}] : []),

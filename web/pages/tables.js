@@ -4,7 +4,7 @@ import {of, post} from "../api.js";
 import * as f from "../format.js";
 import {begin} from "../job.js";
 import {METRICS, sum} from "../metrics.js";
-import {badge, dataTable, meter, nothing, tile, tiles} from "../table.js";
+import {badge, breakable, dataTable, meter, nothing, tile, tiles} from "../table.js";
 
 const days = (n) => (typeof n === "number" ? f.seconds(n * 86400) : "\u2013");
 
@@ -30,7 +30,7 @@ function table(data, growth) {
 		empty: nothing("This database has no table", "As soon as there is one, it shows up here within a minute."),
 		columns: [
 			{key: "name", title: "Table", className: "name-cell", value: (r) => `${r.schema}.${r.name}`,
-				render: (r) => [el("span", {class: "soft"}, r.schema, "."), r.name, " ", r.partitions > 0 && badge(f.plural(r.partitions, "partition"), "plain")]},
+				render: (r) => [el("span", {class: "soft"}, breakable(r.schema + ".")), breakable(r.name), " ", r.partitions > 0 && badge(f.plural(r.partitions, "partition"), "plain")]},
 			{key: "size", title: "Size", numeric: true, value: (r) => r.size_bytes, render: (r) => [f.bytes(r.size_bytes), el("span", {class: "optional"}, meter(r.size_bytes / largest))]},
 			{key: "indexes", title: "Indexes", numeric: true, optional: true, value: (r) => r.index_bytes, render: (r) => f.bytes(r.index_bytes)},
 			{key: "rows", title: "Rows", numeric: true, value: (r) => r.rows, render: (r) => f.count(r.rows)},
