@@ -226,6 +226,19 @@ def test_requests_in_a_row_on_one_connection(serve):
     conn.close()
 
 
+def test_what_is_refused_keeps_the_connection(serve):
+    conn = serve.connection()
+    conn.request("GET", "/healthz")
+    conn.getresponse().read()
+    sock = conn.sock
+    for path, status in (("/api/v1/whoami", 401), ("/nothing", 404), ("/a//b", 400), ("/", 200), ("/healthz", 200)):
+        conn.request("GET", path)
+        response = conn.getresponse()
+        response.read()
+        assert (response.status, conn.sock) == (status, sock)
+    conn.close()
+
+
 def test_requests_in_a_pipeline_are_answered_in_order(serve):
     data = b"".join(request(f"Authorization: Bearer {serve.tokens[serving.ROLES[n % 3]]}", method="GET")
                     for n in range(12))

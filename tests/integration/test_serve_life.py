@@ -140,7 +140,7 @@ def test_root_is_refused(make_serve, cluster):
 
 
 @pytest.mark.parametrize("damage,said", [
-    ("other key", "is not the key of the certificate"), ("no cert", "cannot read"), ("noise", "server.crt: "),
+    ("other key", "is not the key of the certificate"), ("no cert", "cannot open"), ("noise", "server.crt: "),
     ("expired", "has expired")])
 def test_certificates_that_are_of_no_use(make_serve, cluster, damage, said):
     server = make_serve(watch_of(cluster), start=False)
@@ -183,6 +183,7 @@ def serial(server):
             return tls.getpeercert(binary_form=True)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_tls_with_a_certificate_that_changes(make_serve, cluster):
     server = make_serve(watch_of(cluster), start=False)
     cert, key = pooling.make_certificate(server.folder)

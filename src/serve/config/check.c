@@ -27,16 +27,16 @@ bool pgm_serve_listens_locally(const struct pgm_serve_config *config)
 static void check_listening(const struct pgm_serve_config *config, struct pgm_config_problems *problems)
 {
 	struct in6_addr any;
+	if (!config->tls_cert_file != !config->tls_key_file)
+		pgm_config_error(problems, whole(config), NULL, "%s is set without %s",
+				 config->tls_cert_file ? "tls_cert_file" : "tls_key_file",
+				 config->tls_cert_file ? "tls_key_file" : "tls_cert_file");
 	if (inet_pton(AF_INET, config->listen, &any) != 1 && inet_pton(AF_INET6, config->listen, &any) != 1) {
 		pgm_config_error(problems, whole(config),
 				 "Write an address: 127.0.0.1, ::1, 0.0.0.0 for all of IPv4, :: for all.",
 				 "listen: \"%.100s\" is no address", config->listen);
 		return;
 	}
-	if (!config->tls_cert_file != !config->tls_key_file)
-		pgm_config_error(problems, whole(config), NULL, "%s is set without %s",
-				 config->tls_cert_file ? "tls_cert_file" : "tls_key_file",
-				 config->tls_cert_file ? "tls_key_file" : "tls_cert_file");
 	if (pgm_serve_listens_locally(config))
 		return;
 	if (!config->tls_cert_file)

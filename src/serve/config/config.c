@@ -15,6 +15,7 @@ struct reading {
 	struct pgm_serve_config *config;
 	const struct pgm_serve_checks *checks;
 	struct pgm_config_problems *problems;
+	bool any; /* line was read */
 	PGM_VEC(struct pgm_serve_target) targets;
 	PGM_VEC(struct pgm_serve_line) alerts, chores;
 };
@@ -140,6 +141,7 @@ static void read_line(void *data, const char *section, const char *key, const ch
 	struct pgm_arena *arena = reading->config->arena;
 	const struct pgm_serve_checks *checks = reading->checks;
 	struct pgm_error err = {0};
+	reading->any = true;
 	if (strcmp(section, "serve") == 0) {
 		read_setting(reading, key, value, key_place, value_place);
 	} else if (strcmp(section, "watch") == 0) {
@@ -269,7 +271,7 @@ struct pgm_serve_config *pgm_serve_config_read(const char *path, const struct pg
 		add_pooled(&reading);
 	finish(&reading);
 	override(&reading, overrides);
-	if (pool || has_pool)
+	if (pool || has_pool || reading.any)
 		pgm_serve_config_check(config, problems);
 	if (problems->errors == errors)
 		return config;

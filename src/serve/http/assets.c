@@ -108,7 +108,6 @@ bool pgm_assets_answer(struct pgm_exchange *exchange, bool get)
 		pgm_reply_error(&exchange->reply, 405, "wrong_method", "the path has no such method");
 		return true;
 	}
-	exchange->close = false;
 	answer(exchange, file);
 	return true;
 }

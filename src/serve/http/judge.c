@@ -43,7 +43,7 @@ static bool judge_framing(struct pgm_exchange *exchange)
 {
 	struct framing framing = {0};
 	MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, count_header, &framing);
-	exchange->close = true; /* until all of this is right */
+	exchange->close = true; /* until all of this is right; and a refused body is not read */
 	if (!exchange->raw)
 		return refuse(exchange, 414, "too_long", "the address is too long");
 	if (framing.headers > PGM_HTTP_HEADERS_MAX)
@@ -58,6 +58,7 @@ static bool judge_framing(struct pgm_exchange *exchange)
 		return refuse(exchange, 400, "bad_request", "Transfer-Encoding can be chunked alone");
 	if (length && (!*length || strlen(length) > 18 || strspn(length, "0123456789") != strlen(length)))
 		return refuse(exchange, 400, "bad_request", "Content-Length is no length");
+	exchange->close = coding || (length && strspn(length, "0") < strlen(length));
 	return true;
 }
 

@@ -200,12 +200,13 @@ static enum MHD_Result access_handler(void *data, struct MHD_Connection *connect
 		return MHD_NO;
 	switch (exchange->state) {
 	case PGM_EXCHANGE_NEW:
-		if (!pgm_judge(exchange, method)) {
-			exchange->state = PGM_EXCHANGE_ANSWERED;
-			return send_reply(exchange);
+		if (pgm_judge(exchange, method)) {
+			exchange->state = PGM_EXCHANGE_BODY;
+			return MHD_YES;
 		}
-		exchange->state = PGM_EXCHANGE_BODY;
-		return MHD_YES;
+		/* what is answered before the end of the request closes the connection */
+		exchange->state = PGM_EXCHANGE_ANSWERED;
+		return exchange->close ? send_reply(exchange) : MHD_YES;
 	case PGM_EXCHANGE_BODY:
 		if (*upload_length == 0)
 			return give_to_workers(exchange);
