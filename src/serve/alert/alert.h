@@ -20,6 +20,7 @@
 
 struct pgm_alerts;
 struct pgm_history;
+struct pgm_serve_line; /* config/config.h */
 struct pgm_snapshot;
 
 enum pgm_alert_severity { PGM_ALERT_INFO, PGM_ALERT_WARNING, PGM_ALERT_CRITICAL };
@@ -33,16 +34,9 @@ enum pgm_alert_phase {
 	PGM_ALERT_RESOLVING, /* back, not for long enough yet; -> OK (a resolved message is sent), FIRING */
 };
 
-/* A line of [alerts]; texts need to live only during the call. */
-struct pgm_alert_setting {
-	const char *key;
-	const char *value;
-	int line;
-};
-
 struct pgm_alert_options {
-	struct pgm_history *history; /* NULL: state and deliveries are in memory alone */
-	const struct pgm_alert_setting *settings;
+	struct pgm_history *history;	       /* NULL: state and deliveries are in memory alone */
+	const struct pgm_serve_line *settings; /* of [alerts]; needed only during the call */
 	size_t setting_count;
 	/* Where a line is logged; called from several threads, one at a time. NULL: nowhere. */
 	void (*say)(void *data, enum pgm_alert_severity severity, const char *line);
@@ -57,37 +51,46 @@ struct pgm_alerts *pgm_alerts_open(const struct pgm_alert_options *options,
 				   struct pgm_error *err) PGM_MUST_CHECK;
 void pgm_alerts_close(struct pgm_alerts *alerts); /* what could not be sent waits in the file; NULL is fine */
 
-/* Check the lines of [alerts] and nothing else (a reload, --check). */
-bool pgm_alerts_check_settings(const struct pgm_alert_setting *settings, size_t count,
-			       struct pgm_error *err) PGM_MUST_CHECK;
+/* Check a line of [alerts] and nothing else: PGM_ERR_INPUT. */
+bool pgm_alert_check(const char *key, const char *value, struct pgm_error *err) PGM_MUST_CHECK;
 
+/* Never waits: what fires is written and sent by the delivery thread. */
 void pgm_alerts_evaluate(struct pgm_alerts *alerts, const struct pgm_snapshot *snapshot);
 
+/* What the checks found in a target, in place of what was found before: for the rules that look at findings.
+ */
+struct pgm_alert_finding {
+	const char *check;  /* "partitions_missing_ahead" */
+	const char *object; /* "public.orders" */
+};
+void pgm_alerts_findings(struct pgm_alerts *alerts, const char *target,
+			 const struct pgm_alert_finding *findings, size_t count);
+
+struct pgm_alert_silence {
+	const char *id;	    /* an alert's, a rule's, or "*" */
+	const char *target; /* "": each */
+	int64_t until_ms;
+	const char *who, *why;
+};
+
 struct pgm_alert {
-	const char *id; /* "rule/target" or "rule/target/what" */
+	const char *id; /* "rule" or "rule:what"; with the target it is unique */
 	const char *rule;
 	const char *target;
 	const char *what; /* the slot, pool, table...; "" where it is the database itself */
 	enum pgm_alert_severity severity;
 	enum pgm_alert_phase phase;
 	double value, threshold;
-	const char *summary;  /* a sentence with the value */
-	const char *advice;   /* what to do */
-	int64_t since_ms;     /* the phase began */
-	int64_t fired_ms;     /* 0: not yet */
-	const char *silenced; /* by whom, until when and why; NULL: it is not */
+	const char *summary;			 /* a sentence with the value */
+	const char *advice;			 /* what to do */
+	int64_t since_ms;			 /* the phase began */
+	int64_t fired_ms;			 /* 0: not yet */
+	const struct pgm_alert_silence *silence; /* NULL: it is not silenced */
 };
 
 /* Those not OK, the worst first. target NULL: of all. */
 void pgm_alerts_list(struct pgm_alerts *alerts, const char *target, struct pgm_arena *arena,
 		     struct pgm_alert **list, size_t *count);
-
-struct pgm_alert_silence {
-	const char *id;	    /* as matches(): an alert's id, a rule's id, or "*" */
-	const char *target; /* "" or "*": each */
-	int64_t until_ms;
-	const char *who, *why;
-};
 
 /* Messages of what matches are not sent until then (a resolved one of what was sent before is). */
 bool pgm_alerts_silence(struct pgm_alerts *alerts, const struct pgm_alert_silence *silence,

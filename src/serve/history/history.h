@@ -42,10 +42,12 @@ struct pgm_history *pgm_history_open(const char *path, int64_t limit_bytes,
 void pgm_history_close(struct pgm_history *history); /* writes what waits first; NULL is fine */
 
 /* Have a snapshot written. Takes a reference of its own; never waits. */
-void pgm_history_put(struct pgm_history *history, struct pgm_snapshot *snapshot);
+void pgm_history_put(struct pgm_history *history, const struct pgm_snapshot *snapshot);
 
 /* Wait until all that was put before is written or dropped. */
 void pgm_history_flush(struct pgm_history *history);
+/* Where it is paused, try again with the next snapshot. */
+void pgm_history_retry(struct pgm_history *history);
 
 struct pgm_history_state {
 	bool paused;
@@ -106,6 +108,12 @@ enum pgm_history_order {
 	PGM_HISTORY_BY_ERRORS,
 };
 
+enum pgm_history_source {
+	PGM_HISTORY_ANY,    /* the pooler's profile where it saw statements in the range, else the server's */
+	PGM_HISTORY_SERVER, /* pg_stat_statements */
+	PGM_HISTORY_POOL,
+};
+
 struct pgm_history_statement {
 	const char *id;	   /* the fingerprint or query id, in text: JSON numbers cannot hold it */
 	const char *query; /* "" in the row of all others */
@@ -121,6 +129,7 @@ struct pgm_history_statement {
 
 struct pgm_history_statements {
 	const char *target;
+	enum pgm_history_source source;
 	int64_t from_ms, to_ms;
 	enum pgm_history_order order;
 	size_t limit; /* 0: 50 */
@@ -132,6 +141,7 @@ struct pgm_history_statement_list {
 	size_t all; /* how many there are in the range */
 	uint64_t calls;
 	double total_ms;
+	enum pgm_history_source source;
 	int64_t step_ms; /* the intervals that were added up: the range is right to within one */
 };
 
