@@ -233,15 +233,16 @@ static bool ensure(struct front *front, struct pgm_prepared *prepared)
 }
 
 /*
- * A Parse of what the server holds. In a transaction that has failed, or may have, only the server knows the
- * answer: it is asked to prepare the text under a name that nobody has, and to forget it. Not without a name:
- * it would forget the client's unnamed statement, and could not prepare it again before the transaction ends.
+ * A Parse of what the server holds. In a transaction that has failed, or may have, or in which names may
+ * stand for something else by now, only the server knows the answer: it is asked to prepare the text under a
+ * name that nobody has, and to forget it. Not without a name: it would forget the client's unnamed statement,
+ * and could not prepare it again before the transaction ends.
  */
 static enum next parse_held(struct front *front, const uint8_t *rest, size_t length)
 {
 	struct pgm_client *client = front->client;
 	struct pgm_server *server = client->server;
-	if (server->status != 'E' && !pgm_relay_behind(client))
+	if (server->status != 'E' && !pgm_relay_behind(client) && !(server->touched & PGM_SCAN_MEANING))
 		return answer_locally(front, PGM_EXPECT_PARSE);
 	if (!pgm_relay_parse(client, PGM_STATEMENT_PROXY, rest, length) ||
 	    !expect(front, PGM_EXPECT_PARSE, PGM_EXPECT_PROXY) ||

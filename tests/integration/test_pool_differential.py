@@ -88,6 +88,8 @@ def test_answers_are_those_of_postgresql(cluster, make_pool, mode):
     assert not reports, "\n".join(reports)
 
 
+SET_IF_BACKSLASHES_ESCAPE = [parse("", "SELECT 'a\\'', set_config($$work_mem$$, $$1MB$$, false) --'"), bind("", ""),
+                             execute(), sync()]
 FOUND = {
     # Syncs within COPY data are read over while the COPY is sound, and answered where it has failed before them.
     "sync in copy": [query("COPY t FROM STDIN"), copy_data(b"300\tx\n"), sync(), copy_data(b"301\ty\n"), copy_done()],
@@ -118,6 +120,30 @@ FOUND = {
                                       query("BEGIN"), query("SELECT 1 / 0"), parse("s2", "SELECT 1"), sync(),
                                       bind("", "", ["1", "2"]), sync(), query("ROLLBACK"), bind("", "", ["5"]), execute(),
                                       sync()],
+    # Behind a SET of search_path a text that the server holds is prepared anew: it may fail there.
+    "parse behind search_path": [parse("s1", "SELECT v FROM t WHERE id = $1"), sync(), parse("", "SET search_path = pg_catalog"),
+                                 bind("", ""), execute(), parse("s2", "SELECT v FROM t WHERE id = $1"), bind("", "s2", ["5"]),
+                                 sync(), query("RESET search_path")],
+    "parse behind a local search_path": [parse("s1", "SELECT v FROM t WHERE id = $1"), sync(), query("BEGIN"),
+                                         query("SET LOCAL search_path = pg_catalog"),
+                                         parse("s2", "SELECT v FROM t WHERE id = $1"), sync(), query("ROLLBACK")],
+    "parse behind drop": [parse("s1", "SELECT v FROM t WHERE id = $1"), sync(), query("BEGIN"), parse("", "DROP TABLE t"),
+                          bind("", ""), execute(), parse("s2", "SELECT v FROM t WHERE id = $1"), sync(), query("ROLLBACK")],
+    # An unnamed statement that is parsed again and again is the same each time, until something else comes between.
+    "the same unnamed": [parse("", "SELECT v FROM t WHERE id = $1"), bind("", "", ["5"]), execute(), sync(),
+                         parse("", "SELECT v FROM t WHERE id = $1"), bind("", "", ["6"]), execute(), sync(),
+                         query("SELECT 1"), bind("", "", ["7"]), sync(),
+                         parse("", "SELECT v FROM t WHERE id = $1"), bind("", "", ["7"]), execute(), sync()],
+    "the same unnamed behind one that fails": [parse("", "SELECT v FROM t WHERE id = $1"), sync(), parse("", "SELECT nothing"),
+                                               parse("", "SELECT v FROM t WHERE id = $1"), bind("", "", ["5"]), execute(),
+                                               sync(), bind("", "", ["5"]), execute(), sync(),
+                                               parse("", "SELECT v FROM t WHERE id = $1"), bind("", "", ["6"]), execute(),
+                                               sync()],
+    # The same text may be another statement, and then leaves nothing for who comes next.
+    "the same unnamed, strings of another kind": [
+        *SET_IF_BACKSLASHES_ESCAPE, query("SET standard_conforming_strings = off"), *SET_IF_BACKSLASHES_ESCAPE,
+        query("SET standard_conforming_strings = on"), query("SHOW work_mem")],
+    "after strings of another kind": [query("SHOW work_mem")],
     # What is done first for lastval() must not begin the batch.
     "lastval before discard": [query("SELECT 1"), parse("s1", "SELECT lastval()"), parse("", "DISCARD ALL"), bind("", ""),
                                execute(), sync()],

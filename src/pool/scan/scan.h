@@ -39,12 +39,18 @@ enum pgm_scan_flags {
 	PGM_SCAN_CUSTOM_SETTING = 1 << 17, /* set_config() whose name is not a plain literal */
 	PGM_SCAN_UNKNOWN = 1 << 18,	   /* the text is broken (unterminated quote): judge nothing by it */
 	PGM_SCAN_REPLICATION = 1 << 19,	   /* IDENTIFY_SYSTEM, START_REPLICATION... */
+	PGM_SCAN_SETS_LOCAL = 1 << 20,	   /* SET LOCAL, TRANSACTION or CONSTRAINTS, set_config(..., true) */
 };
 
 /* What may leave something behind that a look at the server finds. */
 #define PGM_SCAN_STATE                                                                           \
 	(PGM_SCAN_SETS | PGM_SCAN_LISTENS | PGM_SCAN_TEMP | PGM_SCAN_PREPARES | PGM_SCAN_LOCKS | \
 	 PGM_SCAN_HOLDS | PGM_SCAN_LOADS | PGM_SCAN_DISCARD_ALL | PGM_SCAN_UNKNOWN)
+
+/* After which, in the same transaction, the same text may mean something else. */
+#define PGM_SCAN_MEANING                                                                       \
+	(PGM_SCAN_SETS | PGM_SCAN_SETS_LOCAL | PGM_SCAN_TEMP | PGM_SCAN_DDL | PGM_SCAN_LOADS | \
+	 PGM_SCAN_UNKNOWN)
 
 struct pgm_scan {
 	uint64_t fingerprint;

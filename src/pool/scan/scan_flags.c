@@ -171,6 +171,8 @@ static bool advance(struct pgm_judge *judge, const struct pgm_scan_token *token)
 		if (*token->at == '.' || *token->at == '=' ||
 		    (token->kind == PGM_SCAN_WORD && token->word == PGM_W_TO))
 			judge->flags |= PGM_SCAN_SETS;
+		else
+			judge->flags |= PGM_SCAN_SETS_LOCAL;
 		judge->phase = PGM_PHASE_IDLE;
 		break;
 	case PGM_PHASE_MODIFIERS:
@@ -270,9 +272,9 @@ static void config_end(struct pgm_judge *judge)
 {
 	bool local = judge->config_argument == 2 && judge->config_true;
 	judge->config_depth = 0;
+	judge->flags |= local ? PGM_SCAN_SETS_LOCAL : PGM_SCAN_SETS;
 	if (local)
 		return;
-	judge->flags |= PGM_SCAN_SETS;
 	if (!judge->config_named)
 		judge->flags |= PGM_SCAN_CUSTOM_SETTING;
 }
