@@ -253,7 +253,7 @@ int harness_connect(uint64_t *id)
 		abort();
 	uint64_t before = atomic_load(&pooler->next_client_id);
 	inside = true;
-	pgm_client_accept(worker, ends[1], "fuzz");
+	pgm_client_accept(worker, ends[1], &(struct sockaddr){.sa_family = AF_UNIX}, "fuzz");
 	inside = false;
 	*id = atomic_load(&pooler->next_client_id);
 	if (*id == before) /* there was no memory for it */

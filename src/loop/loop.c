@@ -154,8 +154,7 @@ void pgm_loop_run_once(struct pgm_loop *loop, pthread_mutex_t *lock, int timeout
 {
 	struct epoll_event events[PGM_LOOP_BATCH];
 	let_others_run(loop);
-	bool waits = !loop->again && loop->last_count <= 0;
-	int count = epoll_wait(loop->epoll_fd, events, PGM_LOOP_BATCH, waits ? timeout_ms : 0);
+	int count = epoll_wait(loop->epoll_fd, events, PGM_LOOP_BATCH, loop->again ? 0 : timeout_ms);
 	pthread_mutex_lock(lock);
 	unsigned due = 0;
 	for (struct pgm_source *source = loop->again; source; source = source->next_again)

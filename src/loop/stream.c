@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -12,53 +11,40 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Whether the peer is on the same host: 127.0.0.0/8, ::1, or IPv4 written as IPv6. */
-static bool within_the_machine(int fd)
+/* 127.0.0.0/8, ::1, or IPv4 written as IPv6 */
+static bool within_the_machine(const struct sockaddr *peer)
 {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} peer = {0};
-	socklen_t size = sizeof(peer);
-	if (getpeername(fd, &peer.any, &size) < 0)
+	if (peer->sa_family == AF_INET)
+		return ntohl(((const struct sockaddr_in *)peer)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	if (peer->sa_family != AF_INET6)
 		return false;
-	if (peer.any.sa_family == AF_INET)
-		return ntohl(peer.v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-	if (peer.any.sa_family != AF_INET6)
-		return false;
-	const struct in6_addr *v6 = &peer.v6.sin6_addr;
+	const struct in6_addr *v6 = &((const struct sockaddr_in6 *)peer)->sin6_addr;
 	return IN6_IS_ADDR_LOOPBACK(v6) || (IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == IN_LOOPBACKNET);
 }
 
 /* BBR spreads what is sent over time by timers: without a network between that costs processor time alone
  * (about a twentieth of a short query's). Reno is in every kernel and open to everyone.
  */
-static void stop_pacing(int fd)
+void pgm_stream_stop_pacing(int fd, const struct sockaddr *peer)
 {
 	char name[16] = "";
 	socklen_t size = sizeof(name);
-	if (getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &size) == 0 && strncmp(name, "bbr", 3) == 0)
+	if (within_the_machine(peer) && getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &size) == 0 &&
+	    strncmp(name, "bbr", 3) == 0)
 		setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", strlen("reno"));
 }
 
 #define SPARE_BYTES 16384 /* a larger buffer is freed when it is empty */
 
-bool pgm_stream_open(struct pgm_stream *stream, struct pgm_loop *loop, int fd,
+bool pgm_stream_open(struct pgm_stream *stream, struct pgm_loop *loop, int fd, const struct sockaddr *peer,
 		     void (*ready)(struct pgm_source *source, uint32_t events))
 {
-	int one = 1, domain = AF_UNSPEC;
-	socklen_t size = sizeof(domain);
-	int flags = fcntl(fd, F_GETFL);
-	if (flags < 0 || (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0))
-		return false;
-	getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size);
+	int one = 1;
 	memset(stream, 0, sizeof(*stream));
-	stream->unix_socket = domain == AF_UNIX;
+	stream->unix_socket = peer->sa_family == AF_UNIX;
 	if (!stream->unix_socket)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (!stream->unix_socket && within_the_machine(fd))
-		stop_pacing(fd);
+	pgm_stream_stop_pacing(fd, peer);
 	stream->source.fd = fd;
 	stream->source.ready = ready;
 	if (pgm_stream_join(stream, loop))

@@ -12,6 +12,7 @@
 #include "loop/loop.h"
 #include "loop/tls.h"
 
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 #define PGM_STREAM_IOV_MAX 128
@@ -36,10 +37,15 @@ enum pgm_stream_result {
 	PGM_STREAM_END, /* closed by the peer, or broken */
 };
 
-/* Take over a socket: makes it non-blocking, sets TCP_NODELAY, registers it. False: errno; fd is not closed.
+/*
+ * Take over a socket that does not block, connected (or on its way) to peer: sets TCP_NODELAY, registers it.
+ * False: errno; fd is not closed.
  */
-bool pgm_stream_open(struct pgm_stream *stream, struct pgm_loop *loop, int fd,
+bool pgm_stream_open(struct pgm_stream *stream, struct pgm_loop *loop, int fd, const struct sockaddr *peer,
 		     void (*ready)(struct pgm_source *source, uint32_t events));
+
+/* With a peer on the same host; a listener hands it down to what it accepts. */
+void pgm_stream_stop_pacing(int fd, const struct sockaddr *peer);
 
 /* Give it to another loop: leave, then join in the other's thread. */
 void pgm_stream_leave(struct pgm_stream *stream);

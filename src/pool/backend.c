@@ -294,9 +294,10 @@ static void note_command(struct relay *relay, const uint8_t *body, size_t length
 	server->syncs_in_copy = 0; /* it has read over them */
 	if (!head || !server->client)
 		return;
-	if (strcmp(tag, "DISCARD ALL") == 0)
+	bool discards = *tag == 'D' && strcmp(tag, "DISCARD ALL") == 0;
+	if (discards)
 		pgm_session_discarded(server);
-	if (strcmp(tag, "DEALLOCATE ALL") == 0 || strcmp(tag, "DISCARD ALL") == 0) {
+	if (discards || (*tag == 'D' && strcmp(tag, "DEALLOCATE ALL") == 0)) {
 		server->client->portal = NULL;
 		pgm_holding_clear(&server->holding);
 		pgm_names_clear(&server->client->names);
@@ -403,6 +404,19 @@ static bool rename_in_error(struct relay *relay, const uint8_t *message, size_t 
 	return true;
 }
 
+/* Rows, or COPY data, that are there whole from here on: how many bytes. There is nothing to be looked at. */
+static size_t rows_ahead(const uint8_t *bytes, size_t length)
+{
+	size_t at = 0;
+	while (length - at >= PGM_WIRE_HEADER_BYTES && bytes[at] == bytes[0]) {
+		size_t total = (size_t)pgm_wire_get32(bytes + at + 1) + 1;
+		if (total < PGM_WIRE_HEADER_BYTES || total > length - at)
+			break;
+		at += total;
+	}
+	return at;
+}
+
 /* How many bytes are done with; the rest is the begin of a message. */
 static size_t relay_bytes(struct relay *relay, size_t length)
 {
@@ -427,6 +441,12 @@ static size_t relay_bytes(struct relay *relay, size_t length)
 		}
 		const struct pgm_expect *head = pgm_server_head(server);
 		bool own = head && head->kind == PGM_EXPECT_JOB; /* read by us, not passed on */
+		if ((type == PGM_BE_DATA_ROW || type == PGM_BE_COPY_DATA) && head && !own && total <= there) {
+			size_t rows = rows_ahead(bytes + at, there);
+			server->bytes_since_mark += rows;
+			at += rows;
+			continue;
+		}
 		if (there < total && total <= PGM_CARRY_BYTES && (own || must_be_whole(type)))
 			break;
 		size_t seen = there < total ? there : total;

@@ -145,12 +145,13 @@ static void request_ready(struct pgm_source *source, uint32_t events);
 /* False: errno. */
 static bool connect_now(struct request *request)
 {
-	int fd = socket(request->address.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const struct sockaddr *address = (const struct sockaddr *)&request->address.address;
+	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return false;
-	int result = connect(fd, (struct sockaddr *)&request->address.address, request->address.length);
+	int result = connect(fd, address, request->address.length);
 	if ((result < 0 && errno != EINPROGRESS) ||
-	    !pgm_stream_open(&request->stream, &request->worker->loop, fd, request_ready)) {
+	    !pgm_stream_open(&request->stream, &request->worker->loop, fd, address, request_ready)) {
 		int error = errno;
 		close(fd);
 		errno = error;

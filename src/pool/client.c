@@ -30,15 +30,16 @@ static void free_client(struct pgm_grave *grave)
 	free(client);
 }
 
-void pgm_client_accept(struct pgm_worker *worker, int fd, const char *peer)
+void pgm_client_accept(struct pgm_worker *worker, int fd, const struct sockaddr *address, const char *peer)
 {
 	struct pgm_client *client = calloc(1, sizeof(*client));
-	if (!client || !pgm_stream_open(&client->stream, &worker->loop, fd, pgm_client_ready)) {
+	if (!client || !pgm_stream_open(&client->stream, &worker->loop, fd, address, pgm_client_ready)) {
 		free(client);
 		close(fd);
 		return;
 	}
-	pgm_tcp_tune(fd, worker->pooler->config);
+	if (!client->stream.unix_socket)
+		pgm_tcp_tune(fd, worker->pooler->config);
 	client->grave.release = free_client;
 	client->worker = worker;
 	client->id = atomic_fetch_add(&worker->pooler->next_client_id, 1) + 1;

@@ -113,8 +113,8 @@ struct pgm_client {
 	bool wait_noticed;
 };
 
-/* Take over an accepted socket. */
-void pgm_client_accept(struct pgm_worker *worker, int fd, const char *peer);
+/* Take over an accepted socket, which does not block. peer: the address in words. */
+void pgm_client_accept(struct pgm_worker *worker, int fd, const struct sockaddr *address, const char *peer);
 void pgm_client_ready(struct pgm_source *source, uint32_t events);
 
 /* After a round: those that may go to another worker. */

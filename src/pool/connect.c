@@ -136,16 +136,15 @@ static void connect_server(struct pgm_share *share, struct pgm_client *client)
 	pgm_background_refresh(share->worker->pooler, pool->database);
 	if (pick_address(pool->database, atomic_load(&pool->failures), &server->address))
 		fd = socket(server->address.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd >= 0)
+	const struct sockaddr *address = (const struct sockaddr *)&server->address.address;
+	if (fd >= 0 && address->sa_family != AF_UNIX)
 		pgm_tcp_tune(fd, share->worker->pooler->config);
-	int connected =
-		fd < 0 ? -1
-		       : connect(fd, (struct sockaddr *)&server->address.address, server->address.length);
+	int connected = fd < 0 ? -1 : connect(fd, address, server->address.length);
 	if (connected < 0 && (fd < 0 || errno != EINPROGRESS)) {
 		if (server->address.length)
 			snprintf(why, sizeof(why), "cannot connect to %s port %d: %s", server->address.host,
 				 server->address.port, strerror(errno));
-	} else if (pgm_stream_open(&server->stream, &share->worker->loop, fd, pgm_server_ready)) {
+	} else if (pgm_stream_open(&server->stream, &share->worker->loop, fd, address, pgm_server_ready)) {
 		server->stream.want_write = true;
 		pgm_loop_want_write(&share->worker->loop, &server->stream.source, true);
 		pgm_server_move(server, PGM_SERVER_CONNECTING);

@@ -5,6 +5,7 @@
  */
 #include "pool/client.h"
 #include "pool/relay.h"
+#include "pool/scan/scan_cache.h"
 #include "pool/session.h"
 
 #include <stdlib.h>
@@ -252,12 +253,19 @@ static enum next parse_held(struct front *front, const uint8_t *rest, size_t len
 	return NEXT_MESSAGE;
 }
 
+/* No other client's has it, nor one of its own from before. */
+static void number_unnamed(struct pgm_client *client)
+{
+	client->unnamed_id = ++client->worker->next_unnamed << 8 | client->worker->index;
+	client->server->unnamed = client->unnamed_id;
+}
+
 static enum next parse_unnamed(struct front *front, const uint8_t *rest, size_t length, size_t sql_length)
 {
 	struct pgm_client *client = front->client;
-	struct pgm_server *server = client->server;
 	struct pgm_scan scan;
-	pgm_scan_sql((const char *)rest, sql_length, client->standard_strings, &scan);
+	pgm_scan_again(client->worker->scans, (const char *)rest, sql_length, client->standard_strings,
+		       &scan);
 	if (pgm_relay_settle_sequences(client, &scan))
 		return NEXT_WAIT;
 	if (client->journal_bytes > PGM_CLIENT_JOURNAL_MAX && pgm_relay_answer_first(client))
@@ -275,10 +283,8 @@ static enum next parse_unnamed(struct front *front, const uint8_t *rest, size_t 
 	client->unnamed_length = length;
 	client->unnamed_sql = sql_length;
 	client->unnamed_scan = scan;
-	client->unnamed_id = ++client->worker->next_unnamed << 8 | client->worker->index;
-	server->unnamed = client->unnamed_id;
-	struct pgm_expect *expected = expect(front, PGM_EXPECT_PARSE, 0);
-	return expected ? pass(front) : out_of_memory(front);
+	number_unnamed(client);
+	return expect(front, PGM_EXPECT_PARSE, 0) ? pass(front) : out_of_memory(front);
 }
 
 static enum next parse_named(struct front *front, const char *name, const uint8_t *rest, size_t length,
@@ -358,8 +364,7 @@ static enum next parse_too_long(struct front *front)
 			return out_of_memory(front);
 		client->unnamed_length = client->unnamed_sql = 0;
 		client->unnamed_scan = (struct pgm_scan){.flags = PGM_SCAN_UNKNOWN | PGM_SCAN_CUSTOM_SETTING};
-		client->unnamed_id = ++client->worker->next_unnamed << 8 | client->worker->index;
-		client->server->unnamed = client->unnamed_id;
+		number_unnamed(client);
 	}
 	client->server->touched |= PGM_SCAN_UNKNOWN | PGM_SCAN_CUSTOM_SETTING;
 	return expect(front, PGM_EXPECT_PARSE, 0) ? pass(front) : out_of_memory(front);
@@ -604,9 +609,9 @@ static enum next to_server(struct front *front)
 		return NEXT_MESSAGE;
 	/* data for a COPY that was asked for and has not begun: whether it does shows in the answer;
 	 * replication goes both ways while its answer lasts */
-	if (memchr("dcf", type, 3) && !server->replication && pgm_relay_answer_first(client))
+	if (pgm_wire_is_among(type, PGM_FE_OF_COPY) && !server->replication && pgm_relay_answer_first(client))
 		return NEXT_WAIT;
-	if (memchr("PBDEC", type, 5)) {
+	if (pgm_wire_is_among(type, PGM_FE_EXTENDED)) {
 		if (!server->unsynced && server->expect_count == 0)
 			begin_batch(server);
 		server->unsynced = true;
@@ -684,6 +689,7 @@ static enum next without_server(struct front *front)
 
 static enum next handle(struct front *front)
 {
+	static const uint64_t needless = PGM_WIRE_TYPE(PGM_FE_SYNC) | PGM_WIRE_TYPE(PGM_FE_FLUSH);
 	struct pgm_client *client = front->client;
 	if (front->message[0] == PGM_FE_TERMINATE) {
 		(void)!pgm_relay_send(client);
@@ -698,7 +704,7 @@ static enum next handle(struct front *front)
 	if (client->passing_over && front->message[0] != PGM_FE_SYNC)
 		return NEXT_MESSAGE;
 	client->passing_over = false;
-	if (!client->server && memchr("SHdcf", front->message[0], 5)) {
+	if (!client->server && pgm_wire_is_among(front->message[0], needless | PGM_FE_OF_COPY)) {
 		client->idle_since_us = client->worker->loop.now_us;
 		return without_server(front);
 	}

@@ -48,6 +48,7 @@ static bool listen_at(struct pgm_pooler *pooler, const struct addrinfo *at, cons
 		return pgm_error_set(err, PGM_ERR_USAGE, "cannot listen on %s port %lld: %s", name,
 				     (long long)config->listen_port, strerror(error));
 	}
+	pgm_stream_stop_pacing(fd, at->ai_addr);
 	if (config->tcp_defer_accept > 0) {
 		int seconds = (int)config->tcp_defer_accept;
 		setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));

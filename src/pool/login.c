@@ -29,7 +29,8 @@ struct pgm_client_login {
 	uint8_t binding[64];
 	size_t binding_length;
 	size_t length, taken; /* of bytes: what came, and what of that is the packet that is being handled */
-	uint8_t bytes[LOGIN_BYTES];
+	size_t written;	      /* of bytes: what was ever there, to be wiped */
+	uint8_t bytes[LOGIN_BYTES]; /* not zeroed at the begin */
 };
 
 void pgm_login_free(struct pgm_client_login *login)
@@ -48,7 +49,7 @@ void pgm_login_free(struct pgm_client_login *login)
 	if (login->secret)
 		pgm_scram_wipe(login->secret, strlen(login->secret));
 	free(login->secret);
-	pgm_scram_wipe(login->bytes, sizeof(login->bytes));
+	pgm_scram_wipe(login->bytes, login->written);
 	free(login);
 }
 
@@ -721,11 +722,12 @@ static bool reads(const struct pgm_client *client)
 void pgm_login_run(struct pgm_client *client)
 {
 	if (!client->login && client->state == PGM_CLIENT_FIRST) {
-		client->login = calloc(1, sizeof(*client->login));
+		client->login = malloc(sizeof(*client->login));
 		if (!client->login) {
 			pgm_client_close(client, "out of memory");
 			return;
 		}
+		memset(client->login, 0, offsetof(struct pgm_client_login, bytes));
 	}
 	for (;;) {
 		if (client->state == PGM_CLIENT_TLS)
@@ -747,6 +749,8 @@ void pgm_login_run(struct pgm_client *client)
 		if (result == PGM_STREAM_WAIT)
 			return;
 		client->login->length += got;
+		if (client->login->written < client->login->length)
+			client->login->written = client->login->length;
 		while (step(client))
 			;
 	}

@@ -386,9 +386,10 @@ bool pgm_cancel_register(struct pgm_pooler *pooler, struct pgm_cancel_key *key, 
 		size_t at;
 		bool random = true;
 		do {
-			key->pid = pid;
-			random = pgm_random_bytes(key->secret, key->length) &&
-				 (pid || pgm_random_bytes(&key->pid, sizeof(key->pid)));
+			uint8_t bytes[PGM_CANCEL_SECRET_BYTES + sizeof(key->pid)];
+			random = pgm_random_bytes(bytes, key->length + sizeof(key->pid));
+			memcpy(key->secret, bytes, key->length);
+			memcpy(&key->pid, bytes + key->length, sizeof(key->pid));
 			key->pid = pid ? pid : key->pid & 0x7fffffff;
 			if (peer_id > 0)
 				pgm_peer_mark(peer_id, key);

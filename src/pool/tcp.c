@@ -13,11 +13,6 @@ static void set(int fd, int level, int option, int64_t value)
 
 void pgm_tcp_tune(int fd, const struct pgm_pool_config *config)
 {
-	int domain = AF_UNSPEC;
-	socklen_t size = sizeof(domain);
-	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 ||
-	    (domain != AF_INET && domain != AF_INET6))
-		return;
 	set(fd, SOL_SOCKET, SO_SNDBUF, config->tcp_socket_buffer_bytes);
 	set(fd, SOL_SOCKET, SO_RCVBUF, config->tcp_socket_buffer_bytes);
 	set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, config->tcp_user_timeout_ms);

@@ -6,6 +6,6 @@
 
 #include "pool/config/config.h"
 
-void pgm_tcp_tune(int fd, const struct pgm_pool_config *config); /* other than TCP: nothing is done */
+void pgm_tcp_tune(int fd, const struct pgm_pool_config *config); /* of TCP */
 
 #endif

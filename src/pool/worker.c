@@ -3,6 +3,7 @@
 #include "pool/background.h"
 #include "pool/cancel.h"
 #include "pool/client.h"
+#include "pool/scan/scan_cache.h"
 #include "util/clock.h"
 
 #include <arpa/inet.h>
@@ -27,13 +28,14 @@
 struct newcomer {
 	struct pgm_letter letter;
 	int fd;
+	struct sockaddr_storage address;
 	char peer[64];
 };
 
 static void take_newcomer(struct pgm_letter *letter, void *owner)
 {
 	struct newcomer *newcomer = (struct newcomer *)letter;
-	pgm_client_accept(owner, newcomer->fd, newcomer->peer);
+	pgm_client_accept(owner, newcomer->fd, (struct sockaddr *)&newcomer->address, newcomer->peer);
 	free(newcomer);
 }
 
@@ -113,11 +115,12 @@ static bool accept_some(struct pgm_source *source)
 		struct pgm_worker *best = worker_for_newcomer(worker);
 		struct newcomer *newcomer = best == worker ? NULL : malloc(sizeof(*newcomer));
 		if (!newcomer) {
-			pgm_client_accept(worker, fd, peer);
+			pgm_client_accept(worker, fd, (struct sockaddr *)&address, peer);
 			continue;
 		}
 		newcomer->letter.deliver = take_newcomer;
 		newcomer->fd = fd;
+		newcomer->address = address;
 		memcpy(newcomer->peer, peer, sizeof(peer));
 		pgm_loop_post(&best->loop, &newcomer->letter);
 	}
@@ -130,17 +133,30 @@ static void accept_clients(struct pgm_source *source, uint32_t events)
 	(void)accept_some(source);
 }
 
-void pgm_worker_accept(struct pgm_worker *worker, bool accept)
+/*
+ * While a worker before it has room, that one takes who comes: a second thread would be woken but to pass
+ * them on. It looks at each tick whether that is still so.
+ */
+static void choose_to_listen(struct pgm_worker *worker)
 {
-	worker->accept_again = false;
-	if (worker->accepting == accept)
+	bool listen = worker->may_accept;
+	for (unsigned i = 0; i < worker->index && listen; i++)
+		listen = load_of(worker->pooler->workers[i]) >= PGM_WORKER_SPARE_PERMILLE;
+	if (worker->accepting == listen)
 		return;
-	worker->accepting = accept;
+	worker->accepting = listen;
 	for (size_t i = 0; i < worker->listener_count; i++)
-		if (accept)
+		if (listen)
 			pgm_loop_add(&worker->loop, &worker->listeners[i].source, EPOLLEXCLUSIVE);
 		else
 			pgm_loop_remove(&worker->loop, &worker->listeners[i].source);
+}
+
+void pgm_worker_accept(struct pgm_worker *worker, bool accept)
+{
+	worker->accept_again = false;
+	worker->may_accept = accept;
+	choose_to_listen(worker);
 }
 
 void pgm_worker_stop_accepting(struct pgm_worker *worker)
@@ -614,6 +630,7 @@ static void tick(struct pgm_worker *worker)
 	worker->last_tick_us = now;
 	if (worker->accept_again)
 		pgm_worker_accept(worker, true);
+	choose_to_listen(worker);
 	if (worker->index == 0)
 		mind_minimums(worker);
 	for (size_t i = 0; i < worker->share_capacity; i++)
@@ -661,7 +678,7 @@ struct pgm_worker *pgm_worker_new(struct pgm_pooler *pooler, unsigned index, str
 {
 	struct pgm_worker *worker = calloc(1, sizeof(*worker));
 	if (!worker || !(worker->scratch = malloc(PGM_CARRY_BYTES + PGM_SCRATCH_BYTES)) ||
-	    !(worker->rewrite = malloc(PGM_CARRY_BYTES)) ||
+	    !(worker->rewrite = malloc(PGM_CARRY_BYTES)) || !(worker->scans = pgm_scan_cache_new()) ||
 	    !(worker->listeners = calloc(pooler->listener_count + 1, sizeof(*worker->listeners)))) {
 		pgm_error_set(err, PGM_ERR_SYSTEM, "out of memory");
 		return NULL;
@@ -746,6 +763,7 @@ void pgm_worker_free(struct pgm_worker *worker)
 		free(worker->shares[i]);
 	free(worker->shares);
 	pgm_profile_free(worker->profile);
+	pgm_scan_cache_free(worker->scans);
 	free(worker->scratch);
 	free(worker->rewrite);
 	free(worker->listeners);

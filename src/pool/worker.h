@@ -71,8 +71,9 @@ struct pgm_worker {
 	struct pgm_share **shares; /* by pool->index; NULL: not yet used here */
 	size_t share_capacity;
 	struct pgm_profile *profile; /* NULL: off */
-	struct pgm_list movers;	     /* clients that may go to move_to when this round is over */
-	struct pgm_worker *move_to;  /* NULL: nobody moves */
+	struct pgm_scan_cache *scans;
+	struct pgm_list movers;	    /* clients that may go to move_to when this round is over */
+	struct pgm_worker *move_to; /* NULL: nobody moves */
 	unsigned move_quota;
 	unsigned active;	   /* clients that did something since the last tick */
 	uint64_t round;		   /* the number of that tick */
@@ -80,6 +81,7 @@ struct pgm_worker {
 	uint64_t cpu_us;	   /* the thread's, at the last tick */
 	uint64_t next_unnamed;
 	uint64_t last_tick_us, last_slow_tick_us;
+	bool may_accept; /* new clients: not while the pooler is suspended, or ends */
 	bool accepting;
 	bool accept_again;	     /* at the next tick: there were no descriptors or no memory left */
 	uint64_t accept_complain_us; /* when that may be logged again */

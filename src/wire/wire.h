@@ -43,6 +43,19 @@ enum pgm_frontend {
 	PGM_FE_TERMINATE = 'X',
 };
 
+/* Sets of types, all of which are letters: asked of each message. */
+#define PGM_WIRE_TYPE(type) (UINT64_C(1) << ((type)&63))
+#define PGM_FE_EXTENDED                                                                              \
+	(PGM_WIRE_TYPE(PGM_FE_PARSE) | PGM_WIRE_TYPE(PGM_FE_BIND) | PGM_WIRE_TYPE(PGM_FE_DESCRIBE) | \
+	 PGM_WIRE_TYPE(PGM_FE_EXECUTE) | PGM_WIRE_TYPE(PGM_FE_CLOSE))
+#define PGM_FE_OF_COPY \
+	(PGM_WIRE_TYPE(PGM_FE_COPY_DATA) | PGM_WIRE_TYPE(PGM_FE_COPY_DONE) | PGM_WIRE_TYPE(PGM_FE_COPY_FAIL))
+
+static inline bool pgm_wire_is_among(uint8_t type, uint64_t set)
+{
+	return type >> 6 == 1 && set >> (type & 63) & 1;
+}
+
 /* What a server sends. */
 enum pgm_backend {
 	PGM_BE_AUTHENTICATION = 'R',

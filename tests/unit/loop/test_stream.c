@@ -58,9 +58,10 @@ static void open_end(struct end *end)
 {
 	int fds[2];
 	memset(end, 0, sizeof(*end));
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	static const struct sockaddr peer = {.sa_family = AF_UNIX};
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
 	assert_true(pgm_loop_init(&end->loop, NULL, NULL));
-	assert_true(pgm_stream_open(&end->stream, &end->loop, fds[0], ready));
+	assert_true(pgm_stream_open(&end->stream, &end->loop, fds[0], &peer, ready));
 	end->peer = fds[1];
 }
 
