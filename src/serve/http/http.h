@@ -26,7 +26,7 @@
 #define PGM_HTTP_BODY_DEPTH_MAX 32 /* arrays and objects within each other */
 #define PGM_HTTP_URL_MAX	((size_t)8 << 10)
 #define PGM_HTTP_HEADERS_MAX	100 /* of a request */
-#define PGM_HTTP_ARENA_MAX	((size_t)64 << 20)
+#define PGM_HTTP_ARENA_MAX	((size_t)256 << 20)
 #define PGM_HTTP_PARTS_MAX	8  /* {name}s in a path */
 #define PGM_HTTP_QUERY_MAX	32 /* parameters of a query string */
 #define PGM_HTTP_STREAMS_MAX	64 /* Server-Sent Events at a time */
