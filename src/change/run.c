@@ -12,7 +12,7 @@
 	"SELECT count(*) FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND classid = " \
 	"1885826404 AND objid = 1 AND granted AND pid = pg_catalog.pg_backend_pid()"
 #define LOCK_POLL_MS  250
-#define LOCK_GRACE_MS 3000 /* a run that has just ended: its server process may hold the lock for a moment */
+#define LOCK_GRACE_MS 3000 /* a server process may hold it for a moment after its run has ended */
 
 /* Timeouts that a role or a database may have set; which of them exist depends on the server's version. */
 #define NO_TIMEOUTS                                                                                 \

@@ -27,9 +27,8 @@ static const char columns_sql[] =
 static void add_name(struct pgm_buf *relations, struct pgm_buf *columns, const char *relation,
 		     const char *column)
 {
-	/* A descriptor's names are plain: an array literal needs no quotes. */
-	pgm_buf_printf(relations, "%s%s", relations->length > 1 ? "," : "", relation);
-	pgm_buf_printf(columns, "%s%s", columns->length > 1 ? "," : "", column);
+	pgm_quote_array_add(relations, relation);
+	pgm_quote_array_add(columns, column);
 }
 
 static bool read_extensions(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_check_server *server,
@@ -53,10 +52,8 @@ static bool read_columns(struct pgm_conn *conn, struct pgm_arena *arena, const s
 			 size_t count, struct pgm_check_server *server, struct pgm_error *err)
 {
 	struct pgm_buf relations, columns;
-	pgm_buf_init(&relations, arena);
-	pgm_buf_init(&columns, arena);
-	pgm_buf_char(&relations, '{');
-	pgm_buf_char(&columns, '{');
+	pgm_quote_array_begin(&relations, arena);
+	pgm_quote_array_begin(&columns, arena);
 	for (size_t i = 0; i < count; i++) {
 		const struct pgm_check *check = &checks[i];
 		for (size_t p = 0; p < check->probe_count; p++)
@@ -64,9 +61,7 @@ static bool read_columns(struct pgm_conn *conn, struct pgm_arena *arena, const s
 		for (size_t c = 0; c < check->column_count; c++)
 			add_name(&relations, &columns, check->columns[c].relation, check->columns[c].column);
 	}
-	pgm_buf_char(&relations, '}');
-	pgm_buf_char(&columns, '}');
-	const char *params[] = {relations.text, columns.text};
+	const char *params[] = {pgm_quote_array_end(&relations), pgm_quote_array_end(&columns)};
 	struct pgm_rows rows;
 	if (!pgm_conn_query(conn, arena, columns_sql, 2, params, &rows, err))
 		return false;

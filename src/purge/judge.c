@@ -57,14 +57,26 @@ static bool balanced(const char *where)
 	}
 }
 
+/* An identifier as the catalogs have it. */
+static char *name_of(struct pgm_arena *arena, const struct pgm_token *token)
+{
+	bool quoted = token->kind == PGM_TOKEN_IDENT;
+	char *name = pgm_arena_alloc(arena, token->length + 1), *end = name;
+	for (size_t i = quoted; i < token->length - quoted; i++) {
+		*end++ = quoted ? token->text[i] : (char)tolower((unsigned char)token->text[i]);
+		if (quoted && token->text[i] == '"')
+			i++; /* it is written twice */
+	}
+	return name;
+}
+
 /* The names before a parenthesis, as an array literal: they may be functions. */
 static const char *called_names(struct pgm_arena *arena, const char *where)
 {
 	struct pgm_lex lex;
 	struct pgm_token last = {.kind = PGM_TOKEN_END};
 	struct pgm_buf names;
-	pgm_buf_init(&names, arena);
-	pgm_buf_char(&names, '{');
+	pgm_quote_array_begin(&names, arena);
 	pgm_lex_init(&lex, where, strlen(where));
 	for (;;) {
 		struct pgm_token token = pgm_lex_next(&lex);
@@ -73,20 +85,11 @@ static const char *called_names(struct pgm_arena *arena, const char *where)
 		if (token.kind == PGM_TOKEN_SPACE || token.kind == PGM_TOKEN_COMMENT)
 			continue;
 		bool name = last.kind == PGM_TOKEN_WORD || last.kind == PGM_TOKEN_IDENT;
-		if (token.kind == PGM_TOKEN_OTHER && *token.text == '(' && name) {
-			bool quoted = last.kind == PGM_TOKEN_IDENT;
-			pgm_buf_add(&names, names.length > 1 ? ",\"" : "\"");
-			for (size_t i = quoted; i < last.length - quoted; i++)
-				if (last.text[i] != '"' && last.text[i] != '\\')
-					pgm_buf_char(&names,
-						     quoted ? last.text[i]
-							    : (char)tolower((unsigned char)last.text[i]));
-			pgm_buf_char(&names, '"');
-		}
+		if (token.kind == PGM_TOKEN_OTHER && *token.text == '(' && name)
+			pgm_quote_array_add(&names, name_of(arena, &last));
 		last = token;
 	}
-	pgm_buf_char(&names, '}');
-	return names.text;
+	return pgm_quote_array_end(&names);
 }
 
 static bool judge_where(struct judge *judge, struct pgm_error *err)

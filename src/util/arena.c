@@ -127,6 +127,7 @@ char *pgm_vsprintf(struct pgm_arena *arena, const char *format, va_list args)
 {
 	va_list again;
 	va_copy(again, args);
+	assert(format);
 	int length = vsnprintf(NULL, 0, format, args);
 	assert(length >= 0);
 	char *text = pgm_arena_alloc(arena, (size_t)length + 1);

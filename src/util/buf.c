@@ -45,6 +45,7 @@ void pgm_buf_printf(struct pgm_buf *buf, const char *format, ...)
 	va_list args, again;
 	va_start(args, format);
 	va_copy(again, args);
+	assert(format);
 	int length = vsnprintf(NULL, 0, format, args);
 	assert(length >= 0);
 	reserve(buf, (size_t)length);
