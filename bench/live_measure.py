@@ -41,6 +41,11 @@ METHODS = {
 }
 
 
+# "8.1 ms", or "8.1 ms to 12 ms" where the commit took time
+SPAN = r"([\d.]+\s\w+(?:\sto\s[\d.]+\s\w+)?)"
+HELD = re.compile(rf"(?:writers\sheld\sup\sfor\s{SPAN},\s)?ACCESS\sEXCLUSIVE\sheld\sfor\s{SPAN}")
+
+
 class RunError(Exception):
     pass
 
@@ -134,9 +139,8 @@ def convert(program, db, method, folder):
         began = time.time()
         done = run(program, "apply", "--yes", plan, db.conninfo)
         took.append(time.time() - began)
-        for writers, exclusive in re.findall(r"(?:writers held up for ([\d.]+ \w+), )?ACCESS\s+EXCLUSIVE held for "
-                                             r"([\d.]+ \w+)", done.stdout):
-            held.append(exclusive + (f" (writers {writers})" if writers else ""))
+        for writers, exclusive in HELD.findall(done.stdout):
+            held.append(" ".join((exclusive + (f" (writers {writers})" if writers else "")).split()))
     return took, held
 
 

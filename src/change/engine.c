@@ -246,11 +246,11 @@ static bool act_at_once(struct pgm_run *run, const struct pgm_change *change,
 	if (!pgm_run_transaction(run, change->sql_up, look->target.there ? look->target.oid : NULL, &update,
 				 err))
 		return false;
-	if (run->held_ms < 0)
+	if (run->held.least_ms < 0)
 		return true;
 	struct pgm_error ignored;
 	*note = pgm_sprintf(run->arena, "ACCESS EXCLUSIVE held for %s",
-			    pgm_format_ms(run->arena, run->held_ms));
+			    pgm_held_text(run->arena, &run->held));
 	update.note = *note;
 	if (!pgm_ledger_set_step(run->control, run->arena, run->seq, run->step, &update, &ignored))
 		pgm_run_tell(run, PGM_EVENT_NOTE, "the ledger holds no note of it"); /* done it is */

@@ -9,17 +9,11 @@
 /* Longer than deadlock_timeout, after which autovacuum gives way. */
 #define VACUUM_WAIT "3s"
 
-void pgm_gap_add(struct pgm_arena *arena, struct pgm_gap *gap, const char *lock_sql)
+void pgm_gap_add(struct pgm_arena *arena, struct pgm_gap *gap, const char *schema, const char *relation)
 {
-	const char *name = strcasestr(lock_sql, "LOCK TABLE "), *end = NULL;
-	if (!name)
-		return;
-	name += strlen("LOCK TABLE ");
-	name += strncmp(name, "ONLY ", 5) == 0 ? 5 : 0;
-	for (const char *at = name; (at = strstr(at, " IN ")) != NULL; at++)
-		end = at;
-	if (end)
-		*pgm_vec_add(arena, &gap->names) = pgm_sprintf(arena, "%.*s", (int)(end - name), name);
+	if (*relation)
+		*pgm_vec_add(arena, &gap->names) = *schema ? pgm_quote_qualified(arena, schema, relation)
+							   : pgm_quote_ident(arena, relation);
 }
 
 static const char *as_array(struct pgm_arena *arena, const struct pgm_gap *gap)
@@ -49,7 +43,7 @@ bool pgm_gap_open(struct pgm_run *run, const struct pgm_gap *gap, int age_ms, st
 	const char *params[] = {as_array(scratch, gap), pgm_sprintf(scratch, "%d", age_ms),
 				pgm_sprintf(scratch, "{%d,%d,%d}", pgm_conn_pid(run->control),
 					    pgm_conn_pid(run->work), run->lock ? pgm_conn_pid(run->lock) : 0),
-				gap->oid};
+				gap->oid, gap->references ? "t" : "f"};
 	for (int i = 0; i < 2; i++) {
 		struct pgm_error ignored;
 		struct pgm_rows rows;

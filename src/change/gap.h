@@ -12,10 +12,11 @@
 struct pgm_gap {
 	PGM_VEC(const char *) names; /* quoted, with their schemas */
 	const char *oid;	     /* and one by its oid; NULL: none */
+	bool references;	     /* and those that its foreign keys refer to */
 };
 
-/* The table of a "LOCK TABLE [ONLY] name IN ... MODE"; of what is written otherwise nothing. */
-void pgm_gap_add(struct pgm_arena *arena, struct pgm_gap *gap, const char *lock_sql);
+/* A table by its unquoted name; nothing where that is "". */
+void pgm_gap_add(struct pgm_arena *arena, struct pgm_gap *gap, const char *schema, const char *relation);
 
 /*
  * Whether there is one now: no transaction that began more than age_ms ago holds a lock on one of them. False

@@ -1,18 +1,17 @@
 #include "change/gap.h"
+#include "change/held.h"
 #include "change/run.h"
 
+#include "sql/split.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/interrupt.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define PAUSE_MS     50
 #define PAUSE_MAX_MS 2000
-
-#define LOCKED_AT "pgmend.locked_at"
 
 /* Nobody asks for a lock while somebody holds the relation for longer than a try, but for so long at most: */
 #define GAP_AGE_MS  30
@@ -46,12 +45,18 @@ struct attempt {
 	const char *sql;
 	int64_t try_ms;
 	const struct pgm_ledger_update *update; /* NULL: the statement alone */
+	const char *relation_oid;		/* or NULL */
 };
 
-/* False: there was one at once. */
-static bool wait_for_gap(struct pgm_run *run, const char *relation_oid, double until)
+static bool tells(const char *sql)
 {
-	struct pgm_gap gap = {.oid = relation_oid};
+	return strstr(sql, PGM_HELD_LOCKED) != NULL;
+}
+
+/* False: there was one at once. references: also on what its foreign keys refer to. */
+static bool wait_for_gap(struct pgm_run *run, const char *relation_oid, bool references, double until)
+{
+	struct pgm_gap gap = {.oid = relation_oid, .references = references};
 	struct pgm_error ignored;
 	until = fmin(until, pgm_clock_ms() + GAP_WAIT_MS);
 	if (!relation_oid || pgm_gap_open(run, &gap, GAP_AGE_MS, &ignored))
@@ -86,7 +91,7 @@ bool pgm_run_tries(struct pgm_run *run, pgm_run_try *try, void *arg, const char 
 						   "the same command again.");
 		}
 		pgm_run_tell(run, PGM_EVENT_WAIT, pgm_sprintf(run->arena, "waiting for a gap: %s", holders));
-		if (!wait_for_gap(run, relation_oid, until))
+		if (!wait_for_gap(run, relation_oid, false, until))
 			pgm_clock_sleep_ms(pgm_clock_backoff_ms(tries, PAUSE_MS, PAUSE_MAX_MS));
 	}
 }
@@ -107,23 +112,29 @@ bool pgm_run_locked(struct pgm_run *run, const char *sql, const char *relation_o
 	return pgm_run_tries(run, attempt_statement, &attempt, relation_oid, err);
 }
 
-/* By the server's clock, up to now, when the transaction is committed. */
-static void read_held(struct pgm_run *run)
+/* All of it in one round trip: each one costs who waits for the lock time. */
+static bool run_telling(struct pgm_run *run, const char *sql, struct pgm_error *err)
 {
-	char *value;
-	struct pgm_error ignored;
-	if (pgm_conn_value(run->work, run->arena,
-			   "SELECT extract(epoch FROM pg_catalog.clock_timestamp() - "
-			   "nullif(pg_catalog.current_setting('" LOCKED_AT
-			   "', true), '')::timestamptz) * 1000",
-			   0, NULL, &value, &ignored) &&
-	    value)
-		run->held_ms = strtod(value, NULL);
+	PGM_AUTO_ARENA scratch = pgm_arena_new(0);
+	struct pgm_sql_statements parts;
+	if (!pgm_sql_split(scratch, sql, &parts, err))
+		return false;
+	struct pgm_conn_statement *group = PGM_NEW_ARRAY(scratch, struct pgm_conn_statement, parts.count + 1);
+	for (size_t i = 0; i < parts.count; i++)
+		group[i].sql = parts.items[i].text;
+	return pgm_held_commit(run->work, group, parts.count, &run->held, NULL, err);
 }
 
+/*
+ * Where the SQL tells of its lock, the Ledger's row comes first: nothing but the SQL itself shall be done
+ * under it. Else it comes when the work is done, as it says when that was.
+ */
 static bool attempt_transaction(struct pgm_run *run, void *arg, struct pgm_error *err)
 {
 	const struct attempt *attempt = arg;
+	bool telling = tells(attempt->sql);
+	if (telling) /* it is after ACCESS EXCLUSIVE, and ATTACH and DETACH lock what foreign keys refer to */
+		wait_for_gap(run, attempt->relation_oid, true, pgm_clock_ms() + GAP_WAIT_MS);
 	/*
 	 * The locks are not held while the disk, or a synchronous standby, catches up: a crash before that
 	 * takes back the change and its record together. Whatever is committed after it, by us or by who uses
@@ -133,22 +144,23 @@ static bool attempt_transaction(struct pgm_run *run, void *arg, struct pgm_error
 					PGM_CONN_MARKER "BEGIN; SET LOCAL lock_timeout = %lld; SET LOCAL "
 							"synchronous_commit = off",
 					(long long)attempt->try_ms);
-	bool ok = pgm_conn_exec(run->work, begin, err) && pgm_run_watched(run, attempt->sql, err) &&
+	bool ok = pgm_conn_exec(run->work, begin, err) &&
+		  (telling || pgm_run_watched(run, attempt->sql, err)) &&
 		  pgm_ledger_set_step(run->work, run->arena, run->seq, run->step, attempt->update, err) &&
-		  pgm_conn_exec(run->work, PGM_CONN_MARKER "COMMIT", err);
+		  (telling ? run_telling(run, attempt->sql, err)
+			   : pgm_conn_exec(run->work, PGM_CONN_MARKER "COMMIT", err));
 	if (!ok)
 		pgm_conn_exec_quietly(run->work, "ROLLBACK");
-	else if (strstr(attempt->sql, LOCKED_AT))
-		read_held(run);
 	return ok;
 }
 
 bool pgm_run_transaction(struct pgm_run *run, const char *sql, const char *relation_oid,
 			 const struct pgm_ledger_update *update, struct pgm_error *err)
 {
-	struct attempt attempt = {.sql = sql, .try_ms = run->options->lock_timeout_ms, .update = update};
-	run->held_ms = -1;
-	if (strstr(sql, LOCKED_AT)) /* it is after ACCESS EXCLUSIVE */
-		wait_for_gap(run, relation_oid, pgm_clock_ms() + (double)run->options->lock_deadline_ms);
+	struct attempt attempt = {.sql = sql,
+				  .try_ms = run->options->lock_timeout_ms,
+				  .update = update,
+				  .relation_oid = relation_oid};
+	run->held = (struct pgm_held){-1, -1};
 	return pgm_run_tries(run, attempt_transaction, &attempt, relation_oid, err);
 }

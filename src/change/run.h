@@ -5,6 +5,7 @@
 #define PGM_CHANGE_RUN_H
 
 #include "change/engine.h"
+#include "change/held.h"
 #include "change/ledger.h"
 
 struct pgm_run {
@@ -26,8 +27,8 @@ struct pgm_run {
 	size_t steps;
 	const char *title;
 	double step_began_ms;
-	double estimate_ms; /* of the step; -1 */
-	double held_ms;	    /* how long its transaction held the lock that its SQL told of; -1 */
+	double estimate_ms;   /* of the step; -1 */
+	struct pgm_held held; /* how long its transaction held the lock that its SQL told of */
 };
 
 /* Open the sessions; with_lock: become the one runner. */
@@ -69,8 +70,9 @@ bool pgm_run_locked(struct pgm_run *run, const char *sql, const char *relation_o
 		    struct pgm_error *err) PGM_MUST_CHECK;
 
 /*
- * The same for statements and the step's new state in one transaction. SQL that sets pgmend.locked_at (to
- * clock_timestamp(), as text) when it got its lock learns how long that was held: run->held_ms.
+ * The same for statements and the step's new state in one transaction. SQL that sets PGM_HELD_LOCKED (to
+ * clock_timestamp(), as text) when it got its lock learns how long that was held: run->held. That runs in one
+ * round trip, which its own timeouts and Ctrl-C end.
  */
 bool pgm_run_transaction(struct pgm_run *run, const char *sql, const char *relation_oid,
 			 const struct pgm_ledger_update *update, struct pgm_error *err) PGM_MUST_CHECK;

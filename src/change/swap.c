@@ -2,6 +2,7 @@
 
 #include "change/batches.h"
 #include "change/gap.h"
+#include "change/held.h"
 #include "change/throttle.h"
 #include "util/buf.h"
 #include "util/clock.h"
@@ -24,14 +25,6 @@
 #define FEW_ROUNDS     8
 #define STATEMENT_MS   2000 /* under the locks nothing should take more than a few ms */
 #define TELL_EVERY_MS  500
-
-/* By the server's clock; asked for when the transaction is committed. */
-#define SAVE_TIME(name) "SELECT pg_catalog.set_config('" name "', pg_catalog.clock_timestamp()::text, false)"
-#define TIME_SINCE(name)                                                                             \
-	"extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.current_setting('" name "')::" \
-	"timestamptz) * 1000"
-#define LOCKED_AT    SAVE_TIME("pgmend.locked_at")
-#define EXCLUSIVE_AT SAVE_TIME("pgmend.exclusive_at")
 
 enum part { TAKE, REMOVE, ADD, GUARD, VERIFY, PARTS };
 
@@ -119,19 +112,16 @@ static bool open_swap(struct swap *swap, const struct pgm_plan_sql *sqls, size_t
 			continue;
 		}
 		if (locks) {
-			pgm_gap_add(arena, &swap->gap, sqls[i].text);
+			pgm_gap_add(arena, &swap->gap, sqls[i].ddl.schema, sqls[i].ddl.relation);
 			add_lock(arena, list, &sqls[i], !begun);
 		} else {
 			add(arena, list, sqls[i].text);
 		}
 		if (!begun)
-			add(arena, list, LOCKED_AT);
+			add(arena, list, PGM_HELD_SAVE(PGM_HELD_LOCKED));
 		if (i == last_lock)
-			add(arena, list, EXCLUSIVE_AT);
+			add(arena, list, PGM_HELD_SAVE(PGM_HELD_EXCLUSIVE));
 	}
-	add(arena, &swap->rest, "COMMIT");
-	add(arena, &swap->rest,
-	    "SELECT " TIME_SINCE("pgmend.locked_at") ", " TIME_SINCE("pgmend.exclusive_at"));
 	swap->prepare = prepare;
 	swap->limit = ROUND_FIRST;
 	return true;
@@ -212,13 +202,21 @@ static bool take_keys(struct swap *swap, struct pgm_arena *scratch, const struct
 	       check_guard(&rows[count], err) && read_keys(&rows[count + 1], scratch, first[0], keys, err);
 }
 
-/* What the keys taken stand for becomes true of the copy; then the statements after, likewise. */
+/* How long the locks were held. */
+struct held {
+	struct pgm_held writers;   /* from the first one on */
+	struct pgm_held exclusive; /* from the last one on */
+};
+
+/*
+ * What the keys taken stand for becomes true of the copy; then the statements after, likewise, and the
+ * commit. held: NULL where there is no lock to speak of.
+ */
 static bool apply_keys(struct swap *swap, struct pgm_arena *scratch, const struct keys *keys,
-		       const struct list *after, struct pgm_rows *last, struct pgm_error *err)
+		       const struct list *after, struct held *held, struct pgm_error *err)
 {
 	size_t count = 0, after_count = after->statements.count;
 	struct pgm_conn_statement *group = PGM_NEW_ARRAY(scratch, struct pgm_conn_statement, after_count + 2);
-	struct pgm_rows *rows = PGM_NEW_ARRAY(scratch, struct pgm_rows, after_count + 2);
 	if (keys->taken > 0 &&
 	    (!part_statement(swap, scratch, REMOVE, keys->params, keys->param_count, &group[0], err) ||
 	     !part_statement(swap, scratch, ADD, keys->params, keys->param_count, &group[1], err)))
@@ -226,10 +224,8 @@ static bool apply_keys(struct swap *swap, struct pgm_arena *scratch, const struc
 	count = keys->taken > 0 ? 2 : 0;
 	for (size_t i = 0; i < after_count; i++)
 		group[count++] = after->statements.items[i];
-	if (!pgm_conn_pipeline_within(swap->run->work, scratch, count, group, 0, rows, err))
-		return false;
-	*last = rows[count - 1];
-	return true;
+	return pgm_held_commit(swap->run->work, group, count, held ? &held->writers : NULL,
+			       held ? &held->exclusive : NULL, err);
 }
 
 static void add_begin(struct pgm_arena *arena, struct list *list, const char *isolation, int64_t lock_ms)
@@ -246,14 +242,12 @@ static bool drain_round(struct swap *swap, int64_t limit, bool repeatable, int64
 			struct pgm_error *err)
 {
 	PGM_AUTO_ARENA scratch = pgm_arena_new(0);
-	struct list begin = {0}, end = {0};
+	struct list begin = {0}, nothing = {0};
 	struct keys keys;
-	struct pgm_rows ignored;
 	add_begin(scratch, &begin, repeatable ? "REPEATABLE READ" : "READ COMMITTED",
 		  swap->run->options->lock_timeout_ms);
-	add(scratch, &end, "COMMIT");
 	bool ok = take_keys(swap, scratch, &begin, limit, &keys, err) &&
-		  apply_keys(swap, scratch, &keys, &end, &ignored, err);
+		  apply_keys(swap, scratch, &keys, &nothing, NULL, err);
 	if (ok)
 		*taken = keys.taken;
 	else
@@ -391,12 +385,6 @@ static bool verify(struct swap *swap, struct pgm_error *err)
 
 enum outcome { SWAPPED, TOO_MUCH, NO_LOCK, FAILED };
 
-/* How long they were held. */
-struct held {
-	double writers_ms;   /* from the first lock on */
-	double exclusive_ms; /* from the last one on */
-};
-
 /*
  * One try. The Ledger's row comes first: nothing but the swap itself shall be done under the locks, and they
  * do not wait for the disk. Where the server dies before the swap is there, its row in the Ledger is lost
@@ -408,7 +396,6 @@ static enum outcome try_swap(struct swap *swap, struct held *held, struct pgm_er
 	PGM_AUTO_ARENA scratch = pgm_arena_new(0);
 	struct pgm_ledger_update update = {.state = swap->done, .size_bytes = -1};
 	struct keys keys = {0};
-	struct pgm_rows times;
 	const char *begin = pgm_sprintf(
 		scratch,
 		PGM_CONN_MARKER "BEGIN; SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL "
@@ -424,9 +411,7 @@ static enum outcome try_swap(struct swap *swap, struct held *held, struct pgm_er
 		outcome = TOO_MUCH;
 		goto out;
 	}
-	if (apply_keys(swap, scratch, &keys, &swap->rest, &times, err)) {
-		held->writers_ms = pgm_rows_double(&times, 0, 0);
-		held->exclusive_ms = pgm_rows_double(&times, 0, 1);
+	if (apply_keys(swap, scratch, &keys, &swap->rest, held, err)) {
 		swap->drained += keys.taken;
 		return SWAPPED;
 	}
@@ -528,7 +513,7 @@ bool pgm_swap_run(struct pgm_run *run, const struct pgm_plan_sql *sqls, size_t c
 		"EXCLUSIVE held for %s",
 		pgm_format_count(run->arena, (double)swap.verified), (long long)swap.verified_parts,
 		pgm_format_ms(run->arena, swap.verify_ms), pgm_format_count(run->arena, (double)swap.drained),
-		pgm_format_ms(run->arena, held.writers_ms), pgm_format_ms(run->arena, held.exclusive_ms));
+		pgm_held_text(run->arena, &held.writers), pgm_held_text(run->arena, &held.exclusive));
 	struct pgm_ledger_update update = {.state = done, .note = *note, .size_bytes = -1};
 	return pgm_ledger_set_step(run->control, run->arena, run->seq, run->step, &update, err);
 }

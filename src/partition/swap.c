@@ -49,7 +49,9 @@ static void weak_lock(struct pgm_buf *out, const char *table)
  */
 static void strong_lock(struct pgm_buf *out, const struct pgm_carry *carry, const char *table)
 {
-	pgm_buf_add(out, "    -- From here on others wait.\n");
+	/* Where many want the processor it is taken from who has had it for long, and not from who rested. */
+	pgm_buf_add(out, "    PERFORM pg_catalog.pg_sleep(0.01);\n"
+			 "    -- From here on others wait.\n");
 	for (size_t i = 0; i < carry->views.count; i++)
 		pgm_buf_printf(out, "    LOCK TABLE %s IN ACCESS EXCLUSIVE MODE;\n",
 			       carry->views.items[i].quoted);

@@ -91,6 +91,14 @@ static void read_alter(struct pgm_arena *arena, const json_t *body, struct pgm_d
 		ddl->transactional = false; /* DETACH PARTITION ... CONCURRENTLY */
 }
 
+static void read_lock(struct pgm_arena *arena, const json_t *body, struct pgm_ddl *ddl)
+{
+	const json_t *relations = json_object_get(body, "relations");
+	if (json_array_size(relations) == 1)
+		take_relation(arena, json_object_get(json_array_get(relations, 0), "RangeVar"), &ddl->schema,
+			      &ddl->relation);
+}
+
 static void read_vacuum(struct pgm_arena *arena, const json_t *body, struct pgm_ddl *ddl)
 {
 	const json_t *relations = json_object_get(body, "rels");
@@ -194,6 +202,8 @@ static void read_statement(struct pgm_arena *arena, const json_t *body, struct p
 		read_do(body, ddl);
 	} else if (strcmp(node, "ReindexStmt") == 0) {
 		read_reindex(arena, body, ddl);
+	} else if (strcmp(node, "LockStmt") == 0) {
+		read_lock(arena, body, ddl);
 	} else if (strcmp(node, "TransactionStmt") == 0) {
 		ddl->kind = PGM_DDL_TRANSACTION_CONTROL;
 	} else if (strcmp(node, "CopyStmt") == 0) {

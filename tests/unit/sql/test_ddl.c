@@ -94,6 +94,16 @@ static void index_statements_are_read(void **state)
 	assert_int_equal(parse(arena, "ALTER INDEX i SET (fillfactor = 70)").kind, PGM_DDL_OTHER);
 }
 
+static void the_table_of_a_lock_is_read(void **state)
+{
+	(void)state;
+	PGM_AUTO_ARENA arena = pgm_arena_new(0);
+	struct pgm_ddl ddl = parse(arena, "LOCK TABLE ONLY \"S\".\"T IN x\" IN ACCESS EXCLUSIVE MODE");
+	assert_string_equal(ddl.schema, "S");
+	assert_string_equal(ddl.relation, "T IN x");
+	assert_string_equal(parse(arena, "LOCK a, b").relation, "");
+}
+
 static void what_needs_no_transaction_is_known(void **state)
 {
 	(void)state;
@@ -199,6 +209,7 @@ int main(void)
 		cmocka_unit_test(statements_are_split_where_they_end),
 		cmocka_unit_test(a_wrong_statement_does_not_hide_the_others),
 		cmocka_unit_test(index_statements_are_read),
+		cmocka_unit_test(the_table_of_a_lock_is_read),
 		cmocka_unit_test(what_needs_no_transaction_is_known),
 		cmocka_unit_test(control_characters_in_quotes_are_escaped),
 		cmocka_unit_test(an_index_can_be_rewritten),
