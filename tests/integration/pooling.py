@@ -14,8 +14,9 @@ import time
 import cluster as clusters
 import wire
 
-START_TIMEOUT_S = 20
-STOP_TIMEOUT_S = 20
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 60
+PATIENCE_S = 60
 PREFIX = "pgmt-pool-"
 
 SETTINGS = {
@@ -32,6 +33,24 @@ SETTINGS = {
 
 class PoolError(Exception):
     """A pooler that did not start, or not end as it should; the message ends with its log."""
+
+
+def wait_for(what, *arguments, seconds=PATIENCE_S):
+    """Waits until what(...) is true; its value. On a machine that others use, too, nothing comes soon for sure."""
+    deadline = time.monotonic() + seconds
+    while not (found := what(*arguments)):
+        assert time.monotonic() < deadline, f"it did not come in {seconds} s"
+        time.sleep(0.02)
+    return found
+
+
+def sleeps(cluster, conn, seconds=300):
+    """Starts a query that would sleep for so long, and waits until it does; its backend's pid."""
+    text = f"/* {time.monotonic_ns()} */ SELECT pg_sleep({seconds})"
+    conn.send(wire.query(text))
+    with cluster.connect() as direct:
+        return wait_for(lambda: direct.execute("SELECT pid FROM pg_stat_activity WHERE query = %s AND state = 'active'",
+                                               [text]).fetchone())[0]
 
 
 def other_pooler():

@@ -146,7 +146,7 @@ def test_killed_at_random_it_goes_on(source, pgmend, tmp_path):
         child = pgmend.popen("apply", plan, source.conninfo)
         wait_until(lambda: child.poll() is not None or source.scalar("SELECT count(*) FROM target") > rows)
         child.send_signal(signal.SIGKILL)
-        child.wait(10)
+        child.wait(60)
     assert pgmend("apply", plan, source.conninfo).rc == 0
     assert same(source)
     assert state(source)[1] == ROWS

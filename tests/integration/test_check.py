@@ -491,7 +491,7 @@ def test_slow_check_is_given_up_and_the_others_go_on(db, pgmend):
     locked = "a relation that it reads is locked by another session"
     waits = [c["elapsed_ms"] for c in found["checks"] if c.get("reason") == locked]
     # The shortest, because any one may be held up by what else the machine does.
-    assert 100 < min(waits) < 2000, "each waits for lock_timeout at most"
+    assert 100 < min(waits) < 10_000, "each waits for lock_timeout at most"
     assert reasons["fk_without_index"] == "a relation that it reads is locked by another session"
     assert reasons["cache_hit"] == ""
     assert reasons["pg_stat_statements_missing"] == ""

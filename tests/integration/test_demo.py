@@ -22,7 +22,7 @@ SCALE = "--scale=0.02"
 APPS = ("feature_store", "activity_log", "health", "social", "annotation")
 HEADLINES = 22
 DEMO_TIMEOUT_S = 300
-GONE_TIMEOUT_S = 40
+GONE_TIMEOUT_S = 120
 
 
 @pytest.fixture

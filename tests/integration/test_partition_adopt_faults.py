@@ -3,7 +3,6 @@
 import itertools
 import signal
 import threading
-import time
 
 import psycopg
 import pytest
@@ -111,11 +110,13 @@ def test_it_waits_for_a_gap_and_says_who_is_in_the_way(table, pgmend):
         pid = other.info.backend_pid
         child = pgmend.popen(*CONVERT, "--apply", table.conninfo)
         assert wait_until(lambda: steps(table).get(1) == "running")
-        time.sleep(1)
+        for line in child.stderr:
+            if "waiting for a gap" in line:
+                break
         other.commit()
     out, err = child.communicate(timeout=120)
     assert child.returncode == 0, err
-    assert "waiting for a gap" in err and f"{pid}" in err
+    assert "waiting for a gap" in line and f"{pid}" in line
     check_whole(table, ROWS)
 
 

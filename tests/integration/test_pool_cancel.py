@@ -6,31 +6,11 @@ import pathlib
 import signal
 import socket
 import struct
-import time
 
 import pytest
 
 import wire
-
-DEADLINE_S = 30
-
-
-def until(what, *arguments):
-    """Waits until what(...) is true; its value."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not (found := what(*arguments)):
-        assert time.monotonic() < deadline, f"{what} in {DEADLINE_S} s"
-        time.sleep(0.02)
-    return found
-
-
-def sleeps(cluster, conn):
-    """Starts a query that would sleep for long, and waits until it does."""
-    mark = f"/* {time.monotonic_ns()} */ SELECT pg_sleep(300)"
-    conn.send(wire.query(mark))
-    with cluster.connect() as direct:
-        until(lambda: direct.execute("SELECT 1 FROM pg_stat_activity WHERE query = %s AND state = 'active'",
-                                     [mark]).fetchone())
+from pooling import PATIENCE_S, sleeps, wait_for
 
 
 def cancel_at(target, key):
@@ -40,7 +20,7 @@ def cancel_at(target, key):
 
 
 def ends_cancelled(conn):
-    conn.sock.settimeout(DEADLINE_S)
+    conn.sock.settimeout(PATIENCE_S)
     return [m.sqlstate for m in conn.answer() if m.kind == "E"] == ["57014"]
 
 
@@ -97,9 +77,9 @@ class Peer:
         self.conns = []
 
     def take(self):
-        self.listener.settimeout(DEADLINE_S)
+        self.listener.settimeout(PATIENCE_S)
         self.conns.append(self.listener.accept()[0])
-        self.conns[-1].settimeout(DEADLINE_S)
+        self.conns[-1].settimeout(PATIENCE_S)
         return self.conns[-1].recv(1000)
 
     def __enter__(self):
@@ -132,14 +112,14 @@ def test_what_a_peer_is_sent(make_pool):
             askers.append(wire.Raw(pool.target))
             askers[-1].send(wire.cancel_request(b"\x01\x02\x00\x01abc" + bytes([0xff - at])))
         sent = [peer.take()]
-        until(lambda: shown() == [(0, 0, 0, 0), (1, 1, 1, 0)])
+        wait_for(lambda: shown() == [(0, 0, 0, 0), (1, 1, 1, 0)])
         peer.conns[0].close()
         sent.append(peer.take())
         peer.conns[1].close()
         assert sorted(sent) == [struct.pack("!iiI", 16, wire.CANCEL_CODE, 0x01020001) + b"abc" + bytes([last])
                                 for last in (0xfd, 0xfe)]
         for asker in askers:
-            asker.sock.settimeout(DEADLINE_S)
+            asker.sock.settimeout(PATIENCE_S)
             assert asker.rest() == b""
             asker.close()
         assert shown() == [(0, 0, 0, 0)] * 2
@@ -187,11 +167,11 @@ def test_cancel_before_it_began(make_pool, db, job, settings, own, request_):
     """While a server is made ready for a client, what waits for that is cancelled, and nobody else's query."""
     pool = make_pool(default_pool_size=1, **settings)
     with pool.connect(db.name, **own) as conn, pool.connect(db.name) as other:
-        conn.sock.settimeout(DEADLINE_S)
-        other.sock.settimeout(DEADLINE_S)
+        conn.sock.settimeout(PATIENCE_S)
+        other.sock.settimeout(PATIENCE_S)
         with stopped(other.scalar("SELECT pg_backend_pid()")):
             conn.send(*request_)
-            until(is_in_use, pool)
+            wait_for(is_in_use, pool)
             other.send(wire.query("SELECT 'other'"))
             for _ in range(2):  # the second has nothing to cancel
                 assert cancel_at(pool.target, conn.key) == b""
@@ -213,13 +193,13 @@ def test_cancel_before_it_began_in_a_transaction(make_pool, db):
         for request_ in ([wire.query("SELECT lastval()")],
                          [wire.parse("", "SELECT lastval()"), wire.bind("", ""), wire.execute(), wire.sync()]):
             with pool.connect(db.name) as conn:  # of which it is not known yet that it reads such values
-                conn.sock.settimeout(DEADLINE_S)
+                conn.sock.settimeout(PATIENCE_S)
                 pid = other.scalar("SELECT pg_backend_pid() FROM nextval('numbers')")
                 conn.query("BEGIN")
                 before = received(pool)
                 with stopped(pid):
                     conn.send(*request_)
-                    until(lambda: received(pool) > before)  # the pooler forgets the other's sequence values
+                    wait_for(lambda: received(pool) > before)  # the pooler forgets the other's sequence values
                     assert cancel_at(pool.target, conn.key) == b""
                 assert [m.sqlstate for m in conn.answer() if m.kind == "E"] == ["57014"]
                 assert conn.status == "E"

@@ -10,13 +10,13 @@ import shutil
 import signal
 import subprocess
 import threading
-import time
 
 import psycopg
 import pytest
 
 import cluster as clusters
 from conftest import find_binary
+from pooling import wait_for
 
 TIMEOUT_S = 120
 SCRIPTS = pathlib.Path(__file__).resolve().parents[1] / "clients"
@@ -76,12 +76,13 @@ def test_psql(pooled, tmp_path):
                PGAPPNAME="mine", PGTZ="Asia/Tokyo", PGCLIENTENCODING="LATIN1") == "99kB\n"
 
 
-def test_psql_is_interrupted(pooled):
+def test_psql_is_interrupted(pooled, db):
     child = subprocess.Popen(["psql", "-XAt", "-d", url(pooled), "-c", "SELECT 'begun'", "-c", "SELECT pg_sleep(100)"],
                              env=clusters.clean_env(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert child.stdout.readline() == "begun\n"
-        time.sleep(0.5)
+        wait_for(lambda: db.scalar("SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(100)' AND "
+                                   "state = 'active'"))
         child.send_signal(signal.SIGINT)
         _, err = child.communicate(timeout=TIMEOUT_S)
         assert "canceling statement due to user request" in err

@@ -8,16 +8,7 @@ import time
 import psycopg
 import pytest
 import wire
-
-DEADLINE_S = 30
-
-
-def until(what):
-    deadline = time.monotonic() + DEADLINE_S
-    while not (found := what()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found
+from pooling import PATIENCE_S, wait_for
 
 
 def test_idle_databases_and_pools_are_forgotten(make_pool, db):
@@ -34,7 +25,7 @@ def test_idle_databases_and_pools_are_forgotten(make_pool, db):
         with psycopg.connect(pool.conninfo(db.name, user="ann", password="secret")) as conn:
             assert conn.execute("SELECT 5").fetchone() == (5,)
         assert db.name in shown("DATABASES", 0) and db.name in shown("POOLS", 0)
-        until(lambda: db.name not in shown("DATABASES", 0) and db.name not in shown("POOLS", 0))
+        wait_for(lambda: db.name not in shown("DATABASES", 0) and db.name not in shown("POOLS", 0))
     assert "kept" in shown("DATABASES", 0)
     admin.close()
 
@@ -48,7 +39,7 @@ def test_server_fast_close(make_pool, fast):
         pid = resting.scalar("SELECT pg_backend_pid()")
         pool.console("RECONNECT")
         if fast:
-            resting.sock.settimeout(DEADLINE_S)
+            resting.sock.settimeout(PATIENCE_S)
             found = resting.receive()
             assert (found.sqlstate, found.fields()["M"]) == ("57P01", "database configuration changed")
             assert busy.scalar("SELECT 1") == "1"  # its transaction goes on
@@ -72,7 +63,7 @@ def test_server_reset_query_always(make_pool, cluster, db):
             assert other.fetch("SELECT $1::text", "x", name="s" if i == 0 else "") == [["x"]]
         other.send(wire.bind("", "s", ["y"]), wire.execute(), wire.sync())
         assert [m.cells() for m in other.answer() if m.kind == "D"] == [["y"]]
-        until(lambda: int(db.query("SELECT count(*) FROM resets")[0][0]) >= 20)
+        wait_for(lambda: int(db.query("SELECT count(*) FROM resets")[0][0]) >= 20)
 
 
 def test_disable_pqexec(make_pool):

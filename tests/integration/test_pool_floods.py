@@ -6,16 +6,7 @@ import time
 
 import pytest
 import wire
-
-DEADLINE_S = 30
-
-
-def until(what):
-    deadline = time.monotonic() + DEADLINE_S
-    while not (found := what()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found
+from pooling import PATIENCE_S, wait_for
 
 
 class Flood:
@@ -58,13 +49,13 @@ def test_a_flood_of_small_messages(make_pool, message):
     """Whoever shares its worker is served all the same."""
     pool = make_pool(workers=1)
     with pool.connect() as conn, pool.connect() as flooding:
-        conn.sock.settimeout(DEADLINE_S)
+        conn.sock.settimeout(PATIENCE_S)
         flood = Flood(flooding, message)
         try:
-            until(lambda: flood.sent > 10_000_000)
+            wait_for(lambda: flood.sent > 10_000_000)
             for i in range(20):
                 assert conn.scalar(f"SELECT {i}") == str(i)
-            with pool.connect(timeout=DEADLINE_S) as newcomer:
+            with pool.connect(timeout=PATIENCE_S) as newcomer:
                 assert newcomer.scalar("SELECT 'new'") == "new"
         finally:
             flood.end()
@@ -76,7 +67,7 @@ def test_a_long_pipeline_in_turns(make_pool, loops):
     """However many messages come at once, each is answered once and in its order."""
     pool = make_pool(sbuf_loopcnt=loops)
     with pool.connect() as conn:
-        conn.sock.settimeout(DEADLINE_S)
+        conn.sock.settimeout(PATIENCE_S)
         count = 3000
         batch = b"".join(wire.parse("", "SELECT $1::text") + wire.bind("", "", [str(i)]) + wire.execute() + wire.sync()
                          for i in range(count))

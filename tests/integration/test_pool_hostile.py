@@ -14,8 +14,9 @@ import time
 import pytest
 
 import wire
+from pooling import wait_for
 
-SOON_S = float(os.environ.get("PGMEND_SOON_S", "10"))
+SOON_S = float(os.environ.get("PGMEND_SOON_S", "60"))
 
 
 @pytest.fixture
@@ -272,7 +273,7 @@ VERIFIER = ("SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7Bk
 
 @pytest.fixture
 def scram_pool(make_pool):
-    return make_pool(auth_type="scram-sha-256", secrets={"postgres": VERIFIER}, client_login_timeout=3)
+    return make_pool(auth_type="scram-sha-256", secrets={"postgres": VERIFIER}, client_login_timeout=5)
 
 
 def test_malformed_sasl(scram_pool):
@@ -329,7 +330,7 @@ def test_unknown_users_look_like_wrong_passwords(scram_pool):
             second = conn.receive()
             fields = dict(part.split(b"=", 1) for part in second.body[4:].split(b","))
             conn.send(wire.password(b"c=biws,r=" + fields[b"r"] + b",p=" + b"A" * 43 + b"="))
-            last = wire.messages_of(conn.closed_within(3))
+            last = wire.messages_of(conn.closed_within(SOON_S))
             return first, len(fields[b"s"]), fields[b"i"], [(m.sqlstate, m.fields()["M"].replace(user, "U"))
                                                             for m in last], fields[b"s"]
     known, unknown, again = failure("postgres"), failure("nobody_here"), failure("nobody_here")
@@ -345,7 +346,7 @@ def test_wrong_password_after_the_right_one(make_pool, cluster):
         psycopg.connect(pool.conninfo(password="secret")).close()
         for wrong in ("wrong", "", "secret ", "Secret", "s" * 5000):
             with pytest.raises(psycopg.OperationalError):
-                psycopg.connect(pool.conninfo(password=wrong), connect_timeout=5)
+                psycopg.connect(pool.conninfo(password=wrong), connect_timeout=60)
 
 
 # Messages
@@ -444,14 +445,11 @@ def test_clients_that_do_not_read(make_pool):
     for conn in conns:
         conn.abort()
     # Their servers are free again.
-    deadline = time.monotonic() + SOON_S
-    while servers_taken(pool):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(lambda: not servers_taken(pool))
 
 
 def test_slowloris(make_pool):
-    pool = make_pool(client_login_timeout=2)
+    pool = make_pool(client_login_timeout=5)
     half = wire.startup()[:20]
     socks = []
     for _ in range(200):
@@ -463,7 +461,7 @@ def test_slowloris(make_pool):
     assert time.monotonic() - start < SOON_S
     # The first to come are dropped when their time is over.
     for sock in socks:
-        assert sock.closed_within(2 + SOON_S) is not None
+        assert sock.closed_within(5 + SOON_S) is not None
         sock.close()
 
 
@@ -497,12 +495,9 @@ def test_death_everywhere(make_pool, db):
             conn.close()
     with pool.connect(db.name) as conn:
         assert conn.scalar("SELECT count(*) FROM t") == "0"
-    deadline = time.monotonic() + SOON_S
     stuck = "SELECT count(*) FROM pg_stat_activity WHERE state <> 'idle' AND pid <> pg_backend_pid() AND datname = " \
             "current_database()"
-    while db.scalar(stuck):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(lambda: not db.scalar(stuck))
     for _ in range(4):
         with pool.connect(db.name) as conn:
             assert conn.query("SELECT pg_current_xact_id_if_assigned()") == [[None]]
@@ -536,7 +531,7 @@ def test_a_killed_backend(alive, db):
     with alive.connect(db.name) as conn:
         pid = int(conn.scalar("SELECT pg_backend_pid()"))
         db.execute(f"SELECT pg_terminate_backend({pid})")
-        time.sleep(0.1)
+        wait_for(lambda: all(row["remote_pid"] != str(pid) for row in alive.console("SHOW SERVERS")))
         # It held nothing there: it does not notice.
         assert conn.scalar("SELECT 1") == "1"
 

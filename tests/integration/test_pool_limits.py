@@ -27,7 +27,7 @@ def test_no_descriptor_is_left(make_pool):
         waiting = [socket.create_connection(pool.target) for _ in range(most)]
         began = time.monotonic()
         while "cannot accept a client" not in pool.log_path.read_text():
-            assert time.monotonic() < began + 20, "it accepts all"
+            assert time.monotonic() < began + 60, "it accepts all"
             time.sleep(0.02)
         time.sleep(1)
         assert conn.scalar("SELECT 2") == "2"
@@ -51,7 +51,7 @@ def test_one_client_never_stops_talking(make_pool):
             while not stop.is_set():
                 flooder.sock.sendall(flood)
 
-        flooder.sock.settimeout(30)
+        flooder.sock.settimeout(60)
         thread = threading.Thread(target=talk)
         thread.start()
         try:

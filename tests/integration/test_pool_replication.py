@@ -9,6 +9,7 @@ import pytest
 import wire
 
 import cluster as clusters
+from pooling import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -18,18 +19,8 @@ def server():
         yield made
 
 
-def wait_for(what, seconds=10):
-    deadline = time.monotonic() + seconds
-    while True:
-        found = what()
-        if found:
-            return found
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.05)
-
-
 def run(*command):
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False,
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False,
                           env=clusters.clean_env(), stdin=subprocess.DEVNULL)
 
 
@@ -83,7 +74,7 @@ def test_pg_receivewal(make_pool, server, tmp_path):
             wait_for((tmp_path / name).exists)
         assert (tmp_path / name).read_bytes() == (server.data / "pg_wal" / name).read_bytes()
         child.send_signal(signal.SIGINT)
-        assert child.wait(10) == 0, child.stderr.read()
+        assert child.wait(60) == 0, child.stderr.read()
     finally:
         child.kill()
         child.communicate()
@@ -109,7 +100,7 @@ def test_pg_recvlogical(make_pool, server, tmp_path):
             wait_for(lambda: out.exists() and "4444" in out.read_text())
         assert [f"x[integer]:{i * 1111}" in out.read_text() for i in range(5)] == [True] * 5
         child.send_signal(signal.SIGINT)
-        assert child.wait(10) == 0, child.stderr.read()
+        assert child.wait(60) == 0, child.stderr.read()
     finally:
         child.kill()
         child.communicate()
@@ -124,12 +115,12 @@ def test_a_killed_receiver_leaves_nothing(make_pool, server, tmp_path):
     wait_for(lambda: walsenders(server) == 1)
     child.kill()
     child.wait()
-    wait_for(lambda: walsenders(server) == 0, 2)
+    wait_for(lambda: walsenders(server) == 0)
 
 
 def test_replication_counts_in_the_pool(make_pool, server):
     """A pool of one: a free server makes room; while the replication runs, others wait, and get theirs after."""
-    pool = make_pool(server, default_pool_size=1, query_wait_timeout=20)
+    pool = make_pool(server, default_pool_size=1, query_wait_timeout=60)
     with pool.connect() as conn:
         conn.scalar("SELECT 1")
         with pool.connect(replication="database") as replica:

@@ -7,15 +7,9 @@ import time
 
 import pytest
 import wire
+from pooling import wait_for
 
 TWO = {"default_pool_size": 1}
-
-
-def wait_for(what, seconds=5):
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.02)
 
 
 def errors(answer):
@@ -45,7 +39,7 @@ def test_rest_of_a_long_message_is_no_message(make_pool, db):
             conn.sock.setblocking(False)
             with pytest.raises(BlockingIOError):
                 conn.sock.recv(1)
-            conn.sock.settimeout(10)
+            conn.sock.settimeout(wire.TIMEOUT_S)
             assert other.scalar("SELECT count(*) FROM smuggled") == "0"
             assert conn.scalar("SELECT 'mine'") == "mine"
 
@@ -182,7 +176,7 @@ def test_failed_parse_where_another_was_evicted(make_pool):
 def test_long_unnamed_statement(make_pool):
     """One that is too long to be kept is never taken for the one before it."""
     pool = make_pool(**TWO)
-    with pool.connect(timeout=30) as conn, pool.connect() as other:
+    with pool.connect() as conn, pool.connect() as other:
         conn.run(wire.parse("", "SELECT 'old'"), wire.sync())
         long = "SELECT 'new' -- " + "x" * (17 << 20)
         assert not errors(conn.run(wire.parse("", long), wire.sync()))
@@ -234,7 +228,6 @@ def test_long_queue_and_a_newcomer(make_pool):
             time.sleep(0.25)
             count = 6000
             many = b"".join(bytes(wire.query(f"SELECT 'greedy {i}' /* {'g' * 100} */")) for i in range(count))
-            greedy.sock.settimeout(10)
             sender = threading.Thread(target=greedy.sock.sendall, args=(many,))
             sender.start()
             time.sleep(0.15)
@@ -265,8 +258,8 @@ def test_cancel_that_meets_our_own_statement(make_pool, db):
     conn.close()
 
 
-@pytest.mark.parametrize("begin", [[wire.query("SELECT 'mine' FROM pg_sleep(0.5)")],
-                                   [wire.parse("", "SELECT 'mine' FROM pg_sleep(0.5)"), wire.bind("", ""),
+@pytest.mark.parametrize("begin", [[wire.query("SELECT 'mine' FROM pg_sleep(2)")],
+                                   [wire.parse("", "SELECT 'mine' FROM pg_sleep(2)"), wire.bind("", ""),
                                     wire.execute(), wire.sync()]])
 def test_server_that_ends_right_behind_an_answer(make_pool, cluster, begin):
     """Its last words come with the answer, and do not concern the client, which goes on elsewhere."""
@@ -274,7 +267,7 @@ def test_server_that_ends_right_behind_an_answer(make_pool, cluster, begin):
     with pool.connect() as conn, wire.Connection((str(cluster.folder), cluster.settings["port"])) as direct:
         pid = conn.scalar("SELECT pg_backend_pid()")
         conn.send(*begin)
-        time.sleep(0.2)
+        wait_for(lambda: direct.scalar(f"SELECT query LIKE '%pg_sleep(2)%' FROM pg_stat_activity WHERE pid = {pid}") == "t")
         pool.process.send_signal(signal.SIGSTOP)
         try:
             wait_for(lambda: direct.scalar(f"SELECT state FROM pg_stat_activity WHERE pid = {pid}") == "idle")

@@ -8,21 +8,14 @@ import subprocess
 import threading
 import time
 
-import psycopg
 import pytest
 import wire
 
 import cluster as clusters
+from pooling import sleeps, wait_for
 
 
-def wait_for(what, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.02)
-
-
-def ended(pool, seconds=30):
+def ended(pool, seconds=60):
     """The exit code; the pool is not stopped a second time."""
     code = pool.process.wait(seconds)
     pool.process = None
@@ -35,6 +28,8 @@ def refuses(pool):
         wire.open_socket(pool.target, 1).close()
     except (ConnectionRefusedError, ConnectionResetError):  # reset: the listener went while it was in its queue
         return True
+    except TimeoutError:
+        pass
     return False
 
 
@@ -50,10 +45,9 @@ def test_sigterm_waits_for_clients(pool):
     assert ended(pool) == 0
 
 
-def test_second_signal_waits_no_longer(pool):
+def test_second_signal_waits_no_longer(pool, cluster):
     with pool.connect() as conn:
-        conn.send(wire.query("SELECT pg_sleep(60)"))
-        time.sleep(0.2)
+        sleeps(cluster, conn)
         pool.process.send_signal(signal.SIGTERM)
         wait_for(lambda: refuses(pool))
         pool.process.send_signal(signal.SIGTERM)
@@ -78,9 +72,7 @@ def test_sigint_waits_for_transactions(pool):
 @pytest.mark.parametrize("number", [signal.SIGQUIT])
 def test_sigquit_waits_for_nobody(pool, cluster, number):
     conn = pool.connect()
-    pid = conn.scalar("SELECT pg_backend_pid()")
-    conn.send(wire.query("SELECT pg_sleep(60)"))
-    time.sleep(0.2)
+    pid = sleeps(cluster, conn)
     pool.process.send_signal(number)
     assert ended(pool) == 0
     assert conn.receive().sqlstate == "57P01"
@@ -92,10 +84,8 @@ def test_half_open_client_does_not_hold_the_end_up(pool):
     with wire.Raw(pool.target) as silent:
         silent.send(b"\0\0")
         time.sleep(0.1)
-        started = time.monotonic()
         pool.process.send_signal(signal.SIGTERM)
-        assert ended(pool, 8) == 0
-        assert time.monotonic() - started < 7
+        assert ended(pool, 45) == 0  # client_login_timeout is a minute
 
 
 def test_port_in_use(pool, make_pool, pgmend):
@@ -113,7 +103,7 @@ def test_port_in_use(pool, make_pool, pgmend):
         assert conn.scalar("SELECT 1") == local.scalar("SELECT 1") == "1"
 
 
-def run_as_owner(pool, command, seconds=20):
+def run_as_owner(pool, command, seconds=120):
     as_account = {"user": pool.account.pw_uid, "group": pool.account.pw_gid,
                   "extra_groups": []} if pool.account else {}
     return subprocess.run(command, capture_output=True, text=True, timeout=seconds, env=clusters.clean_env(),
@@ -170,7 +160,7 @@ def test_systemd_is_told(make_pool, monkeypatch):
         sock.bind(path)
         os.chmod(folder, 0o755)
         os.chmod(path, 0o777)
-        sock.settimeout(5)
+        sock.settimeout(60)
         real = clusters.clean_env
         monkeypatch.setattr(clusters, "clean_env", lambda **more: real(NOTIFY_SOCKET=path, **more))
         pool = make_pool()
@@ -225,13 +215,12 @@ def test_graceful_restart(make_pool):
             assert longest.scalar("SELECT 1") == "1"
             longest.close()
             longest = None
-        assert old.wait(10) == 0
+        assert old.wait(60) == 0
     before = sum(load.done for load in loads)
-    time.sleep(0.5)
+    wait_for(lambda: any(load.errors for load in loads) or
+             (sum(load.done for load in loads) > before and min(load.done for load in loads) > 10))
     for load in loads:
         load.stop.set()
     for load in loads:
-        load.join(10)
+        load.join(60)
     assert [load.errors for load in loads if load.errors] == []
-    assert sum(load.done for load in loads) > before
-    assert min(load.done for load in loads) > 10

@@ -11,7 +11,7 @@ import ssl
 import struct
 import time
 
-TIMEOUT_S = 10
+TIMEOUT_S = 60  # an answer comes at once, but where others have the processors
 
 PROTOCOL_3 = 0x00030000
 PROTOCOL_3_2 = 0x00030002
