@@ -94,7 +94,7 @@ class Context {
 			if (!(error instanceof ApiError) || ![400, 404, 503].includes(error.status))
 				throw error;
 			/* Where nothing is kept there is no use in asking for each metric, each time. */
-			if (error.status === 503)
+			if (error.status === 503 || error.code === "no_history")
 				app.noHistoryUntil = Date.now() + 60000;
 			return [];
 		}
@@ -181,7 +181,7 @@ function noDatabase() {
 async function firingCount(signal) {
 	try {
 		const data = await api("/alerts", {signal});
-		return (data.alerts || []).filter((a) => a.state === "firing" && !a.silence).length;
+		return (data.alerts || []).filter((a) => a.state === "firing" && a.severity !== "info" && !a.silence).length;
 	} catch (error) {
 		if (error.name === "AbortError" || error.status === 401)
 			throw error;
@@ -231,7 +231,8 @@ function route() {
 		if (other)
 			announce(`${where.page.title} loaded`);
 	});
-	if (other) {
+	/* A page that has just been opened begins at its top, with the link past the menu. */
+	if (other && app.loaded) {
 		window.scrollTo(0, 0);
 		byId("main").focus({preventScroll: true});
 	}

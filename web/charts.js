@@ -52,7 +52,11 @@ function clock(t, step) {
 	return step >= 86400 || time === "00:00" ? day.slice(5) : time;
 }
 
-const showLast = (plot) => plot.setLegend({idx: plot.data[0].length - 1}, false);
+/* Series are read at different moments: of each its last value. */
+function showLast(plot) {
+	const last = (values) => values.findLastIndex((v) => typeof v === "number");
+	plot.setLegend({idxs: plot.data.map((values) => Math.max(0, last(values)))}, false);
+}
 
 function options(chart, width) {
 	const spec = chart.spec;
@@ -64,7 +68,8 @@ function options(chart, width) {
 		cursor: {drag: {x: true, y: false, setScale: false}, points: {size: 6}},
 		legend: {live: true},
 		scales: {x: {time: true, range: () => [chart.spec.from, chart.spec.to]}, y: {range: (_, low, high) => span(spec.unit, low, high)}},
-		axes: [{...axis, size: 34, space: 70, values: (_, all, __, ___, step) => all.map((t) => clock(t, step))}, {...axis, size: 68, values: (_, all) => all.map((v) => show(v))}],
+		/* Bytes have round numbers of their own. */
+		axes: [{...axis, size: 34, space: 70, values: (_, all, __, ___, step) => all.map((t) => clock(t, step))}, {...axis, size: 68, incrs: spec.unit === "bytes" ? Array.from({length: 55}, (_, i) => 2 ** i) : undefined, values: (_, all) => all.map((v) => show(v))}],
 		series: [{label: "at", value: (_, t) => (t ? when(t) : "\u2013")},
 			...spec.series.map((s, i) => ({label: s.label, stroke: color(s.color || `--c${i % 6}`), width: 1.8, spanGaps: false, dash: s.dashed ? [5, 4] : undefined,
 				points: {show: s.points.length < 3}, value: (_, v) => show(v),

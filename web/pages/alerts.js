@@ -23,10 +23,11 @@ async function silence(ctx, alert) {
 
 function one(ctx, a) {
 	return el("li", {class: "sentence " + (a.silence ? "" : a.severity)},
-		el("div", {class: "head"}, el("h3", null, badge(a.severity), " ", a.summary || a.id, " ", a.database && el("span", null, a.database), " ", a.state === "pending" && badge("pending")),
+		el("div", {class: "head"}, el("h3", null, badge(a.severity), " ", f.sentence(a.summary || a.id), " ", a.database && el("span", null, a.database), " ", a.state === "pending" && badge("pending")),
 			el("span", {class: "actions"}, ctx.canOperate && (a.silence ? el("button", {class: "slim", "data-key": `speak-${a.id}-${a.database}`, onclick: () => change(ctx, a, {method: "DELETE"})}, "End the silence")
 				: el("button", {class: "slim", "data-key": `silence-${a.id}-${a.database}`, onclick: () => silence(ctx, a)}, "Silence")))),
 		el("p", null, [a.since && "since " + f.ago(a.since), a.value !== undefined && a.value !== null && `now ${typeof a.value === "number" ? f.number(a.value) : a.value}`, a.threshold !== undefined && a.threshold !== null && `limit ${typeof a.threshold === "number" ? f.number(a.threshold) : a.threshold}`].filter(Boolean).join(", ")),
+		a.advice && el("p", null, a.advice),
 		a.silence && el("p", null, `Silenced until ${f.when(a.silence.until)} by ${a.silence.who || "?"}: ${a.silence.why || "no reason given"}`));
 }
 

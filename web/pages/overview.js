@@ -72,11 +72,11 @@ function charts(ctx, s, series) {
 }
 
 function firing(ctx, data) {
-	const alerts = (data.alerts || []).filter((a) => a.state === "firing" && !a.silence && (!a.database || a.database === ctx.db));
+	const alerts = (data.alerts || []).filter((a) => a.state === "firing" && !a.silence && (!a.database || a.database === ctx.db || a.database === "pool"));
 	if (!alerts.length)
 		return null;
 	return el("section", {class: "card", "aria-label": "Alerts"}, el("div", {class: "bar"}, el("h2", null, "Firing now"), el("span", {class: "push"}, el("a", {href: ctx.link("alerts")}, "All alerts"))),
-		el("ul", {class: "sentences"}, alerts.map((a) => el("li", {class: "sentence " + a.severity}, el("h3", null, a.summary || a.id, " ", badge(a.severity)), el("p", null, "since ", f.ago(a.since))))));
+		el("ul", {class: "sentences"}, alerts.map((a) => el("li", {class: "sentence " + a.severity}, el("h3", null, f.sentence(a.summary || a.id), " ", badge(a.severity)), el("p", null, "since ", f.ago(a.since))))));
 }
 
 function findings(ctx, data) {
@@ -91,7 +91,7 @@ function slowest(ctx, data) {
 		actions: el("a", {href: ctx.link("queries")}, "All queries"),
 		empty: nothing("No statement was seen in this time", "Choose a longer time, or see whether pg_stat_statements is installed."),
 		columns: [
-			{key: "query", title: "Statement", className: "query", plain: true, value: (r) => r.query, render: (r) => el("a", {class: "clip mono", href: ctx.link("queries", r.id), "data-key": "slow-" + r.id}, f.oneLine(r.query))},
+			{key: "query", title: "Statement", className: "query", plain: true, value: (r) => r.query, render: (r) => r.others ? el("span", {class: "soft"}, "all others") : el("a", {class: "clip mono", href: ctx.link("queries", r.id), "data-key": "slow-" + r.id}, f.oneLine(r.query))},
 			{key: "share", title: "Share", numeric: true, plain: true, value: (r) => r.share, render: (r) => f.percent(r.share)},
 			{key: "mean", title: "Mean", numeric: true, plain: true, value: (r) => r.mean_ms, render: (r) => f.ms(r.mean_ms)},
 			{key: "calls", title: "Calls", numeric: true, plain: true, optional: true, value: (r) => r.calls, render: (r) => f.count(r.calls)},

@@ -14,7 +14,7 @@ const burst = (r) => r.n_plus_one && r.n_plus_one.bursts > 0;
 function columns(ctx) {
 	return [
 		{key: "query", title: "Statement", className: "query", plain: true, value: (r) => r.query,
-			render: (r) => [el("a", {class: "clip mono", href: ctx.link("queries", r.id), "data-key": "query-" + r.id}, f.oneLine(r.query)), burst(r) && badge("N+1", "warning")]},
+			render: (r) => r.others ? el("span", {class: "soft"}, "all others") : [el("a", {class: "clip mono", href: ctx.link("queries", r.id), "data-key": "query-" + r.id}, f.oneLine(r.query)), burst(r) && badge("N+1", "warning")]},
 		{key: "spark", title: "Trend", plain: true, optional: true, value: () => null, render: (r) => (r.spark && sparkline(r.spark)) || ""},
 		{key: "total", title: "Share", hint: "of the time of all statements", numeric: true, value: (r) => r.total_ms, render: (r) => [f.percent(r.share), el("span", {class: "optional"}, meter(r.share))]},
 		{key: "calls", title: "Calls", numeric: true, optional: true, value: (r) => r.calls, render: (r) => f.count(r.calls)},
@@ -38,7 +38,7 @@ async function list(ctx) {
 
 function figures(r) {
 	return tiles(
-		tile("Share of all time", f.percent(r.share)),
+		r.share > 0 && tile("Share of all time", f.percent(r.share)),
 		tile("Calls", f.count(r.calls)),
 		tile("Mean", f.ms(r.mean_ms), {note: typeof r.max_ms === "number" ? `longest ${f.ms(r.max_ms)}` : ""}),
 		typeof r.p50_ms === "number" && tile("P50", f.ms(r.p50_ms)),
@@ -51,10 +51,12 @@ function figures(r) {
 function charts(ctx, r) {
 	const points = r.points || [];
 	const mean = points.map(([t, calls, ms]) => [t, calls > 0 ? ms / calls : null]);
+	const p95 = points.map((p) => [p[0], p[4] ?? null]);
+	const known = p95.some((p) => p[1] !== null);
 	const step = points.length > 1 ? points[1][0] - points[0][0] : ctx.range.step;
 	const calls = points.map(([t, n]) => [t, typeof n === "number" ? n / step : null]);
 	return el("div", {class: "grid"},
-		ctx.chart("query-mean", {title: "Latency", note: "mean of the calls", unit: "ms", series: [{label: "mean", points: mean}]}),
+		ctx.chart("query-mean", {title: "Latency", note: known ? "" : "mean of the calls", unit: "ms", series: [{label: "mean", points: mean}, ...(known ? [{label: "P95", points: p95}] : [])]}),
 		ctx.chart("query-calls", {title: "Calls", note: "a second", unit: "count", series: [{label: "calls", points: calls}]}));
 }
 
@@ -90,7 +92,7 @@ function nPlusOne(r) {
 	if (!burst(r))
 		return null;
 	return el("div", {class: "banner warn"}, el("h2", null, "N+1: run again and again"),
-		el("p", null, `One client ran it 10 times or more in a row ${f.plural(r.n_plus_one.bursts, "time")}, up to ${f.count(r.n_plus_one.longest)} times. One statement with `, el("code", null, "= ANY($1)"), " or a join would do."));
+		el("p", null, `One client ran it 10 times or more in a row, ${f.plural(r.n_plus_one.bursts, "time")} in this time${r.n_plus_one.longest ? `, up to ${f.count(r.n_plus_one.longest)} in a row` : ""}. One statement with `, el("code", null, "= ANY($1)"), " or a join would do."));
 }
 
 async function one(ctx) {

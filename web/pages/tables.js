@@ -26,6 +26,8 @@ function table(data, growth) {
 	const growing = new Map((growth.tables || []).map((g) => [`${g.schema}.${g.name}`, g]));
 	const of = (r) => growing.get(`${r.schema}.${r.name}`) || {};
 	const largest = Math.max(1, ...rows.map((r) => r.size_bytes || 0));
+	const known = {growth: (r) => of(r).bytes_per_day, doubles: (r) => of(r).doubles_in_days, bloat: (r) => r.bloat_bytes};
+	const shown = (c) => !known[c.key] || rows.some((r) => typeof known[c.key](r) === "number");
 	return dataTable({key: "tables", caption: "Tables", rows, sort: "size", filter: (r) => `${r.schema}.${r.name}`, filterLabel: "Filter tables",
 		empty: nothing("This database has no table", "As soon as there is one, it shows up here within a minute."),
 		columns: [
@@ -40,7 +42,7 @@ function table(data, growth) {
 			{key: "bloat", title: "Bloat", hint: "an estimate", numeric: true, optional: true, value: (r) => r.bloat_bytes, render: (r) => f.bytes(r.bloat_bytes)},
 			{key: "seq", title: "Full scans", numeric: true, optional: true, value: (r) => r.seq_scans, render: (r) => f.count(r.seq_scans)},
 			{key: "vacuum", title: "Vacuumed", numeric: true, optional: true, value: (r) => f.moment(r.last_vacuum) || null, render: (r) => f.ago(r.last_vacuum)},
-		]});
+		].filter(shown)});
 }
 
 function upkeepButton(ctx, due) {
