@@ -116,7 +116,9 @@ size_t pgm_conn_keywords(const struct pgm_conn_options *options, bool console, c
 	SET("client_encoding", "UTF8")
 	if (!getenv("PGCONNECT_TIMEOUT") &&
 	    !(options->conninfo && strstr(options->conninfo, "connect_timeout")))
-		SET("connect_timeout", "15")
+		SET("connect_timeout", options->connect_timeout ? options->connect_timeout : "15")
+	if (!(options->conninfo && strstr(options->conninfo, "tcp_user_timeout")))
+		SET("tcp_user_timeout", options->tcp_user_timeout)
 #undef SET
 	return n;
 }

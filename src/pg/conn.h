@@ -28,6 +28,8 @@ struct pgm_conn_options {
 	const char *user;
 	const char *dbname;
 	const char *password; /* NULL: .pgpass, PGPASSWORD and the conninfo give it */
+	/* "5" (seconds), "10000" (ms); NULL: 15 and the system's. What the user said (conninfo, PG*) wins. */
+	const char *connect_timeout, *tcp_user_timeout;
 };
 
 struct pgm_rows {

@@ -75,6 +75,7 @@ static bool start(struct pgm_pooler *pooler, struct pgm_error *err)
 	for (unsigned i = 0; i < count; i++)
 		if (!pgm_worker_start(pooler->workers[i], err))
 			return false;
+	pgm_console_open_views(pooler);
 	return true;
 }
 
@@ -224,6 +225,7 @@ static void free_pooler(struct pgm_pooler *pooler)
 
 static void finish(struct pgm_pooler *pooler)
 {
+	pgm_console_close_views(pooler);
 	for (unsigned i = 0; i < pooler->worker_count; i++)
 		pgm_worker_stop(pooler->workers[i]);
 	pgm_background_stop(pooler->background);

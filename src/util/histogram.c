@@ -77,6 +77,11 @@ void pgm_histogram_merge(struct pgm_histogram *into, const struct pgm_histogram 
 		into->max_us = from->max_us;
 }
 
+uint64_t pgm_histogram_low_us(unsigned bucket)
+{
+	return bucket_low_us(bucket, SUB_BITS);
+}
+
 uint64_t pgm_histogram_percentile_us(const struct pgm_histogram *histogram, double percent)
 {
 	return percentile_us(histogram->counts, PGM_HISTOGRAM_BUCKETS, SUB_BITS, percent, histogram->max_us);

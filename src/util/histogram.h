@@ -25,6 +25,7 @@ struct pgm_histogram {
 void pgm_histogram_add(struct pgm_histogram *histogram, uint64_t us);
 void pgm_histogram_merge(struct pgm_histogram *into, const struct pgm_histogram *from);
 uint64_t pgm_histogram_percentile_us(const struct pgm_histogram *histogram, double percent); /* 50, 95, 99 */
+uint64_t pgm_histogram_low_us(unsigned bucket); /* the least value that falls into it */
 
 #define PGM_FINE_HISTOGRAM_BUCKETS 3840
 struct pgm_fine_histogram {

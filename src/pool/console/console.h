@@ -28,6 +28,9 @@ void pgm_console_client_free(struct pgm_console_client *console); /* NULL is fin
 bool pgm_console_start(struct pgm_pooler *pooler, struct pgm_error *err) PGM_MUST_CHECK;
 /* Go on with commands that wait (PAUSE...), and with what is done once a minute or stats_period. */
 void pgm_console_tick(struct pgm_pooler *pooler);
+/* From now on other threads of the process may look (view.h), until views are closed. */
+void pgm_console_open_views(struct pgm_pooler *pooler);
+void pgm_console_close_views(struct pgm_pooler *pooler);
 /* When all workers have stopped: save the profile, and forget requests that were not answered. */
 void pgm_console_end(struct pgm_pooler *pooler);
 

@@ -154,6 +154,9 @@ pgm_console_function pgm_console_show_clients, pgm_console_show_servers, pgm_con
 bool pgm_console_is_tested(const struct pgm_server *server); /* runs what no client asked for */
 
 /* console_profile.c */
+/* All workers' profiles, merged; values: with the values that were seen. */
+struct pgm_profile_snapshot *pgm_console_profile(struct pgm_pooler *pooler, struct pgm_arena *arena,
+						 bool values);
 void pgm_console_save_tick(struct pgm_pooler *pooler, bool now);
 pgm_console_function pgm_console_show_queries, pgm_console_show_pinned, pgm_console_show_waits;
 

@@ -12,7 +12,8 @@
 
 #define SAVE_PERIOD_US ((uint64_t)60 * 1000000)
 
-static struct pgm_profile_snapshot *snapshot(struct pgm_pooler *pooler, struct pgm_arena *arena, bool values)
+struct pgm_profile_snapshot *pgm_console_profile(struct pgm_pooler *pooler, struct pgm_arena *arena,
+						 bool values)
 {
 	struct pgm_profile_merge *merge = pgm_profile_merge_begin(arena, values);
 	for (unsigned w = 0; w < pooler->worker_count; w++) {
@@ -36,8 +37,8 @@ void pgm_console_save_tick(struct pgm_pooler *pooler, bool now)
 	struct pgm_error err = {0};
 	PGM_AUTO_ARENA arena = pgm_arena_new(0);
 	console->saved_us = at_us;
-	if (!pgm_profile_save(snapshot(pooler, arena, config->profile_values), config->profile_file,
-			      config->profile_values, &err))
+	if (!pgm_profile_save(pgm_console_profile(pooler, arena, config->profile_values),
+			      config->profile_file, config->profile_values, &err))
 		pgm_log(PGM_LOG_ERROR, "the profile is not saved: %s", err.message);
 }
 
@@ -46,7 +47,7 @@ void pgm_console_show_queries(struct pgm_pooler *pooler, struct pgm_console_requ
 {
 	struct pgm_answer *answer = &request->answer;
 	PGM_AUTO_ARENA arena = pgm_arena_new(0);
-	const struct pgm_profile_snapshot *all = snapshot(pooler, arena, false);
+	const struct pgm_profile_snapshot *all = pgm_console_profile(pooler, arena, false);
 	char columns[512] = "";
 	size_t length = 0;
 	(void)argument;
@@ -222,7 +223,8 @@ void pgm_console_show_waits(struct pgm_pooler *pooler, struct pgm_console_reques
 			    const char *argument)
 {
 	PGM_AUTO_ARENA arena = pgm_arena_new(0);
-	struct waits waits = {&request->answer, snapshot(pooler, arena, false), arena, pgm_loop_clock_us()};
+	struct waits waits = {&request->answer, pgm_console_profile(pooler, arena, false), arena,
+			      pgm_loop_clock_us()};
 	size_t count;
 	struct pgm_pool **pools = pgm_console_pools(pooler, &count);
 	(void)argument;
