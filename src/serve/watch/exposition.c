@@ -1,0 +1,303 @@
+/*
+ * /metrics: the Prometheus text format 0.0.4 and OpenMetrics 1.0. All series of a metric stand together, with
+ * one HELP and one TYPE. Names are the same in both: a counter whose name (others gave it) does not end in
+ * _total is of unknown type to OpenMetrics.
+ */
+#include "serve/watch/parts.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OUTPUT_MAX     ((size_t)256 << 20)
+#define BUCKETS_SERIES (PGM_METRIC_BOUNDS + 3) /* of one histogram */
+
+struct output {
+	char *text;
+	size_t length, capacity;
+	bool failed, open_metrics;
+};
+
+static void put_n(struct output *output, const char *text, size_t length)
+{
+	if (output->failed)
+		return;
+	if (output->capacity - output->length < length) {
+		size_t wanted = output->capacity ? output->capacity * 2 : (size_t)64 << 10;
+		while (wanted - output->length < length)
+			wanted *= 2;
+		char *grown = wanted <= OUTPUT_MAX ? realloc(output->text, wanted) : NULL;
+		if (!grown) {
+			output->failed = true;
+			return;
+		}
+		output->text = grown;
+		output->capacity = wanted;
+	}
+	memcpy(output->text + output->length, text, length);
+	output->length += length;
+}
+
+static void put(struct output *output, const char *text)
+{
+	put_n(output, text, strlen(text));
+}
+
+/* quotes: also those, as in a label's value. */
+static void put_escaped(struct output *output, const char *text, bool quotes)
+{
+	while (*text) {
+		size_t plain = strcspn(text, quotes ? "\\\n\"" : "\\\n");
+		put_n(output, text, plain);
+		text += plain;
+		if (!*text)
+			return;
+		put(output, *text == '\n' ? "\\n" : *text == '"' ? "\\\"" : "\\\\");
+		text++;
+	}
+}
+
+/* The shortest text that reads as the same number. */
+static void put_number(struct output *output, double value)
+{
+	char text[40];
+	if (isnan(value)) {
+		put(output, "NaN");
+	} else if (isinf(value)) {
+		put(output, value > 0 ? "+Inf" : "-Inf");
+	} else {
+		for (int digits = 15; digits <= 17; digits++) {
+			snprintf(text, sizeof(text), "%.*g", digits, value);
+			if (strtod(text, NULL) == value)
+				break;
+		}
+		put(output, text);
+	}
+}
+
+/* ---- series ---- */
+
+static void put_label(struct output *output, const char *name, const char *value, bool *first)
+{
+	put(output, *first ? "{" : ",");
+	*first = false;
+	put(output, name);
+	put(output, "=\"");
+	put_escaped(output, value, true);
+	put(output, "\"");
+}
+
+static void put_series(struct output *output, const struct pgm_target *target,
+		       const struct pgm_sample *sample, const char *suffix, const char *bound, double value)
+{
+	bool first = true;
+	put(output, sample->metric->name);
+	put(output, suffix);
+	if (target) {
+		put_label(output, "target", target->name, &first);
+		if (target->kind == PGM_TARGET_DATABASE) {
+			char server[300];
+			snprintf(server, sizeof(server), "%s:%s", target->host, target->port);
+			put_label(output, "server", server, &first);
+		}
+	}
+	for (size_t l = 0; sample->metric->labels[l]; l++)
+		put_label(output, sample->metric->labels[l], sample->labels[l], &first);
+	if (bound)
+		put_label(output, "le", bound, &first);
+	put(output, first ? " " : "} ");
+	put_number(output, value);
+	put(output, "\n");
+}
+
+static void put_histogram(struct output *output, const struct pgm_target *target,
+			  const struct pgm_sample *sample)
+{
+	const struct pgm_buckets *buckets = sample->buckets;
+	for (size_t b = 0; b <= PGM_METRIC_BOUNDS; b++) {
+		char bound[24] = "+Inf";
+		if (b < PGM_METRIC_BOUNDS)
+			snprintf(bound, sizeof(bound), "%.6f", pgm_metric_bounds[b]);
+		put_series(output, target, sample, "_bucket", bound, (double)buckets->counts[b]);
+	}
+	put_series(output, target, sample, "_sum", NULL, buckets->sum);
+	put_series(output, target, sample, "_count", NULL, (double)buckets->counts[PGM_METRIC_BOUNDS]);
+}
+
+static bool ends_in(const char *text, const char *end)
+{
+	size_t length = strlen(text), tail = strlen(end);
+	return length > tail && strcmp(text + length - tail, end) == 0;
+}
+
+static const char *type_of(const struct output *output, const struct pgm_metric *metric)
+{
+	if (metric->kind == PGM_METRIC_HISTOGRAM)
+		return "histogram";
+	if (metric->kind == PGM_METRIC_GAUGE)
+		return "gauge";
+	return output->open_metrics && !ends_in(metric->name, "_total") ? "unknown" : "counter";
+}
+
+static void put_head(struct output *output, const struct pgm_metric *metric)
+{
+	size_t length = strlen(metric->name);
+	const char *type = type_of(output, metric);
+	/* OpenMetrics: the family of a counter is called without the end of its series */
+	if (output->open_metrics && strcmp(type, "counter") == 0)
+		length -= strlen("_total");
+	put(output, "# HELP ");
+	put_n(output, metric->name, length);
+	put(output, " ");
+	put_escaped(output, metric->help, output->open_metrics);
+	put(output, ".\n# TYPE ");
+	put_n(output, metric->name, length);
+	put(output, " ");
+	put(output, type);
+	put(output, "\n");
+}
+
+/* ---- limits ---- */
+
+/* What a target may show: all of what it always has, and of the rest the first few of each metric. */
+struct allowance {
+	size_t dropped;
+	double part; /* of the samples of PGM_METRIC_TOP */
+	bool cut;    /* even what it always has is too much: nothing beyond the limit */
+	size_t left;
+};
+
+static size_t series_of(const struct pgm_sample *sample)
+{
+	return sample->buckets ? BUCKETS_SERIES : 1;
+}
+
+static struct allowance allow(const struct pgm_snapshot *snapshot, size_t series_max)
+{
+	size_t always = 0, top = 0;
+	for (size_t c = 0; c < PGM_COLLECTORS; c++) {
+		const struct pgm_samples *samples = snapshot->samples[c];
+		for (size_t i = 0; samples && i < samples->count; i++)
+			*(samples->items[i].metric->flags & PGM_METRIC_TOP ? &top : &always) +=
+				series_of(&samples->items[i]);
+	}
+	struct allowance allowance = {.part = 1, .left = series_max};
+	if (always > series_max)
+		allowance.cut = true;
+	if (always + top > series_max)
+		allowance.part = always < series_max ? (double)(series_max - always) / (double)top : 0;
+	return allowance;
+}
+
+/* The samples of one metric in a collector's: *begin to the end that is returned. */
+static size_t range_of(const struct pgm_samples *samples, const struct pgm_metric *metric, size_t *cursor,
+		       size_t *begin)
+{
+	while (*cursor < samples->count && samples->items[*cursor].metric < metric)
+		(*cursor)++;
+	*begin = *cursor;
+	while (*cursor < samples->count && samples->items[*cursor].metric == metric)
+		(*cursor)++;
+	return *cursor;
+}
+
+/* ---- the whole ---- */
+
+struct writer {
+	struct output output;
+	const struct pgm_snapshot *const *snapshots;
+	size_t count;
+	struct allowance *allowances;
+	size_t *cursors; /* into a snapshot's samples of this metric's collector */
+};
+
+static void put_sample(struct output *output, const struct pgm_target *target,
+		       const struct pgm_sample *sample)
+{
+	if (sample->buckets)
+		put_histogram(output, target, sample);
+	else
+		put_series(output, target, sample, "", NULL, sample->value);
+}
+
+static void put_target(struct writer *writer, size_t s, const struct pgm_metric *metric, bool *headed)
+{
+	const struct pgm_snapshot *snapshot = writer->snapshots[s];
+	const struct pgm_samples *samples = snapshot->samples[metric->collector];
+	struct allowance *allowance = &writer->allowances[s];
+	size_t begin, end;
+	if (!samples)
+		return;
+	end = range_of(samples, metric, &writer->cursors[s], &begin);
+	size_t shown = end - begin;
+	if (metric->flags & PGM_METRIC_TOP)
+		shown = (size_t)((double)shown * allowance->part);
+	for (size_t i = begin; i < end; i++) {
+		size_t series = series_of(&samples->items[i]);
+		if (i - begin >= shown || (allowance->cut && series > allowance->left)) {
+			allowance->dropped += series;
+			continue;
+		}
+		allowance->left -= series <= allowance->left ? series : allowance->left;
+		if (!*headed)
+			put_head(&writer->output, metric);
+		*headed = true;
+		put_sample(&writer->output, &snapshot->target, &samples->items[i]);
+	}
+}
+
+/* How much was left out is known when all else is written. */
+static void put_dropped(struct writer *writer)
+{
+	const struct pgm_metric *metric = pgm_metric_find("pgmend_series_dropped");
+	const struct pgm_sample sample = {.metric = metric};
+	for (size_t s = 0; s < writer->count; s++) {
+		if (!s)
+			put_head(&writer->output, metric);
+		put_series(&writer->output, &writer->snapshots[s]->target, &sample, "", NULL,
+			   (double)writer->allowances[s].dropped);
+	}
+}
+
+char *pgm_exposition_write(const struct pgm_snapshot *const *snapshots, size_t count,
+			   const struct pgm_samples *self, size_t series_max, bool open_metrics,
+			   size_t *length)
+{
+	struct writer writer = {.output.open_metrics = open_metrics, .snapshots = snapshots, .count = count};
+	size_t self_cursor = 0;
+	writer.allowances = calloc(count + 1, sizeof(*writer.allowances));
+	writer.cursors = calloc(count + 1, sizeof(*writer.cursors));
+	writer.output.failed = !writer.allowances || !writer.cursors;
+	for (size_t s = 0; !writer.output.failed && s < count; s++)
+		writer.allowances[s] = allow(snapshots[s], series_max);
+	for (size_t m = 0; !writer.output.failed && m < pgm_metric_count; m++) {
+		const struct pgm_metric *metric = &pgm_metrics[m];
+		bool headed = false;
+		if (m && metric->collector != pgm_metrics[m - 1].collector)
+			memset(writer.cursors, 0, count * sizeof(*writer.cursors));
+		for (size_t s = 0; s < count; s++)
+			put_target(&writer, s, metric, &headed);
+		size_t begin, end = range_of(self, metric, &self_cursor, &begin);
+		for (size_t i = begin; i < end; i++) {
+			if (!headed)
+				put_head(&writer.output, metric);
+			headed = true;
+			put_sample(&writer.output, NULL, &self->items[i]);
+		}
+	}
+	if (!writer.output.failed)
+		put_dropped(&writer);
+	if (open_metrics)
+		put(&writer.output, "# EOF\n");
+	free(writer.allowances);
+	free(writer.cursors);
+	put_n(&writer.output, "", 1);
+	if (writer.output.failed) {
+		free(writer.output.text);
+		return NULL;
+	}
+	*length = writer.output.length - 1;
+	return writer.output.text;
+}

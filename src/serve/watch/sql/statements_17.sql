@@ -1,0 +1,22 @@
+-- The statements of this database, without their texts (they are in a file that the server would read whole);
+-- PostgreSQL 17 and later. Of others' statements that we may not see queryid is NULL: one row with their number.
+SELECT s.queryid,
+	pg_catalog.sum(s.calls) AS calls,
+	pg_catalog.sum(s.rows) AS rows,
+	pg_catalog.sum(s.total_exec_time) AS total_ms,
+	pg_catalog.sum(s.shared_blks_hit) AS hit_blocks,
+	pg_catalog.sum(s.shared_blks_read) AS read_blocks,
+	pg_catalog.sum(s.temp_blks_read + s.temp_blks_written) AS temp_blocks,
+	pg_catalog.sum(s.shared_blk_read_time) AS read_ms,
+	pg_catalog.sum(s.shared_blk_write_time) AS write_ms,
+	pg_catalog.sum(s.wal_bytes) AS wal_bytes,
+	min(s.min_exec_time) AS min_ms,
+	max(s.max_exec_time) AS max_ms,
+	max(s.stddev_exec_time) AS stddev_ms,
+	CASE WHEN min(s.userid) = max(s.userid) THEN pg_catalog.pg_get_userbyid(min(s.userid)) ELSE '' END AS username,
+	pg_catalog.count(*) AS entries
+FROM %s.pg_stat_statements(false) AS s
+WHERE s.dbid = $1::pg_catalog.oid
+GROUP BY s.queryid
+ORDER BY 4 DESC
+LIMIT $2::pg_catalog.int8
