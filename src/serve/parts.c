@@ -1,7 +1,8 @@
 #include "serve/parts.h"
 
 #include "pool/pool.h"
-#include "serve/watch/watch.h"
+#include "serve/alert/alert.h"
+#include "serve/observe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +12,7 @@
 #define WORKERS	     4
 #define SLOW_WORKERS 8
 
-const struct pgm_serve_checks pgm_serve_checks = {0};
+const struct pgm_serve_checks pgm_serve_checks = {.alert = pgm_alert_check};
 
 /* ---- tokens ---- */
 
@@ -75,39 +76,6 @@ static void stop_pooler(struct pgm_serve *serve)
 	pgm_pooler_join(serve->pooler);
 }
 
-/* ---- the watch ---- */
-
-static bool add_targets(struct pgm_watch *watch, const struct pgm_serve_config *config, struct pgm_error *err)
-{
-	for (size_t i = 0; i < config->target_count; i++) {
-		const struct pgm_serve_target *target = &config->targets[i];
-		const struct pgm_watch_target_options options = {
-			.name = target->name,
-			.conninfo = target->conninfo,
-			.pool_database = target->pooled ? target->name : NULL,
-		};
-		if (!pgm_watch_add(watch, &options, err))
-			return false;
-	}
-	return !config->has_pool || pgm_watch_add_pool(watch, err);
-}
-
-static bool start_watch(struct pgm_serve *serve, struct pgm_error *err)
-{
-	const struct pgm_serve_config *config = serve->config;
-	const struct pgm_watch_options options = {.fast_ms = config->watch_interval_ms,
-						  .slow_ms = config->tables_interval_ms};
-	struct pgm_watch *watch = pgm_watch_new(&options, err);
-	serve->api.watch = watch;
-	return watch && add_targets(watch, config, err) && pgm_watch_start(watch, err);
-}
-
-static void stop_watch(struct pgm_serve *serve)
-{
-	pgm_watch_free(serve->api.watch);
-	serve->api.watch = NULL;
-}
-
 /* ---- HTTP ---- */
 
 static bool start_http(struct pgm_serve *serve, struct pgm_error *err)
@@ -148,7 +116,9 @@ static const struct {
 } parts[] = {
 	{"tokens", start_tokens, stop_tokens},
 	{"the pooler", start_pooler, stop_pooler},
-	{"the watch", start_watch, stop_watch},
+	{"the history", pgm_serve_start_history, pgm_serve_stop_history},
+	{"the alerts", pgm_serve_start_alerts, pgm_serve_stop_alerts},
+	{"the watch", pgm_serve_start_watch, pgm_serve_stop_watch},
 	{"HTTP", start_http, stop_http},
 };
 

@@ -102,7 +102,7 @@ def test_includes_run_downwards_only():
 
 @pytest.mark.parametrize("header,layers", [("libpq-fe.h", ["pg", LIBRARY]), ("pg_query.h", ["sql"]),
                                            ("openssl/ssl.h", ["loop"]),
-                                           ("microhttpd.h", ["serve"]), ("gnutls/gnutls.h", ["serve"]), ("sqlite3.h", ["serve"])])
+                                           ("microhttpd.h", ["serve"]), ("gnutls/gnutls.h", ["serve"]), ("sqlite3.h", ["serve"]), ("curl/curl.h", ["serve"])])
 def test_libraries_stay_behind_their_layer(header, layers):
     wrong = []
     for path in sources():

@@ -29,7 +29,7 @@ struct pgm_alert_rule_settings {
 	bool off, leave;
 	enum pgm_alert_severity severity;
 	double fire, resolve;
-	int for_s;
+	int for_s, settle_s;
 };
 
 struct pgm_alert_receiver_settings {

@@ -28,6 +28,7 @@ void pgm_alert_settings_init(struct pgm_alert_settings *settings, struct pgm_are
 			.fire = pgm_alert_rules[i].fire,
 			.resolve = pgm_alert_rules[i].resolve,
 			.for_s = pgm_alert_rules[i].for_s,
+			.settle_s = pgm_alert_rules[i].settle_s,
 		};
 }
 
@@ -200,16 +201,16 @@ static bool rule_line(struct pgm_alert_settings *settings, const struct pgm_aler
 		to->resolve = number;
 		return true;
 	}
-	if (strcmp(part, "for") == 0) {
+	if (strcmp(part, "for") == 0 || strcmp(part, "settle") == 0) {
 		int64_t ms;
 		struct pgm_error ignored;
 		if (!pgm_parse_duration_ms(value, &ms, &ignored) || ms > 30 * INT64_C(86400000))
 			return bad_value(key, value, "30s or 5min", err);
-		to->for_s = (int)(ms / 1000);
+		*(part[0] == 'f' ? &to->for_s : &to->settle_s) = (int)(ms / 1000);
 		return true;
 	}
 	pgm_error_set(err, PGM_ERR_INPUT, "a rule has no setting \"%s\"", part);
-	return pgm_error_hint(err, "It has .threshold, .resolve, .for and .severity.");
+	return pgm_error_hint(err, "It has .threshold, .resolve, .for, .settle and .severity.");
 }
 
 static bool leave_line(struct pgm_alert_settings *settings, const char *value, struct pgm_error *err)

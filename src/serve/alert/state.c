@@ -192,7 +192,7 @@ static void step(struct pgm_alerts *alerts, struct pgm_alert_state *state, doubl
 		enter(state, PGM_ALERT_RESOLVING, now_ms, mono_ms);
 	else if (state->phase == PGM_ALERT_RESOLVING && !good)
 		enter(state, PGM_ALERT_FIRING, now_ms, mono_ms);
-	if (state->phase == PGM_ALERT_RESOLVING && mono_ms - state->phase_mono_ms >= rule->settle_s * 1e3)
+	if (state->phase == PGM_ALERT_RESOLVING && mono_ms - state->phase_mono_ms >= settings->settle_s * 1e3)
 		resolve(alerts, state, now_ms);
 	else if (state->phase >= PGM_ALERT_FIRING)
 		tell_firing(alerts, state, false, now_ms, mono_ms);

@@ -178,6 +178,15 @@ static json_t *statement_json(const struct pgm_history_statement *s)
 	return json;
 }
 
+static json_t *listed_json(const struct pgm_history_statement *s)
+{
+	json_t *json = statement_json(s), *spark = json_array();
+	for (int i = 0; i < PGM_HISTORY_SPARKS; i++)
+		json_array_append_new(spark, number_or_null(s->spark_ms[i]));
+	json_object_set_new(json, "spark", spark);
+	return json;
+}
+
 static bool begin_statements(struct pgm_request *request, struct pgm_reply *reply,
 			     struct pgm_history **history, struct pgm_history_statements *wanted)
 {
@@ -210,7 +219,7 @@ static void get_statements(struct pgm_request *request, struct pgm_reply *reply)
 	}
 	json_t *statements = json_array();
 	for (size_t i = 0; i < list.count; i++)
-		json_array_append_new(statements, statement_json(&list.items[i]));
+		json_array_append_new(statements, listed_json(&list.items[i]));
 	pgm_reply_data(reply, json_pack("{s:s, s:o, s:o, s:o, s:I, s:I, s:f, s:o}", "source",
 					source_name(&list), "from", seconds(wanted.from_ms), "to",
 					seconds(wanted.to_ms), "step", seconds(list.step_ms), "all",

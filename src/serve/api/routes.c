@@ -1,8 +1,16 @@
 #include "serve/api/api.h"
 
+#include "serve/api/alerts.h"
 #include "serve/api/core.h"
+#include "serve/api/history.h"
 #include "serve/api/watch.h"
 
 const struct pgm_route *const pgm_api_tables[] = {
-	pgm_api_core_routes, pgm_api_watch_routes, pgm_api_objects_routes, pgm_api_pool_routes, NULL,
+	pgm_api_core_routes,
+	pgm_api_watch_routes,
+	pgm_api_objects_routes,
+	pgm_api_history_routes,
+	pgm_api_alert_routes,
+	pgm_api_pool_routes,
+	NULL,
 };

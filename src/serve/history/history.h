@@ -114,6 +114,8 @@ enum pgm_history_source {
 	PGM_HISTORY_POOL,
 };
 
+#define PGM_HISTORY_SPARKS 30
+
 struct pgm_history_statement {
 	const char *id;	   /* the fingerprint or query id, in text: JSON numbers cannot hold it */
 	const char *query; /* "" in the row of all others */
@@ -125,6 +127,7 @@ struct pgm_history_statement {
 	uint64_t bursts; /* of N+1 calls */
 	bool percentiles;
 	double p50_ms, p95_ms, p99_ms, max_ms;
+	double spark_ms[PGM_HISTORY_SPARKS]; /* the mean over the range, in equal parts; NaN: no call */
 };
 
 struct pgm_history_statements {

@@ -2,6 +2,7 @@
 #include "serve/history/parts.h"
 #include "util/vec.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,13 +10,20 @@
 #define MINUTES_UNTIL_MS    (6 * PGM_HISTORY_HOUR_MS) /* longer ranges are read from hours */
 #define STATEMENTS_READ_MAX ((int64_t)4 << 20)
 
+struct sum {
+	struct pgm_statement_cell cell;
+	struct {
+		uint64_t calls, us;
+	} parts[PGM_HISTORY_SPARKS];
+};
+
 struct adding {
 	struct pgm_db *db;
 	struct pgm_arena *arena;
 	const struct pgm_history_statements *wanted;
 	int64_t stream, step_ms, from_ms, to_ms; /* of whole intervals */
 	enum pgm_history_source source;
-	struct pgm_statement_cell **sums; /* by number */
+	struct sum **sums; /* by number */
 	size_t sum_count;
 	struct pgm_error *err;
 	/* of one statement: its numbers, and its points */
@@ -36,12 +44,16 @@ static void add_sum(void *data, const struct pgm_statement_cell *cell)
 	struct adding *adding = data;
 	if (cell->statement >= adding->sum_count)
 		return;
-	struct pgm_statement_cell **sum = &adding->sums[cell->statement];
+	struct sum **sum = &adding->sums[cell->statement];
 	if (!*sum) {
-		*sum = PGM_NEW(adding->arena, struct pgm_statement_cell);
-		(*sum)->statement = cell->statement;
+		*sum = PGM_NEW(adding->arena, struct sum);
+		(*sum)->cell.statement = cell->statement;
 	}
-	pgm_statement_cell_merge(adding->arena, *sum, cell);
+	pgm_statement_cell_merge(adding->arena, &(*sum)->cell, cell);
+	int64_t part =
+		(adding->at_ms - adding->from_ms) * PGM_HISTORY_SPARKS / (adding->to_ms - adding->from_ms);
+	(*sum)->parts[part].calls += cell->calls;
+	(*sum)->parts[part].us += cell->total_us;
 }
 
 static void end_point(struct adding *adding)
@@ -159,7 +171,7 @@ static bool begin(struct adding *adding, bool *found)
 	    !pgm_db_number(adding->db, "SELECT max(id) FROM statements", 0, NULL, &most, adding->err))
 		return false;
 	adding->sum_count = (size_t)(most < STATEMENTS_READ_MAX ? most : STATEMENTS_READ_MAX) + 1;
-	adding->sums = PGM_NEW_ARRAY(adding->arena, struct pgm_statement_cell *, adding->sum_count);
+	adding->sums = PGM_NEW_ARRAY(adding->arena, struct sum *, adding->sum_count);
 	if (!target)
 		return true;
 	if (wanted->source != PGM_HISTORY_SERVER && !try_source(adding, target, PGM_HISTORY_POOL, found))
@@ -196,9 +208,17 @@ static void describe(const struct pgm_statement_cell *cell, double total_ms,
 	out->max_ms = ms_of(cell->histogram->max_us);
 }
 
+static void describe_sum(const struct sum *sum, double total_ms, struct pgm_history_statement *out)
+{
+	describe(&sum->cell, total_ms, out);
+	for (int i = 0; i < PGM_HISTORY_SPARKS; i++)
+		out->spark_ms[i] =
+			sum->parts[i].calls ? ms_of(sum->parts[i].us) / (double)sum->parts[i].calls : NAN;
+}
+
 struct ordered {
 	double key;
-	struct pgm_statement_cell *cell;
+	struct sum *sum;
 };
 
 static double order_key(enum pgm_history_order order, const struct pgm_statement_cell *cell)
@@ -229,9 +249,11 @@ static int most_first(const void *a, const void *b)
 	const struct ordered *x = a, *y = b;
 	if (x->key != y->key)
 		return (x->key < y->key) - (x->key > y->key);
-	if (x->cell->total_us != y->cell->total_us)
-		return (x->cell->total_us < y->cell->total_us) - (x->cell->total_us > y->cell->total_us);
-	return (x->cell->statement > y->cell->statement) - (x->cell->statement < y->cell->statement);
+	if (x->sum->cell.total_us != y->sum->cell.total_us)
+		return (x->sum->cell.total_us < y->sum->cell.total_us) -
+		       (x->sum->cell.total_us > y->sum->cell.total_us);
+	return (x->sum->cell.statement > y->sum->cell.statement) -
+	       (x->sum->cell.statement < y->sum->cell.statement);
 }
 
 static bool add_names(struct adding *adding, uint32_t number, struct pgm_history_statement *out)
@@ -258,20 +280,20 @@ static bool make_list(struct adding *adding, struct pgm_history_statement_list *
 	struct ordered *ordered = PGM_NEW_ARRAY(adding->arena, struct ordered, adding->sum_count);
 	size_t limit = adding->wanted->limit ? adding->wanted->limit : LIMIT_DEFAULT;
 	for (size_t i = 0; i < adding->sum_count; i++) {
-		struct pgm_statement_cell *cell = adding->sums[i];
-		if (!cell)
+		struct sum *sum = adding->sums[i];
+		if (!sum)
 			continue;
-		ordered[list->all++] = (struct ordered){order_key(adding->wanted->order, cell), cell};
-		list->calls += cell->calls;
-		list->total_ms += ms_of(cell->total_us);
+		ordered[list->all++] = (struct ordered){order_key(adding->wanted->order, &sum->cell), sum};
+		list->calls += sum->cell.calls;
+		list->total_ms += ms_of(sum->cell.total_us);
 	}
 	if (list->all)
 		qsort(ordered, list->all, sizeof(*ordered), most_first);
 	list->count = list->all < limit ? list->all : limit;
 	list->items = PGM_NEW_ARRAY(adding->arena, struct pgm_history_statement, list->count + 1);
 	for (size_t i = 0; i < list->count; i++) {
-		describe(ordered[i].cell, list->total_ms, &list->items[i]);
-		if (!add_names(adding, ordered[i].cell->statement, &list->items[i]))
+		describe_sum(ordered[i].sum, list->total_ms, &list->items[i]);
+		if (!add_names(adding, ordered[i].sum->cell.statement, &list->items[i]))
 			return false;
 	}
 	list->source = adding->source;
@@ -332,7 +354,7 @@ static bool make_one(struct adding *adding, struct pgm_history_statement **state
 		uint32_t number = adding->numbers[i];
 		if (number >= adding->sum_count || !adding->sums[number])
 			continue;
-		pgm_statement_cell_merge(adding->arena, &all, adding->sums[number]);
+		pgm_statement_cell_merge(adding->arena, &all, &adding->sums[number]->cell);
 		all.statement = number;
 	}
 	if (!all.statement)

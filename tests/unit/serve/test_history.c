@@ -265,6 +265,8 @@ static void statements_are_changes(void **state)
 	assert_int_equal(list.items[0].rows, 1800);
 	assert_true(fabs(list.items[0].mean_ms - 3) < 0.01 && list.items[0].share == 1);
 	assert_false(list.items[0].percentiles);
+	/* five minutes of an hour: three of its thirtieths */
+	assert_true(fabs(list.items[0].spark_ms[0] - 3) < 0.01 && isnan(list.items[0].spark_ms[20]));
 	wanted.to_ms = NOON + 2 * DAY_MS; /* from the hours */
 	assert_true(pgm_history_statements(history, &wanted, arena, &list, &err));
 	assert_int_equal(list.step_ms, HOUR_MS);
