@@ -51,11 +51,6 @@ static enum next pass(struct front *front)
 	return NEXT_MESSAGE;
 }
 
-static void touch(struct front *front, const struct pgm_scan *scan, const char *sql, size_t length)
-{
-	pgm_relay_touch(front->client, scan, sql, length);
-}
-
 static const uint32_t barriers =
 	PGM_SCAN_COPY | PGM_SCAN_DEALLOCATE_ALL | PGM_SCAN_DISCARD_ALL | PGM_SCAN_UNKNOWN;
 
@@ -143,7 +138,7 @@ static enum next query(struct front *front)
 		char name[PGM_RELAY_NAME_BYTES];
 		if (server->expect_count == 0 && pgm_relay_deallocates(client, &scan, sql, sql_length, name))
 			return deallocate(front, name);
-		touch(front, &scan, sql, sql_length);
+		pgm_relay_touch(client, &scan, sql, sql_length);
 	} else {
 		pgm_relay_touch_session(client, &scan, sql, sql_length);
 	}
@@ -445,15 +440,16 @@ static enum next bind_statement(struct front *front)
 			expected->name_tag = pgm_name_tag(name);
 			client->portal = prepared;
 			client->bound_flags |= prepared->scan.flags;
-			touch(front, &prepared->scan, (const char *)prepared->body, prepared->sql_length);
+			pgm_relay_touch(client, &prepared->scan, (const char *)prepared->body,
+					prepared->sql_length);
 			return NEXT_MESSAGE;
 		}
 		if (!*name && !ensure_unnamed(front))
 			return out_of_memory(front);
 		if (!*name && client->unnamed_id) {
 			client->bound_flags |= client->unnamed_scan.flags;
-			touch(front, &client->unnamed_scan, (const char *)client->unnamed,
-			      client->unnamed_sql);
+			pgm_relay_touch(client, &client->unnamed_scan, (const char *)client->unnamed,
+					client->unnamed_sql);
 		}
 	}
 	if (!cursor.bad && pgm_relay_tracks(client)) {
@@ -721,6 +717,13 @@ static bool may_come_in_parts(const struct front *front)
 	uint8_t type = front->message[0];
 	if (type == PGM_FE_QUERY || type == PGM_FE_PARSE)
 		return front->total > PGM_CLIENT_WHOLE_MAX;
+	if (type == PGM_FE_BIND && front->there < PGM_CLIENT_WHOLE_MAX) { /* its names must be known */
+		struct pgm_cursor cursor = pgm_cursor_over(front->body, front->length);
+		(void)pgm_cursor_string(&cursor, NULL);
+		(void)pgm_cursor_string(&cursor, NULL);
+		if (cursor.bad)
+			return false;
+	}
 	return front->total > PGM_CLIENT_STREAM_BYTES &&
 	       (type == PGM_FE_BIND || type == PGM_FE_COPY_DATA || type == PGM_FE_FUNCTION);
 }

@@ -411,6 +411,13 @@ def test_long_names_and_many_statements(alive):
         assert conn.fetch("SELECT $1::int + 1", "1", name=name) == [["2"]]
         found = conn.run(wire.bind("", name, ["2"]), wire.execute(), wire.sync())
         assert [m.cells() for m in found if m.kind == "D"] == [["3"]]
+        # also where a part of the name came before the rest
+        message = wire.bind("", name, ["3"])
+        conn.send(message[:70_000])
+        with alive.connect() as other:
+            assert other.scalar("SELECT 1") == "1"
+        found = conn.run(message[70_000:], wire.execute(), wire.sync())
+        assert [m.cells() for m in found if m.kind == "D"] == [["4"]]
         for start in range(0, 5000, 500):
             conn.run(*(wire.parse(f"s{i}", f"SELECT {i}") for i in range(start, start + 500)), wire.sync())
         for i in (0, 77, 2500, 4999):
