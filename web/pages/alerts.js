@@ -46,7 +46,7 @@ function rules(all) {
 			{key: "severity", title: "Severity", value: (r) => r.severity, render: (r) => badge(r.severity)},
 			{key: "threshold", title: "Limit", numeric: true, value: (r) => r.threshold, render: (r) => (typeof r.threshold === "number" ? f.number(r.threshold) : r.threshold ?? "\u2013")},
 			{key: "for", title: "For", numeric: true, optional: true, value: (r) => r.for_s, render: (r) => f.seconds(r.for_s)},
-			{key: "summary", title: "What it says", optional: true, plain: true, value: (r) => r.summary, className: "name-cell"},
+			{key: "summary", title: "What it says", optional: true, plain: true, value: (r) => f.sentence(r.summary), className: "name-cell"},
 		]});
 }
 
