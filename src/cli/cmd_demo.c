@@ -420,7 +420,8 @@ static bool parse_scale(const struct pgm_cli *cli, double *scale, struct pgm_err
 static bool parse_port(const struct pgm_cli *cli, int64_t *port, struct pgm_error *err)
 {
 	const char *text = pgm_cli_value(cli, "serve");
-	return !text || !*text || pgm_cli_int(cli, "serve", 1, 65535, port, err);
+	return (!text || !*text || pgm_cli_int(cli, "serve", 1, 65535, port, err)) &&
+	       pgm_demo_serve_port(*port, err);
 }
 
 /* PGHOST, PGOPTIONS and their like would lead our sessions and commands elsewhere. */

@@ -223,12 +223,18 @@ static bool work(struct running *running, struct pgm_error *err)
 	return pgm_interrupted() || ended_early(running, err);
 }
 
+bool pgm_demo_serve_port(int64_t port, struct pgm_error *err)
+{
+	return !port || free_port((int)port) ||
+	       pgm_error_set(err, PGM_ERR_SYSTEM, "port %d is not free", (int)port);
+}
+
 bool pgm_demo_serve(const struct pgm_demo_serve *serve, struct pgm_error *err)
 {
 	struct running running = {.serve = serve,
 				  .port = free_port(serve->port ? (int)serve->port : USUAL_PORT)};
-	if (!running.port && serve->port)
-		return pgm_error_set(err, PGM_ERR_SYSTEM, "port %d is not free", (int)serve->port);
+	if (!pgm_demo_serve_port(serve->port, err))
+		return false;
 	if (!running.port)
 		running.port = free_port(0);
 	if (!pgm_account_find(&running.account, err) || !make_folder(&running, err))

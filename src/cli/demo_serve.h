@@ -17,6 +17,9 @@ struct pgm_demo_serve {
 	const struct pgm_demo_workload *workload;
 };
 
+/* Whether something else listens on that port; 0: none is wanted. Before the long part of the work. */
+bool pgm_demo_serve_port(int64_t port, struct pgm_error *err) PGM_MUST_CHECK;
+
 /* Until Ctrl-C, which is how it ends well. False where serve does not come up, or ends by itself. */
 bool pgm_demo_serve(const struct pgm_demo_serve *serve, struct pgm_error *err) PGM_MUST_CHECK;
 

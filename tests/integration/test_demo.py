@@ -332,7 +332,7 @@ def asked(link, path):
 
 
 def test_serve_shows_the_applications_at_work_and_leaves_nothing(pgmend, place, env):
-    child = start(pgmend, {**env, "PGHOST": "/nowhere"}, "--serve")
+    child = pgmend.popen("demo", SCALE, "--serve", env={**env, "PGHOST": "/nowhere"}, start_new_session=True)
     line = wait_for(child, "#token=")
     assert line, child.communicate(timeout=GONE_TIMEOUT_S)
     link = re.search(r"http://127\.0\.0\.1:\d+/#token=\S+", line).group()
