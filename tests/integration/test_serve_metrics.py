@@ -10,6 +10,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+import psycopg
 import pytest
 
 import cluster as clusters
@@ -90,6 +91,45 @@ def test_the_api_tells_the_same(db, serve):
         "orders_pkey": (True, True, True), "orders_v": (False, False, True)}
     assert server.get("/api/v1/databases/nobody/tables", "viewer").code == "not_found"
     assert server.get("/api/v1/pool", "viewer").data["enabled"] is False
+
+
+def test_the_pooler_of_the_process(db, cluster):
+    """Under pgbouncer_exporter's names, with histograms of its profile, and over the API."""
+    port = clusters.free_port()
+    where = f"host={cluster.folder} port={cluster.settings['port']} user=postgres dbname={db.name}"
+    with serving.Serve(find_binary(), {
+            "serve": {"watch_interval": 1}, "databases": {db.name: where},
+            "pgbouncer": {"listen_addr": "127.0.0.1", "listen_port": port, "auth_type": "trust", "unix_socket_dir": "",
+                          "admin_users": "postgres", "pool_mode": "transaction", "auth_file": "userlist.txt"}}) as server:
+        (server.folder / "userlist.txt").write_text('"postgres" ""\n')
+        server.give_away()
+        server.start()
+        with psycopg.connect(f"host=127.0.0.1 port={port} user=postgres dbname={db.name}", autocommit=True) as client:
+            def counted():
+                client.execute("SELECT 41 + 1")
+                series, _ = series_of(server)
+                return series if series.get(("pgmend_query_duration_seconds_count",
+                                             (("database", db.name), ("target", "pool"))), 0) >= 5 else None
+
+            series = server.wait_for(counted)
+            own = {name: v for (name, labels), v in series.items()
+                   if dict(labels).get("database") == db.name and dict(labels).get("target") == "pool"}
+            assert own["pgbouncer_stats_queries_pooled_total"] >= 5
+            assert own["pgbouncer_pools_client_active_connections"] == 1
+            assert own["pgmend_query_duration_seconds_sum"] > 0
+            assert "pgmend_fingerprint_duration_seconds_count" in own
+            assert series[("pgbouncer_up", (("target", "pool"),))] == 1
+            last = None
+            for (name, labels), value in series.items():
+                if name == "pgmend_query_duration_seconds_bucket" and dict(labels)["database"] == db.name:
+                    assert last is None or value >= last, "buckets are cumulative"
+                    last = value
+            pool = server.get("/api/v1/pool", "viewer").data
+            assert pool["enabled"] is True
+            row = [p for p in pool["pools"] if p["database"] == db.name][0]
+            assert row["clients_active"] == 1 and row["mode"] == "transaction" and row["user"] == "postgres"
+            assert [d for d in pool["databases"] if d["name"] == db.name][0]["current_connections"] >= 1
+            assert server.get("/api/v1/databases/pool/summary", "viewer").status == 404
 
 
 # ---- Prometheus ----
