@@ -145,14 +145,14 @@ def test_a_locked_table_holds_up_nothing(db, probe):
 
 def test_many_tables_stay_few_series(db, probe):
     with db.connect() as conn:
-        conn.execute("DO $$ BEGIN FOR i IN 1..400 LOOP"
+        conn.execute("DO $$ BEGIN FOR i IN 1..200 LOOP"
                      " EXECUTE format('CREATE TABLE t%s (id int PRIMARY KEY)', i); END LOOP; END $$")
         watch = probe(shop=db.conninfo)
         look = watch.look(lambda look: look.up and look.tables)
-        assert look.value("pgmend_tables") == 400 and len(look.tables) == 400
+        assert look.value("pgmend_tables") == 200 and len(look.tables) == 200
         assert len(look.values("pg_stat_user_tables_n_live_tup")) == 30
-        conn.execute("INSERT INTO t399 SELECT generate_series(1, 100000)")
-        look = watch.look(lambda look: look.values("pg_stat_user_tables_n_tup_ins", relname="t399") == [100000])
+        conn.execute("INSERT INTO t199 SELECT generate_series(1, 100000)")
+        look = watch.look(lambda look: look.values("pg_stat_user_tables_n_tup_ins", relname="t199") == [100000])
         assert len(look.values("pg_stat_user_tables_n_live_tup")) == 30
         series, _ = watching.parse(watch.metrics())
         assert len(series) < 2050

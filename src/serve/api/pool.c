@@ -73,17 +73,21 @@ static json_t *rows_of(const struct pgm_samples *samples, const struct column *c
 	return list;
 }
 
-/* The mode of a pool is that of its database here. */
-static void set_modes(json_t *pools, json_t *databases)
+/* The mode of a pool is a label of its own metric. */
+static void set_modes(json_t *pools, const struct pgm_samples *samples)
 {
-	size_t p, d;
-	json_t *pool, *database;
-	json_array_foreach(pools, p, pool)
-	{
-		json_array_foreach(databases, d, database)
+	for (size_t i = 0; i < samples->count; i++) {
+		const struct pgm_sample *sample = &samples->items[i];
+		size_t p;
+		json_t *pool;
+		if (strcmp(sample->metric->name, "pgmend_pool_info") != 0)
+			continue;
+		json_array_foreach(pools, p, pool)
 		{
-			if (json_equal(json_object_get(pool, "database"), json_object_get(database, "name")))
-				json_object_set(pool, "mode", json_object_get(database, "pool_mode"));
+			if (strcmp(json_string_value(json_object_get(pool, "database")), sample->labels[0]) ==
+				    0 &&
+			    strcmp(json_string_value(json_object_get(pool, "user")), sample->labels[1]) == 0)
+				json_object_set_new(pool, "mode", json_string(sample->labels[2]));
 		}
 	}
 }
@@ -176,7 +180,7 @@ static void get_pool(struct pgm_request *request, struct pgm_reply *reply)
 	const struct pgm_samples *samples = snapshot->samples[PGM_COLLECT_POOL];
 	json_t *pools = rows_of(samples, pool_columns, request->arena);
 	json_t *databases = rows_of(samples, database_columns, request->arena);
-	set_modes(pools, databases);
+	set_modes(pools, samples);
 	pgm_reply_data(reply,
 		       json_pack("{s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "enabled", true, "at",
 				 pgm_api_time_ms(samples->wall_ms), "pools", pools, "databases", databases,

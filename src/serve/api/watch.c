@@ -1,5 +1,6 @@
 #include "serve/api/watch.h"
 
+#include "serve/alert/alert.h"
 #include "serve/watch/watch.h"
 #include "util/clock.h"
 #include "util/hash.h"
@@ -113,6 +114,19 @@ static void get_metrics(struct pgm_request *request, struct pgm_reply *reply)
 
 /* ---- databases ---- */
 
+/* How many alerts of a target fire; null where there are none to be had. */
+static json_t *firing(const struct pgm_api *api, const char *target, struct pgm_arena *arena)
+{
+	struct pgm_alert *list;
+	size_t count, fire = 0;
+	if (!api->alerts)
+		return json_null();
+	pgm_alerts_list(api->alerts, target, arena, &list, &count);
+	for (size_t i = 0; i < count; i++)
+		fire += list[i].phase == PGM_ALERT_FIRING || list[i].phase == PGM_ALERT_RESOLVING;
+	return json_integer((json_int_t)fire);
+}
+
 static json_t *version_of(int version)
 {
 	char text[24];
@@ -150,6 +164,7 @@ static void get_databases(struct pgm_request *request, struct pgm_reply *reply)
 			pgm_api_number(
 				snapshot ? pgm_snapshot_value(snapshot, "pg_database_size_bytes", NULL, NAN)
 					 : NAN));
+		json_object_set_new(one, "alerts", firing(PGM_API(request), target.name, request->arena));
 		json_array_append_new(list, one);
 		pgm_snapshot_release(snapshot);
 	}

@@ -506,6 +506,8 @@ const struct pgm_metric pgm_metrics[] = {
 	{"pgbouncer_pools_client_maxwait_seconds", GAUGE, PGM_COLLECT_POOL,
 	 "seconds", COMPAT | HISTORY | DASHBOARD, {POOL},
 	 "How long the first client in the queue has waited"},
+	{"pgmend_pool_info", GAUGE, PGM_COLLECT_POOL, "", 0, {POOL, "pool_mode"},
+	 "1; how the pool gives servers to clients"},
 	{"pgbouncer_stats_server_assignments_total", COUNTER, PGM_COLLECT_POOL, "", COMPAT, {"database"},
 	 "Times a client got a server"},
 	{"pgbouncer_stats_sql_transactions_pooled_total", COUNTER, PGM_COLLECT_POOL,

@@ -165,12 +165,15 @@ static void add_list(struct pgm_samples_builder *builder, const struct pgm_rows 
 						      pgm_rows_double(rows, r, 1) * shown->scale);
 }
 
-static void add_waits(struct pgm_samples_builder *builder, const struct pgm_rows *rows)
+static void add_pools(struct pgm_samples_builder *builder, const struct pgm_rows *rows)
 {
 	size_t whole = pgm_rows_column(rows, "maxwait"), rest = pgm_rows_column(rows, "maxwait_us");
 	size_t database = pgm_rows_column(rows, "database"), user = pgm_rows_column(rows, "user");
+	size_t mode = pgm_rows_column(rows, "pool_mode");
 	for (size_t r = 0; r < rows->count; r++) {
-		const char *labels[] = {pgm_rows_text(rows, r, database), pgm_rows_text(rows, r, user)};
+		const char *labels[] = {pgm_rows_text(rows, r, database), pgm_rows_text(rows, r, user),
+					pgm_rows_text(rows, r, mode)};
+		pgm_samples_add_named(builder, "pgmend_pool_info", labels, 1);
 		pgm_samples_add_named(builder, "pgbouncer_pools_client_maxwait_seconds", labels,
 				      pgm_rows_double(rows, r, whole) + pgm_rows_double(rows, r, rest) / 1e6);
 	}
@@ -379,7 +382,7 @@ bool pgm_look_pool(struct pgm_look *look, struct pgm_error *err)
 	pgm_samples_add_named(&builder, "pgbouncer_up", NULL, 1);
 	pgm_samples_add_named(&builder, "pgbouncer_version_info", version, 1);
 	add_table(&builder, &view->tables[POOLS], pools);
-	add_waits(&builder, &view->tables[POOLS]);
+	add_pools(&builder, &view->tables[POOLS]);
 	add_table(&builder, &view->tables[TOTALS], totals);
 	add_table(&builder, &view->tables[DATABASES], databases);
 	add_list(&builder, &view->tables[LISTS], lists);
