@@ -27,6 +27,11 @@
 
 #define FIRST_KEY 4 /* the parameter that holds the first column of the keys */
 
+/* Keys that follow one another, as ranges: where each begins and ends. No name that a condition may have. */
+#define RUNS		   "pgmend_r (pgmend_lo, pgmend_hi)"
+#define RUN_LENGTH	   "4" /* at least, on average: a join with them costs more than an array */
+#define WITHIN_RUN(column) "%s >= pgmend_r.pgmend_lo AND %s <= pgmend_r.pgmend_hi", (column), (column)
+
 enum shape { CASCADE, LOCK, SKIP };
 
 struct column {
@@ -45,7 +50,11 @@ struct pass {
 	const char *row; /* its alias */
 	PGM_VEC(struct column) columns; /* of the rows that go: the identity, and what children refer to */
 	size_t first_gone;		/* the parameter that holds the first of these; before it: how many */
-	const char *deleted;		/* query for the number of rows deleted until now; CASCADE */
+	const char *run_array;		/* type of the array of keys, where those are one integer; or NULL */
+	size_t key_runs;  /* the parameter that holds where runs of keys begin; then: their ends, and single
+			     keys */
+	size_t gone_runs; /* likewise, of the rows that went; SKIP */
+	const char *deleted; /* query for the number of rows deleted until now; CASCADE */
 };
 
 static const char *column_of(const struct pass *pass, const char *alias, const char *column)
@@ -143,6 +152,41 @@ static void given(struct pass *pass, size_t param)
 		       unnest(pass, pass->columns.items, table->identity_count, param));
 }
 
+/*
+ * The arrays of where runs of a column begin and end, from rows with the flags of run_flags(); where there
+ * are too many of them NULL, and the third has the keys. A run is found by one descent of an index, where
+ * each key of an array takes its own.
+ */
+static void run_arrays(struct pgm_buf *sql, const char *column)
+{
+	static const char few[] = "count(*) FILTER (WHERE pgmend_first) * " RUN_LENGTH " <= count(*)";
+	pgm_buf_printf(
+		sql,
+		", CASE WHEN %s THEN pg_catalog.array_agg(%s ORDER BY %s) FILTER (WHERE pgmend_first) "
+		"END AS lo, CASE WHEN %s THEN pg_catalog.array_agg(%s ORDER BY %s) FILTER (WHERE "
+		"pgmend_last) END AS hi, CASE WHEN NOT %s THEN pg_catalog.array_agg(%s) END AS singles",
+		few, column, column, few, column, column, few, column);
+}
+
+/* Behind "SELECT *"; WINDOW w is theirs. What comes before is less, and what follows more, so nothing
+ * overflows. */
+static void run_flags(struct pgm_buf *sql, const char *column)
+{
+	pgm_buf_printf(sql,
+		       ", (pg_catalog.lag(%s) OVER w) + 1 IS DISTINCT FROM %s AS pgmend_first, "
+		       "(pg_catalog.lead(%s) OVER w) - 1 IS DISTINCT FROM %s AS pgmend_last",
+		       column, column, column, column);
+}
+
+/* " USING ... " of the runs that two parameters hold */
+static const char *run_item(const struct pass *pass, size_t param)
+{
+	return pgm_sprintf(
+		pass->sql.arena,
+		"ROWS FROM (pg_catalog.unnest(($%zu::%s)), pg_catalog.unnest(($%zu::%s))) AS " RUNS, param,
+		pass->run_array, param + 1, pass->run_array);
+}
+
 /* "public.t AS pgmend_t"; the root alone goes by its own name, so that the condition can stand beside it. */
 static const char *row_item(const struct pass *pass)
 {
@@ -151,11 +195,10 @@ static const char *row_item(const struct pass *pass)
 }
 
 /* "IS TRUE" keeps the planner from going by an index of the condition's instead of the keys. */
-static void which_rows(struct pass *pass)
+static void still_meant(struct pass *pass)
 {
 	struct pgm_buf *sql = &pass->sql;
 	int number = 0;
-	given(pass, FIRST_KEY);
 	if (pass->purge->volatile_where)
 		return;
 	pgm_buf_add(sql, " AND ");
@@ -187,6 +230,21 @@ static size_t column_place(const struct pass *pass, const char *name)
 	return i;
 }
 
+/* Its parents' runs tell the children, too: then there are two statements for them. */
+static bool has_runs(const struct pass *pass, const struct pgm_purge_key *key)
+{
+	return pass->run_array && key->plain && strcmp(key->parent_columns[0], pass->table->identity[0]) == 0;
+}
+
+/* " USING ... WHERE ...;" or " FROM ..." */
+static void within_runs(struct pass *pass, const struct pgm_purge_key *key, const char *word)
+{
+	const char *column = column_of(pass, PGM_PURGE_CHILD, key->columns[0]);
+	pgm_buf_printf(&pass->sql, " %s %s WHERE ", word, run_item(pass, pass->gone_runs));
+	pgm_buf_printf(&pass->sql, WITHIN_RUN(column));
+	pgm_buf_add(&pass->sql, ";\n");
+}
+
 /*
  * What a statement about children needs behind its table (*from, "" for none) and as its condition. The child
  * has the alias of a child.
@@ -201,8 +259,9 @@ static const char *of_parents(const struct pass *pass, const struct pgm_purge_ke
 	*from = "";
 	if (key->plain) {
 		size_t at = column_place(pass, key->parent_columns[0]);
+		size_t param = has_runs(pass, key) ? pass->gone_runs + 2 : pass->first_gone + at;
 		pgm_buf_add(&condition, column_of(pass, child, key->columns[0]));
-		any_param(&condition, key->parent_arrays[0], pass->first_gone + at);
+		any_param(&condition, key->parent_arrays[0], param);
 		return condition.text;
 	}
 	for (size_t i = 0; i < key->column_count; i++) {
@@ -224,6 +283,10 @@ static void delete_children(struct pass *pass, const struct pgm_purge_key *key)
 	const char *from, *condition = of_parents(pass, key, PGM_PURGE_CHILD, &from);
 	pgm_buf_printf(&pass->sql, "DELETE FROM %s AS " PGM_PURGE_CHILD "%s%s WHERE %s;\n", key->child_quoted,
 		       *from ? " USING " : "", from, condition);
+	if (!has_runs(pass, key))
+		return;
+	pgm_buf_printf(&pass->sql, "DELETE FROM %s AS " PGM_PURGE_CHILD, key->child_quoted);
+	within_runs(pass, key, "USING");
 }
 
 /*
@@ -243,15 +306,24 @@ static void delete_some_children(struct pass *pass, const struct pgm_purge_key *
 		       *inner_from ? ", " : "", inner_from, inner, condition);
 }
 
-static void set_null(struct pass *pass, const struct pgm_purge_key *key)
+static void set_clause(struct pass *pass, const struct pgm_purge_key *key)
 {
 	struct pgm_buf *sql = &pass->sql;
-	const char *from, *condition = of_parents(pass, key, PGM_PURGE_CHILD, &from);
 	pgm_buf_printf(sql, "UPDATE %s AS " PGM_PURGE_CHILD " SET ", key->child_quoted);
 	for (size_t i = 0; i < key->set_count; i++)
 		pgm_buf_printf(sql, "%s%s = NULL", i ? ", " : "",
 			       pgm_quote_ident(sql->arena, key->set_columns[i]));
-	pgm_buf_printf(sql, "%s%s WHERE %s;\n", *from ? " FROM " : "", from, condition);
+}
+
+static void set_null(struct pass *pass, const struct pgm_purge_key *key)
+{
+	const char *from, *condition = of_parents(pass, key, PGM_PURGE_CHILD, &from);
+	set_clause(pass, key);
+	pgm_buf_printf(&pass->sql, "%s%s WHERE %s;\n", *from ? " FROM " : "", from, condition);
+	if (!has_runs(pass, key))
+		return;
+	set_clause(pass, key);
+	within_runs(pass, key, "FROM");
 }
 
 /* A child with a pass of its own is gone by now, but for rows that came since. */
@@ -337,40 +409,74 @@ static void range(struct pass *pass)
 		       end, down ? "1 - " : "", end, pass->keys, apart(pass) ? ", true AS apart" : "");
 	for (size_t i = 0; i < pass->table->identity_count; i++)
 		pgm_buf_printf(sql, ", pg_catalog.array_agg(s.k%zu) AS k%zu", i + 1, i + 1);
+	if (pass->run_array)
+		run_arrays(sql, "k1");
 	if (pass->shape == CASCADE)
 		pgm_buf_printf(sql, ", (%s) AS deleted", pass->deleted);
+	pgm_buf_add(sql, " FROM (SELECT *");
+	if (pass->run_array)
+		run_flags(sql, "k1");
 	pgm_buf_printf(sql,
 		       " FROM (SELECT * FROM %s WHERE seq %s ORDER BY seq%s LIMIT greatest(1, $1::bigint / "
-		       "%.0f)) AS s;\n",
+		       "%.0f)) AS b%s) AS s;\n",
 		       pass->keys,
 		       down ? "< coalesce($2::bigint, 9223372036854775807)" : "> coalesce($2::bigint, 0)",
-		       down ? " DESC" : "", fan_out(pass->table));
+		       down ? " DESC" : "", fan_out(pass->table),
+		       pass->run_array ? " WINDOW w AS (ORDER BY k1)" : "");
 }
 
 static void cascade(struct pass *pass)
 {
 	struct pgm_buf *sql = &pass->sql;
 	pgm_buf_printf(sql, "WITH " GONE " AS (DELETE FROM %s WHERE ", row_item(pass));
-	which_rows(pass);
+	given(pass, FIRST_KEY);
+	still_meant(pass);
 	pgm_buf_printf(sql,
 		       " RETURNING 1)\nSELECT count(*) AS gone FROM " GONE
 		       ";\nSELECT (%s) - $%zu::bigint AS handled;\n",
 		       pass->deleted, pass->first_gone - 2);
 }
 
+/* The rows whose keys are at hand; where those have runs, by these or one by one. */
+static void skip_parents(struct pass *pass)
+{
+	struct pgm_buf *sql = &pass->sql;
+	pgm_buf_printf(sql, "WITH " GONE " AS (DELETE FROM %s WHERE ", row_item(pass));
+	given(pass, pass->run_array ? pass->key_runs + 2 : FIRST_KEY);
+	still_meant(pass);
+	pgm_buf_add(sql, " RETURNING ");
+	row_columns(pass);
+	pgm_buf_char(sql, ')');
+	if (!pass->run_array)
+		return;
+	const char *column = column_of(pass, pass->row, pass->table->identity[0]);
+	pgm_buf_printf(sql, ", pgmend_more AS (DELETE FROM %s USING %s WHERE ", row_item(pass),
+		       run_item(pass, pass->key_runs));
+	pgm_buf_printf(sql, WITHIN_RUN(column));
+	still_meant(pass);
+	pgm_buf_add(sql, " RETURNING ");
+	row_columns(pass);
+	pgm_buf_char(sql, ')');
+}
+
 static void skip(struct pass *pass)
 {
 	struct pgm_buf *sql = &pass->sql;
-	pgm_buf_printf(sql,
-		       "SET LOCAL session_replication_role = replica;\n"
-		       "WITH " GONE " AS (DELETE FROM %s WHERE ",
-		       row_item(pass));
-	which_rows(pass);
-	pgm_buf_add(sql, " RETURNING ");
-	row_columns(pass);
-	pgm_buf_add(sql, ")\nSELECT count(*) AS handled, count(*) AS gone");
+	pgm_buf_add(sql, "SET LOCAL session_replication_role = replica;\n");
+	skip_parents(pass);
+	pgm_buf_add(sql, "\nSELECT count(*) AS handled, count(*) AS gone");
 	arrays(pass);
-	pgm_buf_add(sql, " FROM " GONE ";\nSET LOCAL session_replication_role = origin;\n");
+	if (pass->run_array) {
+		run_arrays(sql, "r1");
+		pgm_buf_add(sql, " FROM (SELECT *");
+		run_flags(sql, "r1");
+		pgm_buf_add(sql,
+			    " FROM (TABLE " GONE " UNION ALL TABLE pgmend_more) AS a WINDOW w AS (ORDER BY "
+			    "r1)) AS g");
+	} else {
+		pgm_buf_add(sql, " FROM " GONE);
+	}
+	pgm_buf_add(sql, ";\nSET LOCAL session_replication_role = origin;\n");
 }
 
 static void lock(struct pass *pass)
@@ -381,7 +487,8 @@ static void lock(struct pass *pass)
 	pgm_buf_add(sql, " FROM (SELECT ");
 	row_columns(pass);
 	pgm_buf_printf(sql, " FROM %s WHERE ", row_item(pass));
-	which_rows(pass);
+	given(pass, FIRST_KEY);
+	still_meant(pass);
 	pgm_buf_add(sql, " ORDER BY ");
 	for (size_t i = 0; i < pass->table->identity_count; i++)
 		pgm_buf_printf(sql, "%s%s", i ? ", " : "",
@@ -433,6 +540,12 @@ static void list_columns(struct pass *pass)
 	}
 }
 
+static bool is_integer_array(const char *type)
+{
+	return strcmp(type, "bigint[]") == 0 || strcmp(type, "integer[]") == 0 ||
+	       strcmp(type, "smallint[]") == 0;
+}
+
 const char *pgm_purge_pass_sql(struct pgm_arena *arena, const struct pgm_purge *purge, const char *prefix,
 			       const struct pgm_purge_table *table)
 {
@@ -448,11 +561,17 @@ const char *pgm_purge_pass_sql(struct pgm_arena *arena, const struct pgm_purge *
 	struct pgm_buf *sql = &pass.sql;
 	pgm_buf_init(sql, arena);
 	pass.shape = shape_of(&pass);
+	if (pass.shape == SKIP && table->identity_count == 1 && is_integer_array(table->identity_arrays[0])) {
+		pass.run_array = table->identity_arrays[0];
+		pass.key_runs = FIRST_KEY + 1;
+		pass.first_gone += 3;
+	}
 	if (pass.shape == CASCADE) {
 		pass.deleted = deleted(&pass);
 		pass.first_gone++;
 	}
 	list_columns(&pass);
+	pass.gone_runs = pass.first_gone + pass.columns.count;
 	range(&pass);
 	if (pass.shape == CASCADE)
 		cascade(&pass);
