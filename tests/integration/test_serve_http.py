@@ -173,8 +173,6 @@ HOSTILE = {
     "no version": (b"GET /healthz\r\n\r\n", (0, 400, 505)),
     "another version": (b"GET /healthz HTTP/9.9\r\nHost: localhost\r\n\r\n", (0, 400, 505)),
     "no request": (b"\0\1\2\3\4\r\n\r\n", (0, 400, 405, 505)),
-    "a TLS hello": (b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03" + b"x" * 500, (0, 400, 405)),
-    "PostgreSQL's startup": (b"\0\0\0\x08\x04\xd2\x16\x2f", (0, 400)),
     "a folded header": (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n folded\r\n\r\n", (200, 400, 421)),
     "a header with no colon": (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nnonsense\r\n\r\n", (400,)),
     "a NUL in a header": (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: a\0b\r\n\r\n", (200, 400)),
@@ -285,7 +283,7 @@ def test_clients_that_go_away_leave_nothing(serve):
     serve.wait_for(lambda: len(list(folder.iterdir())) < 100)
 
 
-BAD_VALUES = {"integer": ["", "x", "1.5", "1e3", "99999999999999999999", "1 ", "0x1"], "number": ["", "x", "nan", "1e999"],
+BAD_VALUES = {"integer": ["", "x", "1.5", "1e3", "99999999999999999999", "1%20", "0x1"], "number": ["", "x", "nan", "1e999"],
               "boolean": ["", "yes", "2"], "string": ["a%00b", "a%0ab", "%ff"]}
 
 

@@ -256,6 +256,10 @@ def test_slow_requests_are_ended(make_serve, cluster):
     with server.socket() as sock:
         sock.sendall(head.encode())
         assert serving.status_of(serving.read_answer(sock)) == 408
+    for start in (b"", b"GET", b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03", b"\0\0\0\x08\x04\xd2\x16\x2f"):
+        with server.socket() as sock:
+            sock.sendall(start)
+            assert serving.read_answer(sock) == b""
     assert server.get("/healthz").status == 200
 
 

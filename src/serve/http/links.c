@@ -41,6 +41,7 @@ void pgm_links_mark(struct pgm_http *http, struct pgm_link *link, enum pgm_link_
 	if (!link)
 		return;
 	pthread_mutex_lock(&http->links_lock);
+	link->served |= state == PGM_LINK_ANSWERING;
 	link->state = state;
 	link->since_ms = pgm_clock_ms();
 	pthread_mutex_unlock(&http->links_lock);
@@ -70,9 +71,10 @@ void pgm_links_reap(struct pgm_http *http)
 	pthread_mutex_lock(&http->links_lock);
 	for (struct pgm_link *link = http->links; link; link = link->next) {
 		double age = now - link->since_ms;
+		bool waits = link->state == PGM_LINK_IDLE && link->fd >= 0;
 		if (link->state == PGM_LINK_READING && age > http->options.request_timeout_ms)
 			pgm_links_refuse(http, link, "408 Request Timeout");
-		else if (link->state == PGM_LINK_IDLE && age > IDLE_MAX_MS && link->fd >= 0)
+		else if (waits && age > (link->served ? IDLE_MAX_MS : http->options.request_timeout_ms))
 			shutdown(link->fd, SHUT_RDWR);
 	}
 	pthread_mutex_unlock(&http->links_lock);

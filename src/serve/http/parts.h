@@ -47,6 +47,7 @@ struct pgm_link {
 	struct pgm_link *next, *previous;
 	int fd;
 	enum pgm_link_state state;
+	bool served; /* a request at least */
 	double since_ms;
 };
 
