@@ -235,9 +235,8 @@ static void apply(struct pgm_alerts *alerts, struct pgm_alert_target *target,
 
 static void look_by(struct pgm_alerts *alerts, struct pgm_alert_target *target,
 		    const struct pgm_alert_rule *rule, const struct pgm_snapshot *snapshot,
-		    bool history_paused)
+		    bool history_paused, struct pgm_arena *arena)
 {
-	PGM_AUTO_ARENA arena = pgm_arena_new(0);
 	struct pgm_alert_look look = {
 		.snapshot = snapshot,
 		.window = &target->window,
@@ -251,10 +250,12 @@ static void look_by(struct pgm_alerts *alerts, struct pgm_alert_target *target,
 	rule->look(rule, &look);
 	if (look.known)
 		apply(alerts, target, rule, &look, snapshot->wall_ms, snapshot->mono_ms);
+	pgm_arena_reset(arena);
 }
 
 void pgm_alerts_evaluate(struct pgm_alerts *alerts, const struct pgm_snapshot *snapshot)
 {
+	PGM_AUTO_ARENA arena = pgm_arena_new(0);
 	pthread_mutex_lock(&alerts->lock);
 	struct pgm_alert_target *target = pgm_alert_target_find(alerts, snapshot->target.name);
 	if (target) {
@@ -268,13 +269,14 @@ void pgm_alerts_evaluate(struct pgm_alerts *alerts, const struct pgm_snapshot *s
 		if (alerts->settings.rules[i].off || rule->look == pgm_look_history ||
 		    (!snapshot->up && !down))
 			continue;
-		look_by(alerts, target, rule, snapshot, false);
+		look_by(alerts, target, rule, snapshot, false, arena);
 	}
 	pthread_mutex_unlock(&alerts->lock);
 }
 
 void pgm_alert_tick(struct pgm_alerts *alerts, int64_t now_ms, double mono_ms)
 {
+	PGM_AUTO_ARENA arena = pgm_arena_new(0);
 	const struct pgm_snapshot own = {.wall_ms = now_ms, .mono_ms = mono_ms, .up = true};
 	const struct pgm_alert_rule *rule = pgm_alert_rule_find("history_paused");
 	if (alerts->history && !pgm_alert_rule_settings(alerts, rule)->off) {
@@ -283,7 +285,7 @@ void pgm_alert_tick(struct pgm_alerts *alerts, int64_t now_ms, double mono_ms)
 		pgm_history_state(alerts->history, &state);
 		if (target) {
 			target->seen_mono_ms = mono_ms;
-			look_by(alerts, target, rule, &own, state.paused);
+			look_by(alerts, target, rule, &own, state.paused, arena);
 		}
 	}
 	for (size_t i = 0; i < alerts->target_count; i++) {
