@@ -212,8 +212,8 @@ def test_wrong_settings_are_named_with_their_line(db, pgmend_binary):
 
 
 def test_the_history_answers(db, make_serve):
-    serve = make_serve(db, {})
     db.execute("CREATE TABLE orders AS SELECT i AS id FROM generate_series(1, 1000) AS i")
+    serve = make_serve(db, {})
     base = "/api/v1/databases/shop"
 
     def series(metric, **more):
