@@ -190,7 +190,7 @@ static bool grow_sums(struct pgm_look *look, const struct pgm_statements *now,
 			row->total_ms > found->total_ms ? (row->total_ms - found->total_ms) / 1000 : 0;
 	}
 	free(old);
-	return fell;
+	return fell || now->count < before->count / 2; /* or most of them are gone */
 }
 
 static void add_row(struct pgm_samples_builder *builder, const char *database,
