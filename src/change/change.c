@@ -12,6 +12,7 @@ static const char *const kind_names[] = {
 	[PGM_CHANGE_DETACH] = "detach",
 	[PGM_CHANGE_DROP_TABLE] = "drop_table",
 	[PGM_CHANGE_LOAD] = "load",
+	[PGM_CHANGE_REINDEX] = "reindex",
 	[PGM_CHANGE_SWAP] = "swap",
 };
 

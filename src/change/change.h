@@ -18,6 +18,7 @@ enum pgm_change_kind {
 	PGM_CHANGE_DETACH,     /* ALTER TABLE relation DETACH PARTITION, of the partition with that oid */
 	PGM_CHANGE_DROP_TABLE, /* DROP TABLE of the table with that oid, once its rows are in file */
 	PGM_CHANGE_LOAD,       /* COPY relation FROM STDIN, from file, and verify it */
+	PGM_CHANGE_REINDEX,    /* REINDEX INDEX CONCURRENTLY, of one index */
 	PGM_CHANGE_SWAP,       /* the end of a copy: drained, compared, put in its source's place: swap.h */
 };
 
@@ -27,7 +28,7 @@ struct pgm_change {
 	const char *title;     /* one line, for people */
 	const char *schema;    /* of the relation */
 	const char *relation;  /* the table it is about; "" for SQL about none */
-	const char *index;     /* the index it creates or drops (in the same schema); NULL for SQL */
+	const char *index;     /* the index it creates, drops or rebuilds (same schema); NULL for SQL */
 	const char *sql_up;    /* statements, each ended by ";\n" */
 	const char *sql_down;  /* the way back, likewise; "" where there is none */
 	bool transactional;    /* may run in a transaction block */

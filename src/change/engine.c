@@ -1,3 +1,4 @@
+#include "change/actor.h"
 #include "change/batches.h"
 #include "change/engine_parts.h"
 #include "change/swap.h"
@@ -119,11 +120,52 @@ static bool look_at_all(struct pgm_engine_state *state, struct pgm_error *err)
 	return true;
 }
 
+/* Steps that can be run as often as anybody likes: they make nothing, and there is nothing to take back. */
+static bool keeps_house(struct pgm_arena *arena, const struct pgm_plan *plan)
+{
+	struct pgm_error ignored;
+	for (size_t i = 0; i < plan->change_count; i++) {
+		const struct pgm_change *change = &plan->changes[i];
+		struct pgm_plan_sql *sqls;
+		size_t count;
+		bool house = change->kind == PGM_CHANGE_REINDEX;
+		if (change->kind == PGM_CHANGE_SQL &&
+		    pgm_steps_parse(arena, change->sql_up, &sqls, &count, &ignored)) {
+			house = count > 0;
+			for (size_t s = 0; s < count; s++)
+				house &= strcmp(sqls[s].ddl.node, "VacuumStmt") == 0;
+		}
+		if (!house)
+			return false;
+	}
+	return true;
+}
+
+/* The row of the last time is closed, and a new one will be made. */
+static bool begin_again(struct pgm_engine_state *state, struct pgm_error *err)
+{
+	struct pgm_run *run = &state->run;
+	if (!run->options->again || !state->row || strcmp(state->row->state, "done") != 0)
+		return true;
+	if (!keeps_house(run->arena, state->plan)) {
+		pgm_error_set(err, PGM_ERR_USAGE,
+			      "this Plan is done, and not all of its steps can be repeated");
+		return pgm_error_hint(err,
+				      "--again is for REINDEX CONCURRENTLY of indexes, ANALYZE and VACUUM.");
+	}
+	if (!pgm_ledger_close(run->control, run->arena, state->plan->id, false, err))
+		return false;
+	state->row = NULL;
+	state->ledger_count = 0;
+	run->seq = 0;
+	return true;
+}
+
 bool pgm_engine_prepare(struct pgm_engine_state *state, bool for_real, struct pgm_error *err)
 {
 	struct pgm_run *run = &state->run;
 	if (!check_database(run, state->plan, err) || !pgm_run_open(run, for_real, err) ||
-	    !find_open(state, state->plan->id, err))
+	    !find_open(state, state->plan->id, err) || (for_real && !begin_again(state, err)))
 		return false;
 	if (state->row && strcmp(state->row->state, "undoing") == 0) {
 		pgm_error_set(err, PGM_ERR_STATE, "this Plan is being rolled back");
@@ -159,10 +201,17 @@ static bool enter_ledger(struct pgm_engine_state *state, struct pgm_error *err)
 	if (!pgm_ledger_ensure(run->control, err))
 		return false;
 	run->ledger = true;
-	if (state->row)
-		return pgm_ledger_set_plan(run->control, run->arena, run->seq, "running", NULL, err);
-	return with_text(run->arena, state->plan, &copy, err) &&
-	       pgm_ledger_add_plan(run->control, run->arena, &copy, &run->seq, err);
+	bool entered = state->row
+			       ? pgm_ledger_set_plan(run->control, run->arena, run->seq, "running", NULL, err)
+			       : with_text(run->arena, state->plan, &copy, err) &&
+					 pgm_ledger_add_plan(run->control, run->arena, &copy, &run->seq, err);
+	if (!entered || pgm_actor_record(run->control, run->arena, run->seq, "apply", err))
+		return entered;
+	struct pgm_error ignored;
+	const char *why = pgm_strdup(run->arena, err->message);
+	if (!pgm_ledger_set_plan(run->control, run->arena, run->seq, "failed", why, &ignored))
+		pgm_run_tell(run, PGM_EVENT_NOTE, "the ledger holds no end of it");
+	return false;
 }
 
 /* The failure goes into the Ledger first, then half-made things go; err stays what it was. */
@@ -184,7 +233,8 @@ void pgm_engine_failed(struct pgm_engine_state *state, bool builds, struct pgm_e
 		pgm_ledger_set_step(run->control, run->arena, run->seq, run->step, &update, &second) &&
 		pgm_ledger_set_plan(run->control, run->arena, run->seq, update.state, update.error, &second);
 	if (ok && builds)
-		ok = pgm_run_reopen(run, &second) && pgm_build_clean(run, &second);
+		ok = pgm_run_reopen(run, &second) && pgm_reindex_clean(run, &second) &&
+		     pgm_build_clean(run, &second);
 	if (!ok && second.kind != PGM_ERR_NONE && pgm_conn_alive(run->control))
 		pgm_run_tell(run, PGM_EVENT_NOTE,
 			     pgm_sprintf(run->arena, "not cleaned up yet (%s): the next run will do it",
@@ -279,6 +329,10 @@ static bool act(struct pgm_run *run, const struct pgm_change *change, const stru
 		    !pgm_drop_index(run, &look->index, true, err))
 			return false;
 		break;
+	case PGM_CHANGE_REINDEX:
+		if (!pgm_reindex(run, look, size, err))
+			return false;
+		break;
 	case PGM_CHANGE_BATCHES: /* its last transaction holds the new state */
 		return pgm_batches_run(run, look->sqls, look->sql_count, note, err);
 	case PGM_CHANGE_DETACH:
@@ -357,7 +411,9 @@ static bool apply(struct pgm_engine_state *state, struct pgm_engine_result *resu
 		struct pgm_engine_step *step = &result->steps[result->step_count++];
 		step->size_bytes = -1;
 		if (!run_step(state, i, step, err)) {
-			pgm_engine_failed(state, plan->changes[i].kind == PGM_CHANGE_CREATE_INDEX, step, err);
+			enum pgm_change_kind kind = plan->changes[i].kind;
+			bool builds = kind == PGM_CHANGE_CREATE_INDEX || kind == PGM_CHANGE_REINDEX;
+			pgm_engine_failed(state, builds, step, err);
 			return pgm_error_context(err, "step %d (%s)", run->step, run->title);
 		}
 	}

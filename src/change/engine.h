@@ -48,6 +48,7 @@ struct pgm_engine_options {
 	int64_t max_lag_bytes;	/* likewise */
 	const char *pause_file; /* while it is there no batch begins; NULL: none */
 	bool force_database;	/* apply a Plan that was made for another database */
+	bool again; /* carry out a Plan that is done once more, where all of its steps keep house */
 	void (*on_event)(const struct pgm_engine_event *event, void *arg); /* may be NULL */
 	void *event_arg;
 };

@@ -159,10 +159,11 @@ bool pgm_ledger_drop(struct pgm_conn *conn, struct pgm_error *err)
 	}
 	/* Without CASCADE: whatever else stands in the schema is not ours. */
 	if (!pgm_conn_exec(conn,
-			   PGM_CONN_MARKER "BEGIN; DROP TABLE IF EXISTS pgmend.batches, pgmend.session_end, "
-					   "pgmend.upkeep; DROP TABLE "
-					   "pgmend.made, pgmend.change, pgmend.plan, pgmend.measurement, "
-					   "pgmend.ledger; DROP SCHEMA pgmend; COMMIT",
+			   PGM_CONN_MARKER
+			   "BEGIN; DROP TABLE IF EXISTS pgmend.actor, pgmend.batches, pgmend.session_end, "
+			   "pgmend.upkeep; DROP TABLE "
+			   "pgmend.made, pgmend.change, pgmend.plan, pgmend.measurement, "
+			   "pgmend.ledger; DROP SCHEMA pgmend; COMMIT",
 			   err)) {
 		pgm_conn_exec_quietly(conn, "ROLLBACK");
 		return pgm_error_context(err, "dropping the ledger");

@@ -84,6 +84,8 @@ static const char *lock_of(const struct pgm_plan_sql *sqls, size_t count)
 		return first->concurrently ? "SHARE UPDATE EXCLUSIVE" : "SHARE";
 	if (first->kind == PGM_DDL_DROP_INDEX)
 		return first->concurrently ? "SHARE UPDATE EXCLUSIVE" : "ACCESS EXCLUSIVE";
+	if (first->kind == PGM_DDL_REINDEX_INDEX && first->concurrently)
+		return "SHARE UPDATE EXCLUSIVE";
 	bool light = true;
 	for (size_t i = 0; i < count; i++)
 		light &= sqls[i].ddl.kind == PGM_DDL_ANALYZE;
@@ -106,13 +108,15 @@ void pgm_plan_describe(struct pgm_arena *arena, const struct pgm_plan_sql *sqls,
 	const struct pgm_ddl *first = &sqls[0].ddl;
 	bool creates = creates_one_index(sqls, count);
 	bool drops = !creates && drops_one_index(sqls, count);
+	bool rebuilds = count == 1 && first->kind == PGM_DDL_REINDEX_INDEX && first->concurrently;
 	*change = (struct pgm_change){
-		.kind = creates ? PGM_CHANGE_CREATE_INDEX
-			: drops ? PGM_CHANGE_DROP_INDEX
-				: PGM_CHANGE_SQL,
-		.schema = drops ? first->index_schema : first->schema,
+		.kind = creates	   ? PGM_CHANGE_CREATE_INDEX
+			: drops	   ? PGM_CHANGE_DROP_INDEX
+			: rebuilds ? PGM_CHANGE_REINDEX
+				   : PGM_CHANGE_SQL,
+		.schema = drops || rebuilds ? first->index_schema : first->schema,
 		.relation = first->relation,
-		.index = creates || drops ? first->index : NULL,
+		.index = creates || drops || rebuilds ? first->index : NULL,
 		.sql_up = pgm_plan_join(arena, sqls, count),
 		.sql_down = "",
 		.transactional = all_transactional(sqls, count),
@@ -125,6 +129,8 @@ void pgm_plan_describe(struct pgm_arena *arena, const struct pgm_plan_sql *sqls,
 		change->title = pgm_sprintf(arena, "create index %s on %s", first->index, first->relation);
 	else if (drops)
 		change->title = pgm_sprintf(arena, "drop index %s", first->index);
+	else if (rebuilds)
+		change->title = pgm_sprintf(arena, "rebuild index %s", first->index);
 	else
 		change->title = first_words(arena, sqls[0].text);
 }

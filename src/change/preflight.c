@@ -329,6 +329,8 @@ bool pgm_preflight(struct pgm_run *run, const struct pgm_change *change, const s
 		return preflight_create(run, change, later, preflight, err);
 	case PGM_CHANGE_DROP_INDEX:
 		return preflight_drop(run, ledger, later, preflight, err);
+	case PGM_CHANGE_REINDEX:
+		return pgm_reindex_look(run, ledger, later, preflight, err);
 	case PGM_CHANGE_DETACH:
 	case PGM_CHANGE_DROP_TABLE:
 		return pgm_partition_look(run, change, ledger, later, preflight, err);

@@ -129,7 +129,8 @@ static bool describe_undo(struct pgm_engine_state *state, const struct pgm_chang
 		return true;
 	}
 	step->action = "skip";
-	step->note = "the Plan has no way back for it";
+	step->note = change->kind == PGM_CHANGE_REINDEX ? "a rebuilt index is as good as before"
+							: "the Plan has no way back for it";
 	return true;
 }
 

@@ -1,3 +1,4 @@
+#include "change/actor.h"
 #include "change/engine_parts.h"
 
 #include <string.h>
@@ -90,7 +91,8 @@ static bool rollback(struct pgm_engine_state *state, const char *plan_id, struct
 	if (!pgm_engine_settle(state, err))
 		return false;
 	result->started = true;
-	if (!pgm_ledger_set_plan(run->control, run->arena, run->seq, "undoing", NULL, err))
+	if (!pgm_actor_record(run->control, run->arena, run->seq, "rollback", err) ||
+	    !pgm_ledger_set_plan(run->control, run->arena, run->seq, "undoing", NULL, err))
 		return false;
 	for (size_t i = plan->change_count; i-- > 0;) {
 		const struct pgm_change *change = &plan->changes[i];

@@ -8,6 +8,8 @@
 #include "change/held.h"
 #include "change/ledger.h"
 
+struct pgm_target_index; /* target.h */
+
 struct pgm_run {
 	struct pgm_arena *arena;
 	struct pgm_conn *control; /* the caller's: Ledger, catalogs, watching */
@@ -21,6 +23,7 @@ struct pgm_run {
 	int64_t seq;		/* of the Plan in the Ledger; 0: not there yet */
 	bool undoing;
 	bool cleaning; /* after a failure: short budgets, but not that of the run */
+	const struct pgm_target_index *reindexing; /* whose half-made copy goes where the step fails */
 
 	/* The step that is under way, for events. */
 	int step;

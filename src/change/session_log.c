@@ -1,5 +1,6 @@
 #include "change/session_log.h"
 
+#include "change/actor.h"
 #include "change/ledger.h"
 #include "util/embedded.h"
 
@@ -34,13 +35,15 @@ bool pgm_session_log_add(struct pgm_conn *conn, struct pgm_arena *arena,
 		entry->action,	      entry->why,	   pgm_sprintf(arena, "%d", entry->pid),
 		entry->backend_start, entry->backend_type, entry->database,
 		entry->user,	      entry->application,  entry->client,
-		entry->state,	      entry->query};
-	if (!pgm_conn_query(
-		    conn, arena,
-		    "INSERT INTO pgmend.session_end (action, why, pid, backend_start, backend_type, "
-		    "database_name, user_name, application_name, client, state, query) VALUES ($1, $2, "
-		    "$3::integer, $4::timestamptz, $5, $6, $7, $8, $9, $10, $11) RETURNING id",
-		    11, params, &rows, err))
+		entry->state,	      entry->query,	   pgm_actor_name()};
+	if (!pgm_conn_query(conn, arena,
+			    "INSERT INTO pgmend.session_end (action, why, pid, backend_start, backend_type, "
+			    "database_name, user_name, application_name, client, state, query, asked_by) "
+			    "VALUES ($1, $2, "
+			    "$3::integer, $4::timestamptz, $5, $6, $7, $8, $9, $10, $11, coalesce($12 || ' "
+			    "as ', '') || "
+			    "SESSION_USER) RETURNING id",
+			    12, params, &rows, err))
 		return pgm_error_context(err, "writing the ledger");
 	*id = pgm_rows_int(&rows, 0, 0);
 	return true;

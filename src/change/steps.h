@@ -80,6 +80,19 @@ bool pgm_drop_table(struct pgm_run *run, const struct pgm_change *change, int64_
 bool pgm_load_table(struct pgm_run *run, const struct pgm_change *change, const char **note,
 		    struct pgm_error *err) PGM_MUST_CHECK;
 
+/* A step of kind REINDEX: whether it is to be done still, and what an earlier run of it left. */
+bool pgm_reindex_look(struct pgm_run *run, const struct pgm_ledger_step *ledger, bool later,
+		      struct pgm_preflight *preflight, struct pgm_error *err) PGM_MUST_CHECK;
+
+/* Rebuild the index, concurrently. *size: by how much it grew, less than 0 where it shrank; -1: not known. */
+bool pgm_reindex(struct pgm_run *run, const struct pgm_preflight *look, int64_t *size,
+		 struct pgm_error *err) PGM_MUST_CHECK;
+
+/* Drop what a REINDEX that failed a moment ago left half made. */
+bool pgm_reindex_clean(struct pgm_run *run, struct pgm_error *err) PGM_MUST_CHECK;
+bool pgm_reindex_undo(struct pgm_run *run, const struct pgm_change *change,
+		      const struct pgm_ledger_step *ledger, struct pgm_error *err) PGM_MUST_CHECK;
+
 /* Take one step back; *kept: NULL, or why it stays as it is. */
 bool pgm_undo(struct pgm_run *run, const struct pgm_change *change, const struct pgm_ledger_step *ledger,
 	      const char **kept, struct pgm_error *err) PGM_MUST_CHECK;

@@ -184,6 +184,8 @@ bool pgm_undo(struct pgm_run *run, const struct pgm_change *change, const struct
 		return undo_drop(run, change, ledger, err);
 	case PGM_CHANGE_BATCHES:
 		return undo_batches(run, change, kept, err);
+	case PGM_CHANGE_REINDEX:
+		return pgm_reindex_undo(run, change, ledger, err);
 	case PGM_CHANGE_DETACH:
 		return pgm_detach_undo(run, change, kept, err);
 	case PGM_CHANGE_SWAP:

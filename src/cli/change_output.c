@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WAIT_LINE_MS 10000 /* without a terminal, who blocks is told this often */
+#define WAIT_LINE_MS  10000 /* without a terminal, who blocks is told this often */
+#define EVENT_LINE_MS 200   /* --progress=json: so often at most how far a step is */
 
 /* Names come from the database: nothing in them may steer the terminal. */
 static const char *safe(struct pgm_arena *arena, const char *text)
@@ -65,9 +66,57 @@ static void show_progress(struct pgm_change_output *output, const struct pgm_eng
 	fprintf(stderr, "pgmend %s: %s\n", output->cli->cmd->name, safe(arena, event->text));
 }
 
+static json_t *number_or_null(double value)
+{
+	return value >= 0 ? json_real(value) : json_null();
+}
+
+static json_t *size_or_null(int64_t bytes)
+{
+	return bytes != -1 ? json_integer(bytes) : json_null();
+}
+
+static json_t *text_or_null(const char *text)
+{
+	json_t *value = text ? json_string(text) : NULL;
+	return value ? value : json_null();
+}
+
+/* For programs: what a person sees on the progress line, and each step's end. */
+static void tell_event(struct pgm_change_output *output, const struct pgm_engine_event *event)
+{
+	static const char *const names[] = {
+		[PGM_EVENT_STEP] = "step", [PGM_EVENT_PROGRESS] = "progress", [PGM_EVENT_WAIT] = "wait",
+		[PGM_EVENT_NOTE] = "note", [PGM_EVENT_STEP_END] = "step_end",
+	};
+	double now = pgm_clock_ms();
+	bool often = event->kind == PGM_EVENT_PROGRESS || event->kind == PGM_EVENT_WAIT;
+	if (often && now - output->last_event_ms < EVENT_LINE_MS)
+		return;
+	output->last_event_ms = often ? now : 0;
+	bool end = event->kind == PGM_EVENT_STEP_END;
+	json_t *line = json_pack("{s:s, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "event",
+				 names[event->kind], "step", event->step, "steps", (json_int_t)event->steps,
+				 "title", text_or_null(event->title), "text", text_or_null(event->text),
+				 "state", text_or_null(event->state), "fraction",
+				 number_or_null(event->fraction), "elapsed_ms",
+				 number_or_null(event->elapsed_ms), "left_ms", number_or_null(event->left_ms),
+				 "size_bytes", end ? size_or_null(event->size_bytes) : json_null());
+	char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(6));
+	json_decref(line);
+	if (text)
+		fprintf(stderr, "%s\n", text);
+	free(text);
+}
+
 static void on_event(const struct pgm_engine_event *event, void *arg)
 {
 	struct pgm_change_output *output = arg;
+	if (output->events) {
+		tell_event(output, event);
+		if (output->json || event->kind != PGM_EVENT_STEP_END)
+			return;
+	}
 	switch (event->kind) {
 	case PGM_EVENT_STEP:
 		pgm_progress_show(pgm_sprintf(output->cli->arena, "[%d/%zu] %s", event->step, event->steps,
@@ -112,26 +161,14 @@ bool pgm_change_options(const struct pgm_cli *cli, struct pgm_engine_options *op
 		return pgm_error_set(err, PGM_ERR_USAGE, "--maintenance-work-mem: from 1MB to 2047GB");
 	if (memory >= 0)
 		options->maintenance_work_mem = pgm_sprintf(cli->arena, "%lldkB", (long long)(memory >> 10));
-	*output = (struct pgm_change_output){.cli = cli, .json = format == PGM_FORMAT_JSON};
+	const char *progress = pgm_cli_value(cli, "progress");
+	if (progress && strcmp(progress, "json") != 0)
+		return pgm_error_set(err, PGM_ERR_USAGE, "--progress: json is all that it can be");
+	*output = (struct pgm_change_output){
+		.cli = cli, .json = format == PGM_FORMAT_JSON, .events = progress != NULL};
 	options->on_event = on_event;
 	options->event_arg = output;
 	return true;
-}
-
-static json_t *number_or_null(double value)
-{
-	return value >= 0 ? json_real(value) : json_null();
-}
-
-static json_t *size_or_null(int64_t bytes)
-{
-	return bytes != -1 ? json_integer(bytes) : json_null();
-}
-
-static json_t *text_or_null(const char *text)
-{
-	json_t *value = text ? json_string(text) : NULL;
-	return value ? value : json_null();
 }
 
 static void print_json(json_t *object)

@@ -20,6 +20,7 @@
 		{0, "lock-timeout", "TIME", "longest wait of one try for a lock that blocks others (50ms)"}, \
 		{0, "lock-deadline", "TIME", "how long to go on trying (default 2min)"},                     \
 		{0, "maintenance-work-mem", "SIZE", "memory for index builds (default: the server's)"},      \
+		{0, "progress", "FORMAT", "json: how it goes on, a line of JSON each, on standard error"},   \
 	{                                                                                                    \
 		0, "format", "FORMAT", "text or json (default text)"                                         \
 	}
@@ -27,9 +28,11 @@
 /* Where the events of a run go. */
 struct pgm_change_output {
 	const struct pgm_cli *cli;
-	bool json; /* steps are not printed as they go */
+	bool json;   /* steps are not printed as they go */
+	bool events; /* --progress=json */
 	char last_wait[400];
 	double last_wait_ms;
+	double last_event_ms;
 };
 
 bool pgm_change_options(const struct pgm_cli *cli, struct pgm_engine_options *options,

@@ -42,6 +42,7 @@ static int run(struct pgm_cli *cli)
 	struct pgm_change_output output;
 	struct pgm_plan plan;
 	options.force_database = pgm_cli_flag(cli, "force-database");
+	options.again = pgm_cli_flag(cli, "again");
 	if (!pgm_change_options(cli, &options, &output, &err) ||
 	    !pgm_plan_read(cli->arena, cli->operands[0], &plan, &err))
 		return pgm_cli_fail(cli, &err);
@@ -56,6 +57,7 @@ static int run(struct pgm_cli *cli)
 static const struct pgm_option options[] = {
 	PGM_ENGINE_OPTION_ROWS,
 	{0, "force-database", NULL, "apply a Plan that was made for another database"},
+	{0, "again", NULL, "carry a Plan out once more that rebuilds, analyzes or vacuums, and is done"},
 	{0, "verify", NULL, "measure before and after, and compare; exit code 1 when that falls short"},
 	{0, "rollback-on-regression", NULL, "the same, and take the Plan back when it falls short"},
 	PGM_VERIFY_OPTION_ROWS,

@@ -1,5 +1,7 @@
+#include "change/actor.h"
 #include "change/ledger.h"
 #include "cli/commands.h"
+#include "util/safe_text.h"
 #include "util/term.h"
 
 #include <jansson.h>
@@ -81,6 +83,23 @@ static void print_steps(struct pgm_cli *cli, const struct pgm_ledger_plan *plan,
 	pgm_table_print(table, stdout);
 }
 
+static json_t *actors_json(const struct pgm_actor *actors, size_t count)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:s, s:s}", "action", actors[i].action, "actor",
+						actors[i].actor, "role", actors[i].role, "at", actors[i].at));
+	return list;
+}
+
+static void print_actors(struct pgm_cli *cli, const struct pgm_actor *actors, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		printf("%s%s asked for by %s, as %s, %s\n", i ? "" : "\n", actors[i].action,
+		       pgm_safe_text(cli->arena, actors[i].actor, false), actors[i].role, actors[i].at);
+}
+
 static bool show_plan(struct pgm_cli *cli, struct pgm_conn *conn, const struct pgm_ledger_plan *plans,
 		      size_t count, bool json, struct pgm_error *err)
 {
@@ -89,16 +108,21 @@ static bool show_plan(struct pgm_cli *cli, struct pgm_conn *conn, const struct p
 	/* A Plan that was applied again after a rollback has several runs; the latest comes first. */
 	for (size_t i = 0; i < count && ok; i++) {
 		struct pgm_ledger_step *steps;
-		size_t step_count;
-		ok = pgm_ledger_steps(conn, cli->arena, plans[i].seq, &steps, &step_count, err);
-		if (ok && !json)
+		struct pgm_actor *actors;
+		size_t step_count, actor_count;
+		ok = pgm_ledger_steps(conn, cli->arena, plans[i].seq, &steps, &step_count, err) &&
+		     pgm_actor_read(conn, cli->arena, plans[i].seq, &actors, &actor_count, err);
+		if (ok && !json) {
 			print_steps(cli, &plans[i], steps, step_count);
+			print_actors(cli, actors, actor_count);
+		}
 		if (!ok || !json)
 			continue;
 		json_t *run = plan_json(&plans[i]), *list = json_array();
 		for (size_t s = 0; s < step_count; s++)
 			json_array_append_new(list, step_json(&steps[s]));
 		json_object_set_new(run, "step_list", list);
+		json_object_set_new(run, "actors", actors_json(actors, actor_count));
 		json_array_append_new(runs, run);
 	}
 	if (ok && json)

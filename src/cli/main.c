@@ -5,9 +5,12 @@
 #include "util/interrupt.h"
 
 #include <locale.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 static void print_overview(FILE *stream)
 {
@@ -82,8 +85,21 @@ static int run_command(const struct pgm_cmd *cmd, int argc, char **argv)
 	return code;
 }
 
+/* A child of pgmend serve ends with it, and cleans up even where nobody reads what it says any more. */
+static void tie_to_serve(void)
+{
+	const char *serve = getenv("PGMEND_JOB");
+	if (!serve)
+		return;
+	signal(SIGPIPE, SIG_IGN);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (strtol(serve, NULL, 10) != getppid())
+		exit(PGM_EXIT_FAILED); /* it ended before that call */
+}
+
 int main(int argc, char **argv)
 {
+	tie_to_serve();
 	setlocale(LC_CTYPE, "");
 	pgm_arena_on_exhausted(out_of_memory);
 	/* A core file would hold connection strings. */

@@ -82,9 +82,17 @@ static bool is_file(const char *word)
 	return strcmp(word, "-") == 0 || access(word, R_OK) == 0;
 }
 
+/* Who starts us (pgmend serve) gives the connection so: no argument is taken for one then. */
+static const char *given_conninfo(void)
+{
+	const char *conninfo = getenv("PGMEND_CONNINFO");
+	return conninfo && *conninfo ? conninfo : NULL;
+}
+
 static bool take_files(struct pgm_cli *cli, int count, char **words)
 {
-	if (count > cli->cmd->operands_min && !pgm_cli_flag(cli, "dbname") && !is_file(words[count - 1]))
+	if (count > cli->cmd->operands_min && !given_conninfo() && !pgm_cli_flag(cli, "dbname") &&
+	    !is_file(words[count - 1]))
 		cli->connection.conninfo = words[--count];
 	cli->operands = (const char **)words;
 	cli->operand_count = (size_t)count;
@@ -94,7 +102,7 @@ static bool take_files(struct pgm_cli *cli, int count, char **words)
 static bool take_operands(struct pgm_cli *cli, int count, char **words, struct pgm_error *err)
 {
 	const struct pgm_cmd *cmd = cli->cmd;
-	bool connects = cmd->flags & PGM_CMD_CONNECTS;
+	bool connects = (cmd->flags & PGM_CMD_CONNECTS) && !given_conninfo();
 	int needed = cmd->operands_needed ? cmd->operands_needed(cli) : cmd->operands_min;
 	if (count < needed) {
 		pgm_error_set(err, PGM_ERR_USAGE, "%s is missing", cmd->operands);
@@ -121,6 +129,8 @@ static void take_connection(struct pgm_cli *cli)
 	cli->connection.port = pgm_cli_value(cli, "port");
 	cli->connection.user = pgm_cli_value(cli, "username");
 	cli->connection.dbname = pgm_cli_value(cli, "dbname");
+	if (!cli->connection.conninfo && (cli->cmd->flags & PGM_CMD_CONNECTS))
+		cli->connection.conninfo = given_conninfo();
 	if (!cli->connection.conninfo && cli->connection.dbname) {
 		cli->connection.conninfo = cli->connection.dbname;
 		cli->connection.dbname = NULL;

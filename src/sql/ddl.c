@@ -135,6 +135,10 @@ static void read_reindex(struct pgm_arena *arena, const json_t *body, struct pgm
 	ddl->transactional = !ddl->concurrently && !whole;
 	if (kind && strcmp(kind, "REINDEX_OBJECT_TABLE") == 0)
 		take_relation(arena, json_object_get(body, "relation"), &ddl->schema, &ddl->relation);
+	if (kind && strcmp(kind, "REINDEX_OBJECT_INDEX") == 0) {
+		ddl->kind = PGM_DDL_REINDEX_INDEX;
+		take_relation(arena, json_object_get(body, "relation"), &ddl->index_schema, &ddl->index);
+	}
 }
 
 static bool never_in_transaction(const char *node)

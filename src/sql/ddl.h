@@ -13,6 +13,7 @@ enum pgm_ddl_kind {
 	PGM_DDL_CREATE_INDEX,
 	PGM_DDL_DROP_INDEX,
 	PGM_DDL_ATTACH_INDEX,	     /* ALTER INDEX ... ATTACH PARTITION */
+	PGM_DDL_REINDEX_INDEX,	     /* of one index */
 	PGM_DDL_ANALYZE,	     /* without VACUUM */
 	PGM_DDL_TRANSACTION_CONTROL, /* BEGIN, COMMIT, SAVEPOINT, PREPARE TRANSACTION... */
 	PGM_DDL_COPY_CLIENT,	     /* COPY FROM STDIN or TO STDOUT */
@@ -24,7 +25,7 @@ struct pgm_ddl {
 	const char *node;	  /* libpg_query's name: "IndexStmt" */
 	const char *schema;	  /* of the relation; "" where the SQL does not say */
 	const char *relation;	  /* the table; "" where there is none or several */
-	const char *index_schema; /* of a dropped index or of an ATTACH's parent index; "" likewise */
+	const char *index_schema; /* of a dropped or rebuilt index, an ATTACH's parent index; "" likewise */
 	const char *index;	  /* "" where a CREATE INDEX gives no name */
 	const char *child_schema; /* ATTACH: the index that is attached */
 	const char *child;
