@@ -24,6 +24,8 @@
 #define PGM_JOB_ID_SIZE 17 /* 16 hex digits */
 
 struct pgm_jobs;
+struct pgm_serve_config;
+struct pgm_plans; /* plans.h */
 
 enum pgm_job_state {
 	PGM_JOB_QUEUED,	     /* waits for a place -> running, canceled, interrupted */
@@ -38,6 +40,7 @@ enum pgm_job_state {
 struct pgm_jobs_options {
 	const char *path;		  /* the SQLite file; NULL: records are kept in memory alone */
 	const char *program;		  /* NULL: /proc/self/exe */
+	const char *plans;		  /* the folder of Plan files; NULL: a temporary one */
 	size_t at_once;			  /* jobs that run at a time (4); others are queued */
 	size_t questions;		  /* pgm_job_ask()s at a time (4) */
 	size_t queue_max;		  /* then jobs are refused (64) */
@@ -56,11 +59,20 @@ struct pgm_job_target {
 
 struct pgm_jobs *pgm_jobs_open(const struct pgm_jobs_options *options, struct pgm_error *err) PGM_MUST_CHECK;
 
+/* The same as the configuration wants it: records and Plans beside the history, its databases as targets. */
+struct pgm_jobs *pgm_jobs_start(const struct pgm_serve_config *config, void (*log)(const char *message),
+				struct pgm_error *err) PGM_MUST_CHECK;
+/* Its databases from now on. */
+void pgm_jobs_configure(struct pgm_jobs *jobs, const struct pgm_serve_config *config);
+
 /* Cancels what runs (SIGINT), waits for at most grace_ms, ends the rest, and closes. NULL is fine. */
 void pgm_jobs_close(struct pgm_jobs *jobs, int64_t grace_ms);
 
 /* The databases from now on; copied. Jobs under way are not touched. */
 void pgm_jobs_set_targets(struct pgm_jobs *jobs, const struct pgm_job_target *targets, size_t count);
+
+/* The Plans that jobs made and that people gave. */
+struct pgm_plans *pgm_jobs_plans(struct pgm_jobs *jobs);
 
 /* Names in the order they were set. */
 size_t pgm_jobs_targets(struct pgm_jobs *jobs, struct pgm_arena *arena, const char ***names);
@@ -81,6 +93,12 @@ struct pgm_job_request {
 	const char *role; /* viewer, operator, admin, chore */
 	const char *key;  /* Idempotency-Key, or NULL: the same key of the same token is the same job */
 	const char *plan; /* the Plan that it is about, or NULL */
+	/* "--out=" where the command writes a Plan file: that and a name are put behind the command's name;
+	 * when it has done well the Plan is kept (pgm_jobs_plans()) and is the job's. Or NULL. */
+	const char *plan_option;
+	/* A text that the command reads from a file, and the option ("--workload=") before its name; or NULL.
+	 */
+	const char *input_option, *input;
 };
 
 enum pgm_job_answer {
@@ -94,7 +112,7 @@ enum pgm_job_answer {
 };
 
 /* id: of the job that was started, is the same, or is in the way. */
-enum pgm_job_answer pgm_job_start(struct pgm_jobs *jobs, const struct pgm_job_request *request,
+enum pgm_job_answer pgm_job_begin(struct pgm_jobs *jobs, const struct pgm_job_request *request,
 				  char id[static PGM_JOB_ID_SIZE], struct pgm_error *err);
 
 /* The same command again, of a job that failed, was canceled or interrupted and is resumable. */
@@ -143,6 +161,15 @@ bool pgm_job_next_event(struct pgm_jobs *jobs, const char *id, int64_t after_seq
 json_t *pgm_job_ask(struct pgm_jobs *jobs, const char *database, const char *const *argv, int64_t timeout_ms,
 		    int64_t keep_ms, struct pgm_error *err) PGM_MUST_CHECK;
 
+/*
+ * A short act (sessions --cancel): as a question, but never kept, and in the name of who asks, which the
+ * audit list holds before it is done. *code: the exit code; any with which it printed JSON will do. The
+ * answers about the database are forgotten.
+ */
+json_t *pgm_job_act(struct pgm_jobs *jobs, const char *database, const char *const *argv, int64_t timeout_ms,
+		    const char *who, const char *role, const char *detail, int *code,
+		    struct pgm_error *err) PGM_MUST_CHECK;
+
 /* Forget the answers about a database: it was changed. */
 void pgm_job_forget(struct pgm_jobs *jobs, const char *database);
 
@@ -153,6 +180,11 @@ bool pgm_jobs_audit(struct pgm_jobs *jobs, const char *who, const char *role, co
 
 /* The latest first; database NULL: any. An array of seq, at, who, role, action, database, job, detail. */
 json_t *pgm_jobs_audit_json(struct pgm_jobs *jobs, const char *database, int64_t before_seq, size_t limit);
+
+/* What other parts keep beside the record, by name. NULL: nothing. */
+const char *pgm_jobs_noted(struct pgm_jobs *jobs, struct pgm_arena *arena, const char *name);
+bool pgm_jobs_note(struct pgm_jobs *jobs, const char *name, const char *value,
+		   struct pgm_error *err) PGM_MUST_CHECK;
 
 const char *pgm_job_state_name(enum pgm_job_state state);
 

@@ -1,0 +1,473 @@
+#include "serve/job/parts.h"
+
+#include "util/buf.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#define AT_ONCE	      4
+#define QUEUE_MAX     64
+#define KEEP	      1000
+#define OUTPUT_BYTES  ((size_t)16 << 20)
+#define MEMORY_BYTES  ((size_t)2 << 30)
+#define LIMIT_MS      ((int64_t)24 * 3600 * 1000)
+#define ARGUMENTS_MAX 256
+
+const char *pgm_job_state_name(enum pgm_job_state state)
+{
+	static const char *const names[] = {"queued", "running", "done", "failed", "canceled", "interrupted"};
+	return names[state];
+}
+
+void pgm_jobs_say(const struct pgm_jobs *jobs, const char *format, ...)
+{
+	char line[1024];
+	va_list args;
+	if (!jobs->log)
+		return;
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	jobs->log(line);
+}
+
+void pgm_jobs_wake(struct pgm_jobs *jobs)
+{
+	uint64_t one = 1;
+	if (write(jobs->wake, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		pgm_jobs_say(jobs, "jobs: cannot wake the thread: %s", strerror(errno));
+}
+
+bool pgm_jobs_wait(struct pgm_jobs *jobs, double until_ms)
+{
+	struct timespec until = {.tv_sec = (time_t)(until_ms / 1e3)};
+	until.tv_nsec = (long)((until_ms - (double)until.tv_sec * 1e3) * 1e6);
+	return pthread_cond_timedwait(&jobs->changed, &jobs->lock, &until) != ETIMEDOUT;
+}
+
+const struct pgm_job_place *pgm_jobs_place(const struct pgm_jobs *jobs, const char *database)
+{
+	for (size_t i = 0; i < jobs->place_count; i++)
+		if (strcmp(jobs->places[i].name, database) == 0)
+			return &jobs->places[i];
+	return NULL;
+}
+
+struct pgm_job *pgm_jobs_find(struct pgm_jobs *jobs, const char *id)
+{
+	for (struct pgm_job *job = jobs->jobs; job; job = job->next)
+		if (strcmp(job->id, id) == 0)
+			return job;
+	return NULL;
+}
+
+void pgm_job_free(struct pgm_job *job)
+{
+	for (size_t i = 0; i < PGM_JOB_EVENTS; i++)
+		free(job->events[i].data);
+	for (char **word = job->argv; word && *word; word++)
+		free(*word);
+	char *texts[] = {job->database, job->kind,    job->title,     job->who,	       job->role,    job->key,
+			 job->plan,	job->command, job->plan_file, job->input_file, job->progress};
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		free(texts[i]);
+	if (job->conninfo)
+		explicit_bzero(job->conninfo, strlen(job->conninfo));
+	free(job->conninfo);
+	free(job->argv);
+	pgm_child_text_done(&job->out);
+	pgm_child_close(&job->child);
+	free(job);
+}
+
+static void make_locks(struct pgm_jobs *jobs)
+{
+	pthread_condattr_t attributes;
+	pthread_mutex_init(&jobs->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&jobs->changed, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
+static bool start_thread(struct pgm_jobs *jobs, struct pgm_error *err)
+{
+	jobs->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (jobs->wake < 0)
+		return pgm_error_set(err, PGM_ERR_SYSTEM, "eventfd: %s", strerror(errno));
+	int problem = pthread_create(&jobs->thread, NULL, pgm_jobs_run, jobs);
+	jobs->thread_runs = problem == 0;
+	return problem == 0 ||
+	       pgm_error_set(err, PGM_ERR_SYSTEM, "cannot start a thread: %s", strerror(problem));
+}
+
+struct pgm_jobs *pgm_jobs_open(const struct pgm_jobs_options *options, struct pgm_error *err)
+{
+	struct pgm_jobs *jobs = calloc(1, sizeof(*jobs));
+	if (!jobs) {
+		pgm_error_set(err, PGM_ERR_SYSTEM, "out of memory");
+		return NULL;
+	}
+	make_locks(jobs);
+	jobs->program = strdup(options->program ? options->program : "/proc/self/exe");
+	jobs->at_once = options->at_once ? options->at_once : AT_ONCE;
+	jobs->questions = options->questions ? options->questions : AT_ONCE;
+	jobs->queue_max = options->queue_max ? options->queue_max : QUEUE_MAX;
+	jobs->keep = options->keep ? options->keep : KEEP;
+	jobs->output_bytes = options->output_bytes ? options->output_bytes : OUTPUT_BYTES;
+	jobs->memory_bytes = options->memory_bytes ? options->memory_bytes : MEMORY_BYTES;
+	jobs->limit_ms = options->limit_ms ? options->limit_ms : LIMIT_MS;
+	jobs->log = options->log;
+	jobs->wake = -1;
+	jobs->record = pgm_record_open(options->path, err);
+	jobs->plans = jobs->record ? pgm_plans_open(options->plans, err) : NULL;
+	if (!jobs->program || !jobs->plans || !start_thread(jobs, err)) {
+		pgm_jobs_close(jobs, 0);
+		return NULL;
+	}
+	return jobs;
+}
+
+void pgm_jobs_close(struct pgm_jobs *jobs, int64_t grace_ms)
+{
+	if (!jobs)
+		return;
+	if (jobs->thread_runs) {
+		pthread_mutex_lock(&jobs->lock);
+		jobs->closing = true;
+		for (struct pgm_job *job = jobs->jobs; job; job = job->next) {
+			if (job->state != PGM_JOB_RUNNING || job->kill_ms)
+				continue;
+			pgm_child_signal(&job->child, SIGINT);
+			job->spent = "pgmend serve was stopped";
+			job->kill_ms = pgm_clock_ms() + (double)grace_ms;
+		}
+		pthread_mutex_unlock(&jobs->lock);
+		pgm_jobs_wake(jobs);
+		pthread_join(jobs->thread, NULL);
+	}
+	for (struct pgm_job *job = jobs->jobs, *next; job; job = next) {
+		next = job->next;
+		pgm_job_free(job);
+	}
+	for (size_t i = 0; i < PGM_JOB_ANSWERS; i++) {
+		free(jobs->answers[i].question);
+		json_decref(jobs->answers[i].json);
+	}
+	pgm_jobs_set_targets(jobs, NULL, 0);
+	pgm_record_close(jobs->record);
+	pgm_plans_close(jobs->plans);
+	if (jobs->wake >= 0)
+		close(jobs->wake);
+	free(jobs->program);
+	free(jobs);
+}
+
+struct pgm_plans *pgm_jobs_plans(struct pgm_jobs *jobs)
+{
+	return jobs->plans;
+}
+
+void pgm_jobs_set_targets(struct pgm_jobs *jobs, const struct pgm_job_target *targets, size_t count)
+{
+	struct pgm_job_place *places = calloc(count + 1, sizeof(*places));
+	if (!places)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		places[i].name = strdup(targets[i].name);
+		places[i].conninfo = strdup(targets[i].conninfo ? targets[i].conninfo : "");
+	}
+	pthread_mutex_lock(&jobs->lock);
+	struct pgm_job_place *old = jobs->places;
+	size_t old_count = jobs->place_count;
+	jobs->places = places;
+	jobs->place_count = count;
+	pthread_mutex_unlock(&jobs->lock);
+	for (size_t i = 0; i < old_count; i++) {
+		explicit_bzero(old[i].conninfo, strlen(old[i].conninfo));
+		free(old[i].conninfo);
+		free(old[i].name);
+	}
+	free(old);
+	if (!count) {
+		free(jobs->places);
+		jobs->places = NULL;
+	}
+}
+
+size_t pgm_jobs_targets(struct pgm_jobs *jobs, struct pgm_arena *arena, const char ***names)
+{
+	pthread_mutex_lock(&jobs->lock);
+	size_t count = jobs->place_count;
+	*names = PGM_NEW_ARRAY(arena, const char *, count + 1);
+	for (size_t i = 0; i < count; i++)
+		(*names)[i] = pgm_strdup(arena, jobs->places[i].name);
+	pthread_mutex_unlock(&jobs->lock);
+	return count;
+}
+
+const char *pgm_jobs_conninfo(struct pgm_jobs *jobs, struct pgm_arena *arena, const char *database)
+{
+	pthread_mutex_lock(&jobs->lock);
+	const struct pgm_job_place *place = pgm_jobs_place(jobs, database);
+	const char *conninfo = place ? pgm_strdup(arena, place->conninfo) : NULL;
+	pthread_mutex_unlock(&jobs->lock);
+	return conninfo;
+}
+
+struct pgm_record_job pgm_job_row(const struct pgm_job *job)
+{
+	return (struct pgm_record_job){
+		.id = job->id,
+		.database = job->database,
+		.kind = job->kind,
+		.title = job->title,
+		.command = job->command,
+		.who = job->who,
+		.role = job->role,
+		.key = job->key,
+		.plan = job->plan,
+		.state = pgm_job_state_name(job->state),
+		.created_at = job->created_at,
+		.started_at = *job->started_at ? job->started_at : NULL,
+		.finished_at = *job->finished_at ? job->finished_at : NULL,
+		.error = *job->error ? job->error : NULL,
+		.hint = *job->hint ? job->hint : NULL,
+		.changes = job->changes,
+		.resumable = job->resumable,
+		.limit_ms = job->limit_ms,
+		.exit_code = job->exit_code,
+	};
+}
+
+static char *copy_of(const char *text)
+{
+	return text ? strdup(text) : NULL;
+}
+
+/* The arguments as a JSON array; a name that is no UTF-8 cannot come from JSON. */
+static char *command_text(const char *const *argv)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; argv[i] && i < ARGUMENTS_MAX; i++)
+		json_array_append_new(list, pgm_job_text(argv[i]));
+	char *text = json_dumps(list, JSON_COMPACT);
+	json_decref(list);
+	return text;
+}
+
+static bool write_input(struct pgm_job *job, const struct pgm_job_request *request, struct pgm_error *err)
+{
+	FILE *file = fopen(job->input_file, "wxe");
+	bool ok = file && fputs(request->input, file) >= 0;
+	if (file && fclose(file) != 0)
+		ok = false;
+	return ok ||
+	       pgm_error_set(err, PGM_ERR_SYSTEM, "cannot write %s: %s", job->input_file, strerror(errno));
+}
+
+static char *joined(const char *option, const char *path)
+{
+	char *word = malloc(strlen(option) + strlen(path) + 1);
+	if (word)
+		stpcpy(stpcpy(word, option), path);
+	return word;
+}
+
+/* The command's name, the files that are ours to name, and the rest. */
+static bool take_arguments(struct pgm_jobs *jobs, struct pgm_job *job, const struct pgm_job_request *request,
+			   struct pgm_error *err)
+{
+	PGM_AUTO_ARENA arena = pgm_arena_new(0);
+	size_t count = 0, at = 0;
+	while (request->argv[count])
+		count++;
+	if (count == 0 || count > ARGUMENTS_MAX)
+		return pgm_error_set(err, PGM_ERR_USAGE, "too many arguments");
+	job->argv = calloc(count + 3, sizeof(*job->argv));
+	job->argv[at++] = strdup(request->argv[0]);
+	if (request->plan_option) {
+		job->plan_file = strdup(pgm_plans_scratch(jobs->plans, arena, ".sql"));
+		job->argv[at++] = joined(request->plan_option, job->plan_file);
+	}
+	if (request->input_option) {
+		job->input_file = strdup(pgm_plans_scratch(jobs->plans, arena, ".sql"));
+		job->argv[at++] = joined(request->input_option, job->input_file);
+		if (!write_input(job, request, err))
+			return false;
+	}
+	for (size_t i = 1; i < count; i++)
+		job->argv[at++] = strdup(request->argv[i]);
+	return true;
+}
+
+static void new_id(char id[static PGM_JOB_ID_SIZE])
+{
+	uint64_t bits;
+	if (getrandom(&bits, sizeof(bits), 0) != sizeof(bits))
+		bits = (uint64_t)(pgm_clock_ms() * 1e6);
+	snprintf(id, PGM_JOB_ID_SIZE, "%016llx", (unsigned long long)bits);
+}
+
+static struct pgm_job *make_job(struct pgm_jobs *jobs, const struct pgm_job_request *request,
+				const struct pgm_job_place *place, char *command, struct pgm_error *err)
+{
+	struct pgm_job *job = calloc(1, sizeof(*job));
+	if (!job) {
+		free(command);
+		pgm_error_set(err, PGM_ERR_SYSTEM, "out of memory");
+		return NULL;
+	}
+	new_id(job->id);
+	job->command = command;
+	job->database = strdup(request->database);
+	job->kind = strdup(request->kind);
+	job->title = strdup(request->title);
+	job->who = strdup(request->who ? request->who : "");
+	job->role = strdup(request->role ? request->role : "");
+	job->key = copy_of(request->key);
+	job->plan = copy_of(request->plan);
+	job->conninfo = strdup(place->conninfo);
+	job->changes = request->changes;
+	job->resumable = request->resumable;
+	job->limit_ms = request->limit_ms ? request->limit_ms : jobs->limit_ms;
+	job->exit_code = -1;
+	job->out.limit = jobs->output_bytes;
+	job->child = (struct pgm_child){.out = -1, .err = -1, .exited = -1};
+	pgm_clock_stamp(job->created_at);
+	if (take_arguments(jobs, job, request, err))
+		return job;
+	pgm_job_free(job);
+	return NULL;
+}
+
+static enum pgm_job_answer seen_before(struct pgm_jobs *jobs, const struct pgm_job_request *request,
+				       const char *command, char id[static PGM_JOB_ID_SIZE])
+{
+	PGM_AUTO_ARENA arena = pgm_arena_new(0);
+	struct pgm_record_job row;
+	if (!request->key || !pgm_record_find(jobs->record, arena, NULL, request->who ? request->who : "",
+					      request->key, false, &row))
+		return PGM_JOB_STARTED;
+	snprintf(id, PGM_JOB_ID_SIZE, "%s", row.id);
+	return strcmp(row.database, request->database) == 0 && strcmp(row.command, command) == 0
+		       ? PGM_JOB_SAME
+		       : PGM_JOB_KEY_REUSED;
+}
+
+static bool changing(const struct pgm_jobs *jobs, const char *database, char id[static PGM_JOB_ID_SIZE])
+{
+	for (const struct pgm_job *job = jobs->jobs; job; job = job->next)
+		if (job->changes && pgm_job_under_way(job) && strcmp(job->database, database) == 0) {
+			memcpy(id, job->id, PGM_JOB_ID_SIZE);
+			return true;
+		}
+	return false;
+}
+
+bool pgm_jobs_changing(struct pgm_jobs *jobs, const char *database, char id[static PGM_JOB_ID_SIZE])
+{
+	pthread_mutex_lock(&jobs->lock);
+	bool found = changing(jobs, database, id);
+	pthread_mutex_unlock(&jobs->lock);
+	return found;
+}
+
+static bool record_start(struct pgm_jobs *jobs, const struct pgm_job *job, struct pgm_error *err)
+{
+	struct pgm_record_job row = pgm_job_row(job);
+	const char *const fields[] = {job->who, job->role, job->kind, job->database, job->id, job->title};
+	return pgm_record_add(jobs->record, &row, err) &&
+	       (!job->changes || pgm_record_audit(jobs->record, fields, err));
+}
+
+static enum pgm_job_answer start(struct pgm_jobs *jobs, const struct pgm_job_request *request, char *command,
+				 char id[static PGM_JOB_ID_SIZE], struct pgm_error *err)
+{
+	size_t queued = 0;
+	const struct pgm_job_place *place = pgm_jobs_place(jobs, request->database);
+	if (!place)
+		return free(command), PGM_JOB_NO_DATABASE;
+	enum pgm_job_answer answer = seen_before(jobs, request, command, id);
+	if (answer != PGM_JOB_STARTED)
+		return free(command), answer;
+	if (request->changes && changing(jobs, request->database, id))
+		return free(command), PGM_JOB_CONFLICT;
+	for (const struct pgm_job *job = jobs->jobs; job; job = job->next)
+		queued += job->state == PGM_JOB_QUEUED;
+	if (queued >= jobs->queue_max || jobs->closing)
+		return free(command), PGM_JOB_FULL;
+	struct pgm_job *job = make_job(jobs, request, place, command, err);
+	if (!job)
+		return PGM_JOB_NOT_RECORDED;
+	if (!record_start(jobs, job, err)) {
+		if (job->input_file)
+			unlink(job->input_file);
+		pgm_job_free(job);
+		return PGM_JOB_NOT_RECORDED;
+	}
+	memcpy(id, job->id, PGM_JOB_ID_SIZE);
+	job->next = jobs->jobs;
+	jobs->jobs = job;
+	pgm_job_tell_state(jobs, job);
+	return PGM_JOB_STARTED;
+}
+
+enum pgm_job_answer pgm_job_begin(struct pgm_jobs *jobs, const struct pgm_job_request *request,
+				  char id[static PGM_JOB_ID_SIZE], struct pgm_error *err)
+{
+	*id = '\0';
+	char *command = command_text(request->argv);
+	if (!command) {
+		pgm_error_set(err, PGM_ERR_SYSTEM, "out of memory");
+		return PGM_JOB_NOT_RECORDED;
+	}
+	pthread_mutex_lock(&jobs->lock);
+	enum pgm_job_answer answer = start(jobs, request, command, id, err);
+	pthread_mutex_unlock(&jobs->lock);
+	if (answer == PGM_JOB_STARTED)
+		pgm_jobs_wake(jobs);
+	return answer;
+}
+
+bool pgm_jobs_audit(struct pgm_jobs *jobs, const char *who, const char *role, const char *action,
+		    const char *database, const char *job, const char *detail, struct pgm_error *err)
+{
+	const char *const fields[] = {who, role, action, database, job, detail};
+	pthread_mutex_lock(&jobs->lock);
+	bool ok = pgm_record_audit(jobs->record, fields, err);
+	pthread_mutex_unlock(&jobs->lock);
+	return ok;
+}
+
+json_t *pgm_jobs_audit_json(struct pgm_jobs *jobs, const char *database, int64_t before_seq, size_t limit)
+{
+	pthread_mutex_lock(&jobs->lock);
+	json_t *list = pgm_record_audit_list(jobs->record, database, before_seq, limit);
+	pthread_mutex_unlock(&jobs->lock);
+	return list;
+}
+
+const char *pgm_jobs_noted(struct pgm_jobs *jobs, struct pgm_arena *arena, const char *name)
+{
+	pthread_mutex_lock(&jobs->lock);
+	const char *value = pgm_record_noted(jobs->record, arena, name);
+	pthread_mutex_unlock(&jobs->lock);
+	return value;
+}
+
+bool pgm_jobs_note(struct pgm_jobs *jobs, const char *name, const char *value, struct pgm_error *err)
+{
+	pthread_mutex_lock(&jobs->lock);
+	bool ok = pgm_record_note(jobs->record, name, value, err);
+	pthread_mutex_unlock(&jobs->lock);
+	return ok;
+}
