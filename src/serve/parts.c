@@ -1,7 +1,10 @@
 #include "serve/parts.h"
 
+#include "pool/log.h"
 #include "pool/pool.h"
 #include "serve/alert/alert.h"
+#include "serve/chore/chore.h"
+#include "serve/job/job.h"
 #include "serve/observe.h"
 
 #include <errno.h>
@@ -12,7 +15,7 @@
 #define WORKERS	     4
 #define SLOW_WORKERS 8
 
-const struct pgm_serve_checks pgm_serve_checks = {.alert = pgm_alert_check};
+const struct pgm_serve_checks pgm_serve_checks = {.alert = pgm_alert_check, .chore = pgm_chore_check};
 
 /* ---- tokens ---- */
 
@@ -76,6 +79,38 @@ static void stop_pooler(struct pgm_serve *serve)
 	pgm_pooler_join(serve->pooler);
 }
 
+/* ---- jobs and chores ---- */
+
+#define JOBS_GRACE_MS 10000 /* so long may they clean up at the end */
+
+static void log_line(const char *message)
+{
+	pgm_log(PGM_LOG_WARNING, "%s", message);
+}
+
+static bool start_jobs(struct pgm_serve *serve, struct pgm_error *err)
+{
+	serve->api.jobs = pgm_jobs_start(serve->config, log_line, err);
+	return serve->api.jobs != NULL;
+}
+
+static void stop_jobs(struct pgm_serve *serve)
+{
+	pgm_jobs_close(serve->api.jobs, JOBS_GRACE_MS);
+}
+
+static bool start_chores(struct pgm_serve *serve, struct pgm_error *err)
+{
+	*err = (struct pgm_error){.kind = PGM_ERR_NONE};
+	serve->api.chores = pgm_chores_start(serve->config, serve->api.jobs, serve->api.history, err);
+	return serve->api.chores || err->kind == PGM_ERR_NONE; /* none are configured */
+}
+
+static void stop_chores(struct pgm_serve *serve)
+{
+	pgm_chores_stop(serve->api.chores);
+}
+
 /* ---- HTTP ---- */
 
 static bool start_http(struct pgm_serve *serve, struct pgm_error *err)
@@ -119,6 +154,8 @@ static const struct {
 	{"the history", pgm_serve_start_history, pgm_serve_stop_history},
 	{"the alerts", pgm_serve_start_alerts, pgm_serve_stop_alerts},
 	{"the watch", pgm_serve_start_watch, pgm_serve_stop_watch},
+	{"jobs", start_jobs, stop_jobs},
+	{"chores", start_chores, stop_chores},
 	{"HTTP", start_http, stop_http},
 };
 
