@@ -83,9 +83,12 @@ bool pgm_relay_deallocates(const struct pgm_client *client, const struct pgm_sca
 {
 	/* in a failed transaction the server refuses it */
 	return scan->flags & PGM_SCAN_PREPARES &&
-	       !(scan->flags & (PGM_SCAN_MULTI | PGM_SCAN_DEALLOCATE_ALL)) && client->names.count &&
+	       !(scan->flags & (PGM_SCAN_MULTI | PGM_SCAN_DEALLOCATE_ALL)) &&
+	       (client->names.count || client->journal_count) &&
 	       (client->server->expect_count || client->server->status != 'E') &&
-	       read_deallocate(sql, length, name) && pgm_names_get(&client->names, name);
+	       read_deallocate(sql, length, name) &&
+	       /* one that an earlier batch took away may be there again, and is to be waited for */
+	       (pgm_names_get(&client->names, name) || pgm_journal_unsure(client, name));
 }
 
 bool pgm_relay_deallocate(struct pgm_client *client, const char *name)

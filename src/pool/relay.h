@@ -63,7 +63,8 @@ bool pgm_relay_runs_last(const struct pgm_client *client, const uint8_t *body, s
 
 /*
  * Whether the text is DEALLOCATE of a name that the client gave by the protocol: name (of that size) is it.
- * The server knows the statement by our name, and others may need it, so it is not asked.
+ * The server knows the statement by our name, and others may need it, so it is not asked. Behind a batch that
+ * is not answered yet it may be one that the client has again then: pgm_relay_wait_for_name().
  */
 bool pgm_relay_deallocates(const struct pgm_client *client, const struct pgm_scan *scan, const char *sql,
 			   size_t length, char *name);

@@ -112,6 +112,9 @@ FOUND = {
     # A Close that is passed over takes nothing from the DEALLOCATE behind it.
     "deallocate of what was closed in vain": [parse("s2", "COMMIT"), execute("p2", 2), close("S", "s2"), sync(),
                                               query("DEALLOCATE s2")],
+    "deallocate behind one that is passed over": [
+        parse("s1", "SELECT 1"), parse("s2", "DEALLOCATE s1"), sync(), parse("s2", "SELECT 1"), bind("", "s2"), execute(),
+        sync(), parse("", "DEALLOCATE s1"), bind("", ""), execute(), sync()],
     # Nor does what is done first for sequences fail in a transaction that turns out to have failed.
     "sequences in a failed block": [query("BEGIN"), execute("p1"), sync(), describe("P", ""),
                                     query("SELECT 1; COPY t FROM STDIN"), copy_data(b"1"), copy_done(), query("SELECT 1")],
