@@ -52,6 +52,10 @@ static bool read_workload(const struct pgm_cli *cli, struct pgm_conn *conn,
 
 static bool write_plan(const char *path, const struct pgm_plan *plan, struct pgm_error *err)
 {
+	if (plan->change_count == 0) {
+		fprintf(stderr, "No index would pay; %s was not written\n", path);
+		return true;
+	}
 	FILE *stream = strcmp(path, "-") == 0 ? stdout : fopen(path, "w");
 	if (!stream)
 		return pgm_error_set(err, PGM_ERR_INPUT, "cannot write %s: %s", path, strerror(errno));
