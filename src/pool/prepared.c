@@ -115,7 +115,9 @@ static void undo(struct pgm_client *client, struct pgm_journal *entry, uint32_t 
 		undo_unnamed(client, entry, next_unnamed(client, until));
 		return;
 	}
-	client->portal = NULL; /* the statement of that name may go */
+	/* the statement of that name may go; one that was bound from another name stays bound */
+	if (client->portal == pgm_names_get(&client->names, entry->name))
+		client->portal = NULL;
 	if (!entry->old)
 		pgm_names_remove(&client->names, entry->name);
 	else if (pgm_names_put(&client->names, entry->name, entry->old))
