@@ -4,6 +4,7 @@
 #include "pool/pool.h"
 #include "serve/alert/alert.h"
 #include "serve/chore/chore.h"
+#include "serve/findings.h"
 #include "serve/job/job.h"
 #include "serve/observe.h"
 
@@ -155,6 +156,7 @@ static const struct {
 	{"the alerts", pgm_serve_start_alerts, pgm_serve_stop_alerts},
 	{"the watch", pgm_serve_start_watch, pgm_serve_stop_watch},
 	{"jobs", start_jobs, stop_jobs},
+	{"the findings", pgm_serve_start_findings, pgm_serve_stop_findings},
 	{"chores", start_chores, stop_chores},
 	{"HTTP", start_http, stop_http},
 };

@@ -9,6 +9,7 @@
 
 #include <stdatomic.h>
 
+struct pgm_findings;
 struct pgm_pooler_guest;
 
 struct pgm_serve {
@@ -19,10 +20,11 @@ struct pgm_serve {
 	char token[PGM_TOKEN_SIZE]; /* made at the start; "": none */
 	struct pgm_http *http;
 	struct pgm_pooler_guest *pooler;
-	int wake;		   /* an eventfd: something happened on another thread */
-	_Atomic bool pooler_ended; /* it was told to, and has */
-	_Atomic bool alerted;	   /* an alert asks for the end */
-	size_t started;		   /* of the parts */
+	struct pgm_findings *findings; /* findings.c; NULL: off */
+	int wake;		       /* an eventfd: something happened on another thread */
+	_Atomic bool pooler_ended;     /* it was told to, and has */
+	_Atomic bool alerted;	       /* an alert asks for the end */
+	size_t started;		       /* of the parts */
 };
 
 bool pgm_serve_start_parts(struct pgm_serve *serve, struct pgm_error *err) PGM_MUST_CHECK;

@@ -61,8 +61,8 @@ def receiver():
 def make_serve(pgmend_binary):
     made = []
 
-    def make(db, alerts, **more):
-        serve = serving.Serve(pgmend_binary, {"watch": {"shop": db.conninfo}, "serve": {"watch_interval": 1},
+    def make(db, alerts, settings=None, **more):
+        serve = serving.Serve(pgmend_binary, {"watch": {"shop": db.conninfo}, "serve": {"watch_interval": 1, **(settings or {})},
                                               "alerts": alerts}, **more)
         made.append(serve)
         return serve.start()
@@ -191,6 +191,16 @@ def test_a_silence_holds_messages_back_until_it_ends(db, receiver, make_serve):
         serve.wait_for(lambda: receiver.messages("lock_wait", "firing"))
     finally:
         end()
+
+
+def test_what_the_checks_find_fires_and_resolves(db, make_serve):
+    db.psql("CREATE TABLE small (id smallserial PRIMARY KEY); SELECT setval('small_id_seq', 32000)")
+    serve = make_serve(db, {"sequence_exhaustion.settle": "1s"}, {"findings_interval": 2})
+    serve.wait_for(lambda: alerts_of(serve, "sequence_exhaustion"))
+    alert = alerts_of(serve, "sequence_exhaustion")[0]
+    assert "small" in str(alert), alert
+    db.psql("SELECT setval('small_id_seq', 1)")
+    serve.wait_for(lambda: not alerts_of(serve, "sequence_exhaustion"))
 
 
 def test_exit_on_ends_it_with_1(make_cluster, make_serve):
