@@ -155,8 +155,9 @@ def test_everything_is_carried_over_and_taken_back(full, pgmend):
 
 def test_rows_above_the_cut_come_back_however_many_they_are(full, pgmend):
     before = schema_of(full)
-    convert(pgmend, full, "log", "--by", "at", "--interval", "day", "--cut", "tomorrow", "--premake", "4", "--apply")
-    insert(full, 6000, "date_trunc('day', now()) + interval '1 day' + (i % 90) * interval '1 hour'")
+    cut = full.scalar("SELECT (date_trunc('day', now()) + interval '2 days')::date::text")  # tomorrow may be an hour away
+    convert(pgmend, full, "log", "--by", "at", "--interval", "day", "--cut", cut, "--premake", "5", "--apply")
+    insert(full, 6000, f"timestamptz '{cut}' + (i % 90) * interval '1 hour'")
     full.execute("ALTER TABLE log ADD more int DEFAULT 5")
     full.execute("UPDATE log SET more = 6 WHERE id % 4 = 0")
     seen = full.scalar("SELECT count(*) FROM seen")
