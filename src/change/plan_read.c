@@ -1,5 +1,6 @@
 #include "change/plan_reader.h"
 #include "change/swap.h"
+#include "util/buf.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -274,6 +275,8 @@ static bool match_loose(struct builder *builder)
 	for (size_t i = builder->changes.count; i-- > 0;)
 		if (builder->changes.items[i].kind == PGM_CHANGE_SQL && !*builder->changes.items[i].sql_down)
 			*pgm_vec_add(arena, &without) = &builder->changes.items[i];
+	struct pgm_buf rest; /* there may be many thousands of them */
+	pgm_buf_init(&rest, arena);
 	for (size_t u = 0; u < builder->loose.count; u++) {
 		struct loose_undo *undo = &builder->loose.items[u];
 		if (undo->taken)
@@ -281,9 +284,13 @@ static bool match_loose(struct builder *builder)
 		if (without.count == 0)
 			return pgm_plan_fail(builder->reader, undo->sql.line,
 					     "this statement of migrate:down undoes nothing of migrate:up");
-		size_t to = left == without.count ? open++ : without.count - 1;
-		append_undo(arena, without.items[to], undo);
+		if (left == without.count)
+			append_undo(arena, without.items[open++], undo);
+		else
+			pgm_buf_printf(&rest, "%s;\n", undo->sql.text);
 	}
+	if (rest.length)
+		without.items[without.count - 1]->sql_down = rest.text;
 	return true;
 }
 
