@@ -21,9 +21,10 @@ struct pgm_findings {
 static void hand_over(struct pgm_serve *serve, struct pgm_arena *arena, const char *database,
 		      const json_t *check)
 {
-	const json_t *found = json_object_get(check, "findings"), *one;
-	struct pgm_alert_finding *findings =
-		PGM_NEW_ARRAY(arena, struct pgm_alert_finding, json_array_size(found) + 1);
+	const json_t *found = json_object_get(check, "findings"), *checks = json_object_get(check, "checks");
+	const json_t *one;
+	struct pgm_alert_finding *findings = PGM_NEW_ARRAY(
+		arena, struct pgm_alert_finding, json_array_size(found) + json_array_size(checks) + 1);
 	size_t count = 0, i;
 	json_array_foreach(found, i, one)
 	{
@@ -32,6 +33,13 @@ static void hand_over(struct pgm_serve *serve, struct pgm_arena *arena, const ch
 		if (id)
 			findings[count++] =
 				(struct pgm_alert_finding){.check = id, .object = object ? object : ""};
+	}
+	json_array_foreach(checks, i, one)
+	{
+		const char *id = json_string_value(json_object_get(one, "id"));
+		const char *status = json_string_value(json_object_get(one, "status"));
+		if (id && status && strcmp(status, "not_judged") == 0)
+			findings[count++] = (struct pgm_alert_finding){.check = id};
 	}
 	pgm_alerts_findings(serve->api.alerts, database, findings, count);
 }
@@ -57,6 +65,11 @@ static bool rest(struct pgm_findings *self, int64_t ms)
 	struct timespec until;
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += ms / 1000;
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
 	pthread_mutex_lock(&self->lock);
 	while (!self->ending && pthread_cond_timedwait(&self->changed, &self->lock, &until) == 0)
 		;

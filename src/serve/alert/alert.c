@@ -127,17 +127,36 @@ void pgm_alerts_close(struct pgm_alerts *alerts)
 	free_alerts(alerts);
 }
 
+static void keep_finding(struct pgm_alert_target *target, const struct pgm_alert_finding *finding)
+{
+	target->findings[target->finding_count++] =
+		(struct pgm_alert_finding){pgm_alert_copy(finding->check), pgm_alert_copy(finding->object)};
+}
+
+static void keep_those_of(struct pgm_alert_target *target, const struct pgm_alert_target *before,
+			  const char *check)
+{
+	for (size_t i = 0; i < before->finding_count; i++)
+		if (strcmp(before->findings[i].check, check) == 0)
+			keep_finding(target, &before->findings[i]);
+}
+
 void pgm_alerts_findings(struct pgm_alerts *alerts, const char *target_name,
 			 const struct pgm_alert_finding *findings, size_t count)
 {
 	pthread_mutex_lock(&alerts->lock);
 	struct pgm_alert_target *target = pgm_alert_target_find(alerts, target_name);
 	if (target) {
-		free_findings(target);
-		target->findings = pgm_alert_memory((count + 1) * sizeof(*findings));
+		struct pgm_alert_target before = {.findings = target->findings,
+						  .finding_count = target->finding_count};
+		target->findings = pgm_alert_memory((count + before.finding_count + 1) * sizeof(*findings));
+		target->finding_count = 0;
 		for (size_t i = 0; i < count; i++)
-			target->findings[target->finding_count++] = (struct pgm_alert_finding){
-				pgm_alert_copy(findings[i].check), pgm_alert_copy(findings[i].object)};
+			if (findings[i].object)
+				keep_finding(target, &findings[i]);
+			else
+				keep_those_of(target, &before, findings[i].check);
+		free_findings(&before);
 		target->findings_known = true;
 	}
 	pthread_mutex_unlock(&alerts->lock);

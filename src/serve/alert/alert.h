@@ -61,7 +61,7 @@ void pgm_alerts_evaluate(struct pgm_alerts *alerts, const struct pgm_snapshot *s
  */
 struct pgm_alert_finding {
 	const char *check;  /* "partitions_missing_ahead" */
-	const char *object; /* "public.orders" */
+	const char *object; /* "public.orders"; NULL: not judged, what was found before still holds */
 };
 void pgm_alerts_findings(struct pgm_alerts *alerts, const char *target,
 			 const struct pgm_alert_finding *findings, size_t count);

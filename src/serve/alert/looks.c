@@ -6,11 +6,29 @@
 
 #define BLOCKS_LEAST 100e3 /* in the window: fewer tell nothing of the cache */
 
+static bool is_worse(const struct pgm_alert_look *look, double a, double b)
+{
+	return look->below ? a < b : a > b;
+}
+
+/* Of one name the worst value; where there are too many the worst stay. */
 static void saw(struct pgm_alert_look *look, const char *what, double value)
 {
+	size_t place = look->count;
 	look->known = true;
-	if (look->count < PGM_ALERT_SEEN_MAX)
+	for (size_t i = 0; i < look->count; i++)
+		if (strcmp(look->seen[i].what, what) == 0)
+			place = i;
+	if (place == PGM_ALERT_SEEN_MAX) {
+		place = 0;
+		for (size_t i = 1; i < look->count; i++)
+			if (is_worse(look, look->seen[place].value, look->seen[i].value))
+				place = i;
+	}
+	if (place == look->count)
 		look->seen[look->count++] = (struct pgm_alert_seen){what, value};
+	else if (is_worse(look, value, look->seen[place].value))
+		look->seen[place] = (struct pgm_alert_seen){what, value};
 }
 
 struct visiting {

@@ -73,6 +73,7 @@ struct pgm_alert_look {
 	bool findings_known;
 	double disk_days;    /* until the disk is full; NaN: not known */
 	bool history_paused; /* pgmend's own */
+	bool below;	     /* small values are bad */
 	struct pgm_arena *arena;
 
 	bool known; /* it could be told: what was not seen is well */

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define KIND_STATE    "alert"
 #define KIND_DELIVERY "delivery"
@@ -116,6 +117,8 @@ static void load_silence(struct pgm_alerts *alerts, const json_t *json)
 	    json_unpack((json_t *)json, "{s:s, s:s, s:I, s:s, s:s}", "id", &id, "target", &target, "until_ms",
 			&until_ms, "who", &who, "why", &why) != 0)
 		return;
+	if (until_ms <= (json_int_t)time(NULL) * 1000)
+		return; /* it is over; those that are not come last, and only so many are kept */
 	struct pgm_alert_silence_slot *slot = pgm_alert_memory(sizeof(*slot));
 	slot->id = pgm_alert_copy(id);
 	slot->target = pgm_alert_copy(target);

@@ -169,6 +169,10 @@ static bool set_threshold(struct pgm_alert_rule_settings *to, const struct pgm_a
 {
 	/* the same distance between firing and resolving, in proportion */
 	to->resolve = rule->fire > 0 ? fire * (rule->resolve / rule->fire) : fire;
+	/* of a share that must be high, in proportion to what is missing: beyond the whole there is nothing
+	 */
+	if (rule->unit == PGM_ALERT_RATIO && rule->below && rule->fire < 1)
+		to->resolve = 1 - (1 - fire) * (1 - rule->resolve) / (1 - rule->fire);
 	to->fire = fire;
 	return true;
 }

@@ -245,6 +245,7 @@ static void look_by(struct pgm_alerts *alerts, struct pgm_alert_target *target,
 		.findings_known = target->findings_known,
 		.disk_days = target->disk_days,
 		.history_paused = history_paused,
+		.below = rule->below,
 		.arena = arena,
 	};
 	rule->look(rule, &look);
