@@ -84,9 +84,10 @@ static void set_modes(json_t *pools, const struct pgm_samples *samples)
 			continue;
 		json_array_foreach(pools, p, pool)
 		{
-			if (strcmp(json_string_value(json_object_get(pool, "database")), sample->labels[0]) ==
-				    0 &&
-			    strcmp(json_string_value(json_object_get(pool, "user")), sample->labels[1]) == 0)
+			const char *database = json_string_value(json_object_get(pool, "database"));
+			const char *user = json_string_value(json_object_get(pool, "user"));
+			if (database && user && strcmp(database, sample->labels[0]) == 0 &&
+			    strcmp(user, sample->labels[1]) == 0)
 				json_object_set_new(pool, "mode", json_string(sample->labels[2]));
 		}
 	}

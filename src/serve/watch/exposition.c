@@ -4,6 +4,7 @@
  * _total is of unknown type to OpenMetrics.
  */
 #include "serve/watch/parts.h"
+#include "util/utf8.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -50,7 +51,13 @@ static void put_escaped(struct output *output, const char *text, bool quotes)
 {
 	while (*text) {
 		size_t plain = strcspn(text, quotes ? "\\\n\"" : "\\\n");
-		put_n(output, text, plain);
+		size_t sound = pgm_utf8_sound((const unsigned char *)text, plain);
+		put_n(output, text, sound);
+		if (sound < plain) { /* Prometheus would refuse the whole page */
+			put(output, "\xEF\xBF\xBD");
+			text += sound + 1;
+			continue;
+		}
 		text += plain;
 		if (!*text)
 			return;

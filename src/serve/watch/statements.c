@@ -101,11 +101,13 @@ static void read_rows(struct pgm_look *look, const struct pgm_rows *rows, struct
 				 entries = pgm_rows_column(rows, "entries");
 	for (size_t f = 0; f < FIGURES; f++)
 		columns[f] = pgm_rows_column(rows, figures[f].column);
+	bool unknown = false;
 	for (size_t r = 0; r < rows->count; r++) {
 		const char *id = pgm_rows_get(rows, r, 0);
 		const char *text = id ? pgm_map_get(&look->texts->map, id) : NULL;
 		if (!id)
 			statements->hidden += (size_t)pgm_rows_int(rows, r, entries);
+		unknown |= id && !text;
 		if (!text || !*text) /* ours, or not known yet */
 			continue;
 		struct pgm_statement_row *row = &list[statements->count++];
@@ -116,7 +118,8 @@ static void read_rows(struct pgm_look *look, const struct pgm_rows *rows, struct
 			*(double *)((char *)row + figures[f].offset) = pgm_rows_double(rows, r, columns[f]);
 	}
 	statements->rows = list;
-	statements->cut = rows->count > PGM_LOOK_STATEMENTS_MAX;
+	/* what is left out may have been there for long: nobody is to take it for new */
+	statements->cut = unknown || rows->count > PGM_LOOK_STATEMENTS_MAX;
 }
 
 bool pgm_look_statements(struct pgm_look *look, const char *file, struct pgm_error *err)
@@ -179,6 +182,8 @@ static bool grow_sums(struct pgm_look *look, const struct pgm_statements *now,
 		static const struct pgm_statement_row nothing;
 		const struct pgm_statement_row **at =
 			before->count ? bsearch(&key, old, before->count, sizeof(*old), by_id) : NULL;
+		if (!at && before->cut)
+			continue;
 		found = at ? *at : &nothing;
 		if (row->calls < found->calls) {
 			fell = true;
