@@ -40,18 +40,26 @@ static bool start_tokens(struct pgm_serve *serve, struct pgm_error *err)
 		return pgm_error_set(err, PGM_ERR_SYSTEM, "out of memory");
 	if (config->tokens)
 		return pgm_tokens_replace(serve->tokens, config->tokens, err);
-	if (!pgm_tokens_invent(serve->tokens, "local", PGM_ROLE_ADMIN, serve->token, err))
-		return false;
-	const char *path = serve->options->token_file;
-	return !path || write_token(path, serve->token, err);
+	return pgm_tokens_invent(serve->tokens, "local", PGM_ROLE_ADMIN, serve->token, err);
 }
 
 static void stop_tokens(struct pgm_serve *serve)
 {
-	if (*serve->token && serve->options->token_file)
-		unlink(serve->options->token_file);
 	explicit_bzero(serve->token, sizeof(serve->token));
 	pgm_tokens_free(serve->tokens);
+}
+
+/* Last: who gets so far has the port and the record, so the file is no other serve's. */
+static bool start_token_file(struct pgm_serve *serve, struct pgm_error *err)
+{
+	const char *path = serve->options->token_file;
+	return !*serve->token || !path || write_token(path, serve->token, err);
+}
+
+static void stop_token_file(struct pgm_serve *serve)
+{
+	if (*serve->token && serve->options->token_file)
+		unlink(serve->options->token_file);
 }
 
 /* ---- the pooler ---- */
@@ -98,6 +106,7 @@ static bool start_jobs(struct pgm_serve *serve, struct pgm_error *err)
 static void stop_jobs(struct pgm_serve *serve)
 {
 	pgm_jobs_close(serve->api.jobs, JOBS_GRACE_MS);
+	serve->api.jobs = NULL;
 }
 
 static bool start_chores(struct pgm_serve *serve, struct pgm_error *err)
@@ -159,6 +168,7 @@ static const struct {
 	{"the findings", pgm_serve_start_findings, pgm_serve_stop_findings},
 	{"chores", start_chores, stop_chores},
 	{"HTTP", start_http, stop_http},
+	{"the token's file", start_token_file, stop_token_file},
 };
 
 bool pgm_serve_start_parts(struct pgm_serve *serve, struct pgm_error *err)
@@ -174,6 +184,8 @@ bool pgm_serve_start_parts(struct pgm_serve *serve, struct pgm_error *err)
 
 void pgm_serve_stop_parts(struct pgm_serve *serve)
 {
+	if (serve->api.jobs)
+		pgm_jobs_hurry(serve->api.jobs);
 	while (serve->started > 0)
 		parts[--serve->started].stop(serve);
 }

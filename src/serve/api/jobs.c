@@ -142,7 +142,7 @@ static const struct pgm_param list_params[] = {
 	{.name = NULL},
 };
 static const struct pgm_param event_params[] = {
-	{.name = "after", .type = PGM_PARAM_INT, .help = "only events behind this id", .max = INT64_MAX},
+	{.name = "after", .type = PGM_PARAM_INT, .help = "only events behind this id", .max = INT64_MAX - 1},
 	{.name = NULL},
 };
 static const struct pgm_param audit_params[] = {

@@ -94,15 +94,17 @@ static void get_plans(struct pgm_request *request, struct pgm_reply *reply)
 	const char *database = pgm_api_database(request, reply);
 	if (!database)
 		return;
+	PGM_AUTO_ARENA arena = pgm_arena_new(0); /* one Plan at a time: all at once are too much */
 	json_t *history = ledger(request, database), *list = json_array();
 	size_t count = pgm_plans_list(plans_of(request), request->arena, database, &ids);
 	for (size_t i = 0; i < count && i < LIST_MAX; i++) {
 		struct pgm_plan plan;
 		struct pgm_error ignored = {0};
-		if (pgm_plans_get(plans_of(request), request->arena, database, ids[i], &plan, &ignored))
+		if (pgm_plans_get(plans_of(request), arena, database, ids[i], &plan, &ignored))
 			json_array_append_new(
 				list,
 				plan_json(&plan, history ? state_in(history, ids[i]) : "unknown", false));
+		pgm_arena_reset(arena);
 	}
 	json_decref(history);
 	pgm_reply_data(reply, json_pack("{s:o, s:I}", "plans", list, "all", (json_int_t)count));

@@ -71,8 +71,8 @@ static void run_for(struct pgm_chores *chores, struct pgm_chore *chore, const ch
 static bool is_chosen(const struct pgm_chores *chores, const char *database, const char *only)
 {
 	char **names = chores->options.databases;
-	if (only)
-		return strcmp(only, database) == 0;
+	if (only && strcmp(only, database) != 0)
+		return false;
 	for (char **name = names; name && *name; name++)
 		if (strcmp(*name, database) == 0)
 			return true;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define POINTS_ALL_MAX	200000 /* of all series together */
 #define SERIES_READ_MAX 1000
 #define SERIES_DEFAULT	50
 #define POINTS_DEFAULT	300
@@ -180,6 +181,10 @@ static bool read_series(struct reading *reading)
 {
 	const struct pgm_history_range *range = reading->range;
 	int64_t raw_ms, minute_ms, hour_ms = INT64_MAX, folded_ms;
+	int64_t series = reading->count ? (int64_t)reading->count : 1;
+	int64_t least = pgm_history_step(range->from_ms, range->to_ms, POINTS_ALL_MAX / series);
+	if (reading->step_ms < least)
+		reading->step_ms = least;
 	if (!oldest(reading, "SELECT min(id) FROM raw WHERE id >= ?1 AND id < ?2", &raw_ms) ||
 	    !oldest(reading, "SELECT min(id) FROM minutes WHERE id >= ?1 AND id < ?2", &minute_ms) ||
 	    !pgm_db_number(reading->db, "SELECT folded_ms FROM targets WHERE id = ?1", 1, &reading->target,

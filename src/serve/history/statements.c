@@ -9,6 +9,7 @@
 #define LIMIT_DEFAULT	    50
 #define MINUTES_UNTIL_MS    (6 * PGM_HISTORY_HOUR_MS) /* longer ranges are read from hours */
 #define STATEMENTS_READ_MAX ((int64_t)4 << 20)
+#define SUMS_MAX	    50000 /* statements of one answer; the rest is one row */
 
 struct sum {
 	struct pgm_statement_cell cell;
@@ -23,8 +24,9 @@ struct adding {
 	const struct pgm_history_statements *wanted;
 	int64_t stream, step_ms, from_ms, to_ms; /* of whole intervals */
 	enum pgm_history_source source;
-	struct sum **sums; /* by number */
-	size_t sum_count;
+	struct sum **sums; /* by place; 0: all others */
+	size_t sum_count, sums_made;
+	int64_t numbers_from; /* the number before that of place 1 */
 	struct pgm_error *err;
 	/* of one statement: its numbers, and its points */
 	const uint32_t *numbers;
@@ -39,15 +41,23 @@ static double ms_of(uint64_t us)
 	return (double)us / 1e3;
 }
 
+static size_t place_of(const struct adding *adding, uint32_t number)
+{
+	int64_t place = (int64_t)number - adding->numbers_from;
+	return place > 0 && place < (int64_t)adding->sum_count ? (size_t)place : 0;
+}
+
 static void add_sum(void *data, const struct pgm_statement_cell *cell)
 {
 	struct adding *adding = data;
-	if (cell->statement >= adding->sum_count)
-		return;
-	struct sum **sum = &adding->sums[cell->statement];
+	size_t place = place_of(adding, cell->statement);
+	if (place && !adding->sums[place] && adding->sums_made >= SUMS_MAX)
+		place = 0;
+	struct sum **sum = &adding->sums[place];
 	if (!*sum) {
 		*sum = PGM_NEW(adding->arena, struct sum);
-		(*sum)->cell.statement = cell->statement;
+		(*sum)->cell.statement = place ? cell->statement : 0;
+		adding->sums_made++;
 	}
 	pgm_statement_cell_merge(adding->arena, &(*sum)->cell, cell);
 	int64_t part =
@@ -170,7 +180,8 @@ static bool begin(struct adding *adding, bool *found)
 	if (!pgm_history_target_number(adding->db, wanted->target, &target, adding->err) ||
 	    !pgm_db_number(adding->db, "SELECT max(id) FROM statements", 0, NULL, &most, adding->err))
 		return false;
-	adding->sum_count = (size_t)(most < STATEMENTS_READ_MAX ? most : STATEMENTS_READ_MAX) + 1;
+	adding->numbers_from = most > STATEMENTS_READ_MAX ? most - STATEMENTS_READ_MAX : 0;
+	adding->sum_count = (size_t)(most - adding->numbers_from) + 1;
 	adding->sums = PGM_NEW_ARRAY(adding->arena, struct sum *, adding->sum_count);
 	if (!target)
 		return true;
@@ -277,7 +288,7 @@ static bool add_names(struct adding *adding, uint32_t number, struct pgm_history
 
 static bool make_list(struct adding *adding, struct pgm_history_statement_list *list)
 {
-	struct ordered *ordered = PGM_NEW_ARRAY(adding->arena, struct ordered, adding->sum_count);
+	struct ordered *ordered = PGM_NEW_ARRAY(adding->arena, struct ordered, adding->sums_made + 1);
 	size_t limit = adding->wanted->limit ? adding->wanted->limit : LIMIT_DEFAULT;
 	for (size_t i = 0; i < adding->sum_count; i++) {
 		struct sum *sum = adding->sums[i];
@@ -352,9 +363,10 @@ static bool make_one(struct adding *adding, struct pgm_history_statement **state
 	struct pgm_statement_cell all = {0};
 	for (size_t i = 0; i < adding->number_count; i++) {
 		uint32_t number = adding->numbers[i];
-		if (number >= adding->sum_count || !adding->sums[number])
+		size_t place = place_of(adding, number);
+		if (!place || !adding->sums[place])
 			continue;
-		pgm_statement_cell_merge(adding->arena, &all, &adding->sums[number]->cell);
+		pgm_statement_cell_merge(adding->arena, &all, &adding->sums[place]->cell);
 		all.statement = number;
 	}
 	if (!all.statement)

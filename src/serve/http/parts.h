@@ -83,6 +83,7 @@ bool pgm_workers_start(struct pgm_workers *workers, struct pgm_http *http, int c
 		       struct pgm_error *err) PGM_MUST_CHECK;
 bool pgm_workers_give(struct pgm_workers *workers, struct pgm_exchange *exchange); /* false: too many wait */
 void pgm_workers_stop(struct pgm_workers *workers);				   /* after what is queued */
+void pgm_workers_free(struct pgm_workers *workers); /* when nobody can give any more */
 
 /* Failed tokens, 10 a second for each address; libmicrohttpd's thread alone. */
 #define PGM_GUARD_SLOTS	 4096

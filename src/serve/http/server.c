@@ -386,6 +386,8 @@ void pgm_http_stop(struct pgm_http *http)
 		pgm_streams_ask(http);
 		MHD_stop_daemon(http->daemon);
 	}
+	pgm_workers_free(&http->quick);
+	pgm_workers_free(&http->slow);
 	pgm_certificates_free(http->certificates);
 	pthread_mutex_destroy(&http->links_lock);
 	pthread_mutex_destroy(&http->streams_lock);

@@ -237,9 +237,14 @@ static bool check_new(const char *path, const char *name, struct pgm_error *err)
 
 static bool append(const char *path, const char *line, struct pgm_error *err)
 {
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+	int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
 	size_t length = strlen(line);
-	bool written = fd >= 0 && write(fd, line, length) == (ssize_t)length && fsync(fd) == 0;
+	off_t end = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
+	char last = '\n';
+	/* somebody's editor may have left the last line open */
+	bool written = fd >= 0 && (end <= 0 || pread(fd, &last, 1, end - 1) == 1) &&
+		       (last == '\n' || write(fd, "\n", 1) == 1) &&
+		       write(fd, line, length) == (ssize_t)length && fsync(fd) == 0;
 	int why = errno;
 	if (fd >= 0)
 		close(fd);

@@ -76,6 +76,14 @@ void pgm_workers_stop(struct pgm_workers *workers)
 	for (int i = 0; i < workers->count; i++)
 		pthread_join(workers->threads[i], NULL);
 	free(workers->threads);
+	workers->threads = NULL;
+	workers->count = 0;
+}
+
+void pgm_workers_free(struct pgm_workers *workers)
+{
+	if (!workers->http)
+		return;
 	pthread_cond_destroy(&workers->work);
 	pthread_mutex_destroy(&workers->lock);
 	workers->http = NULL;

@@ -24,7 +24,8 @@ static void take(void *data, const char *bytes, size_t length)
 }
 
 /* Wait for its end; false: it spent its time and was ended. */
-static bool attend(struct asking *asking, double until, size_t memory_bytes, int *code, const char **spent)
+static bool attend(struct asking *asking, double until, const struct pgm_jobs *jobs, int *code,
+		   const char **spent)
 {
 	double kill = 0;
 	*spent = NULL;
@@ -41,9 +42,11 @@ static bool attend(struct asking *asking, double until, size_t memory_bytes, int
 		if (pgm_child_ended(&asking->child, code))
 			break;
 		double now = pgm_clock_ms();
-		if (!*spent && now >= until)
+		if (!*spent && atomic_load(&jobs->hurry))
+			*spent = "pgmend serve was stopped";
+		else if (!*spent && now >= until)
 			*spent = "it took too long";
-		else if (!*spent && pgm_child_memory(&asking->child) > (int64_t)memory_bytes)
+		else if (!*spent && pgm_child_memory(&asking->child) > (int64_t)jobs->memory_bytes)
 			*spent = "it took too much memory";
 		if (!*spent)
 			continue;
@@ -85,7 +88,7 @@ static json_t *ask_child(const struct pgm_child_request *request, const struct p
 	int code = 0;
 	if (!pgm_child_start(&asking.child, request, err))
 		return NULL;
-	if (!attend(&asking, until, jobs->memory_bytes, &code, &spent))
+	if (!attend(&asking, until, jobs, &code, &spent))
 		pgm_error_set(err, PGM_ERR_TIMEOUT, "pgmend %s: %s", request->argv[0], spent);
 	else if (code > 1 && (!code_out || !asking.out.length))
 		explain(&asking, code, err);
@@ -161,6 +164,20 @@ void pgm_job_forget(struct pgm_jobs *jobs, const char *database)
 	pthread_mutex_unlock(&jobs->lock);
 }
 
+void pgm_jobs_hurry(struct pgm_jobs *jobs)
+{
+	pthread_mutex_lock(&jobs->lock);
+	atomic_store(&jobs->hurry, true);
+	pthread_cond_broadcast(&jobs->changed);
+	pthread_mutex_unlock(&jobs->lock);
+}
+
+/* Under the lock. */
+static bool is_ending(const struct pgm_jobs *jobs)
+{
+	return jobs->closing || atomic_load(&jobs->hurry);
+}
+
 /* Under the lock: an answer that is kept, or the right to ask (*mine), waited for until then. */
 static json_t *kept_or_mine(struct pgm_jobs *jobs, const char *question, double until,
 			    struct pgm_job_reply **mine, struct pgm_error *err)
@@ -170,7 +187,7 @@ static json_t *kept_or_mine(struct pgm_jobs *jobs, const char *question, double 
 		if (answer && answer->json && pgm_clock_ms() < answer->until_ms)
 			return json_incref(answer->json);
 		bool busy = answer && answer->asked;
-		if (!busy && jobs->asking < jobs->questions && !jobs->closing) {
+		if (!busy && jobs->asking < jobs->questions && !is_ending(jobs)) {
 			if (answer)
 				drop(answer);
 			*mine = place(jobs, question);
@@ -180,7 +197,7 @@ static json_t *kept_or_mine(struct pgm_jobs *jobs, const char *question, double 
 				return NULL;
 			}
 		}
-		if (jobs->closing || !pgm_jobs_wait(jobs, until)) {
+		if (is_ending(jobs) || !pgm_jobs_wait(jobs, until)) {
 			pgm_error_set(err, PGM_ERR_TIMEOUT, "too many questions at a time");
 			pgm_error_hint(err, "Try again in a moment.");
 			return NULL;
@@ -230,8 +247,8 @@ static bool take_place(struct pgm_jobs *jobs, double until, struct pgm_error *er
 {
 	bool mine;
 	pthread_mutex_lock(&jobs->lock);
-	while (!(mine = jobs->asking < jobs->questions && !jobs->closing))
-		if (jobs->closing || !pgm_jobs_wait(jobs, until))
+	while (!(mine = jobs->asking < jobs->questions && !is_ending(jobs)))
+		if (is_ending(jobs) || !pgm_jobs_wait(jobs, until))
 			break;
 	jobs->asking += mine;
 	pthread_mutex_unlock(&jobs->lock);

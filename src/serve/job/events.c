@@ -97,8 +97,10 @@ static bool next_event(const struct pgm_job *job, int64_t after, struct pgm_aren
 {
 	int64_t oldest = job->last_event > PGM_JOB_EVENTS ? job->last_event - PGM_JOB_EVENTS + 1 : 1;
 	int64_t seq = after + 1 > oldest ? after + 1 : oldest;
-	if (seq > job->last_event)
+	if (seq > job->last_event && pgm_job_under_way(job))
 		return false;
+	if (seq > job->last_event)
+		seq = job->last_event; /* nothing is new, but that it has ended */
 	const struct pgm_job_note *note = &job->events[(seq - 1) % PGM_JOB_EVENTS];
 	*event = (struct pgm_job_event){
 		.seq = seq,

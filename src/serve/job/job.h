@@ -68,6 +68,9 @@ void pgm_jobs_configure(struct pgm_jobs *jobs, const struct pgm_serve_config *co
 /* Cancels what runs (SIGINT), waits for at most grace_ms, ends the rest, and closes. NULL is fine. */
 void pgm_jobs_close(struct pgm_jobs *jobs, int64_t grace_ms);
 
+/* The end is near: questions under way and those that wait are given up. Any thread. */
+void pgm_jobs_hurry(struct pgm_jobs *jobs);
+
 /* The databases from now on; copied. Jobs under way are not touched. */
 void pgm_jobs_set_targets(struct pgm_jobs *jobs, const struct pgm_job_target *targets, size_t count);
 

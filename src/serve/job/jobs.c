@@ -144,11 +144,17 @@ void pgm_jobs_close(struct pgm_jobs *jobs, int64_t grace_ms)
 		pthread_mutex_lock(&jobs->lock);
 		jobs->closing = true;
 		for (struct pgm_job *job = jobs->jobs; job; job = job->next) {
-			if (job->state != PGM_JOB_RUNNING || job->kill_ms)
+			double kill_ms = pgm_clock_ms() + (double)grace_ms;
+			if (job->state != PGM_JOB_RUNNING)
 				continue;
+			if (job->kill_ms) { /* asked already: only sooner */
+				if (kill_ms < job->kill_ms)
+					job->kill_ms = kill_ms;
+				continue;
+			}
 			pgm_child_signal(&job->child, SIGINT);
 			job->spent = "pgmend serve was stopped";
-			job->kill_ms = pgm_clock_ms() + (double)grace_ms;
+			job->kill_ms = kill_ms;
 		}
 		pthread_mutex_unlock(&jobs->lock);
 		pgm_jobs_wake(jobs);

@@ -11,6 +11,7 @@
 #include "util/clock.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define PGM_JOB_EVENTS	       256   /* of a job that are kept for who comes late */
 #define PGM_JOB_ENDED_KEPT     32    /* ended jobs that keep their events */
@@ -80,7 +81,8 @@ struct pgm_jobs {
 	bool thread_runs;
 	int wake; /* eventfd: the thread is to look again */
 	bool closing;
-	bool ended; /* nothing is started any more */
+	_Atomic bool hurry; /* serve ends: questions are given up */
+	bool ended;	    /* nothing is started any more */
 
 	char *program;
 	size_t at_once, questions, queue_max, keep, output_bytes, memory_bytes;
