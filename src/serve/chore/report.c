@@ -374,7 +374,7 @@ void pgm_chore_report(struct pgm_chores *chores, struct pgm_arena *arena, const 
 	static const char *const history[] = {"history", "--format=json", NULL};
 	struct pgm_error err = {0};
 	struct weekly weekly = {.arena = arena, .database = database};
-	const char *path;
+	const char *path = NULL;
 	(void)who;
 	pgm_clock_stamp(weekly.at);
 	compare_weeks(chores, &weekly);
