@@ -2,7 +2,7 @@
 -- this database wait for what ("CPU": for nothing). The rest are numbers of now, or counters that only grow.
 -- The session that looks is left out. Nothing is locked.
 WITH activity AS MATERIALIZED (
-	SELECT a.state, a.wait_event_type, a.wait_event
+	SELECT a.state, a.wait_event_type, a.wait_event, a.backend_type
 	  FROM pg_catalog.pg_stat_activity AS a
 	 WHERE a.datname = pg_catalog.current_database()
 	   AND a.pid <> pg_catalog.pg_backend_pid()
@@ -22,7 +22,7 @@ SELECT 'backends', v.name, '', v.value
                pg_catalog.count(*) FILTER (WHERE a.state IN ('active', 'fastpath function call')) AS active,
                pg_catalog.count(*) FILTER (WHERE a.state = 'active' AND a.wait_event_type = 'Lock') AS waiting,
                pg_catalog.count(*) FILTER (WHERE a.state LIKE 'idle in transaction%') AS idle_in_transaction,
-               pg_catalog.count(*) FILTER (WHERE a.state IS NULL) AS hidden
+               pg_catalog.count(*) FILTER (WHERE a.backend_type IS NULL) AS hidden
           FROM activity AS a) AS c,
        LATERAL (VALUES ('backends', c.backends::float8), ('active', c.active::float8),
                        ('waiting_for_locks', c.waiting::float8),

@@ -243,7 +243,7 @@ def test_sessions_that_hide_are_said(pgmend, tmp_path, busy):
         busy.execute(f"GRANT SELECT ON items TO {roles[0]}")
         found, markdown = run_load(pgmend, tmp_path, f"{busy.conninfo} user={roles[0]}", "--duration=2s",
                                    f"--file={tmp_path / 'key.sql'}", f"--server={busy.conninfo} user={roles[1]}")
-        assert re.match(r"what \d+ sessions of other users do", found["targets"][0]["watch_problem"])
+        assert re.match(r"what \d+ sessions? of other users do", found["targets"][0]["watch_problem"])
         assert "pg\\_monitor" in markdown
     finally:
         busy.execute(f"REVOKE ALL ON items FROM {roles[0]}")
