@@ -225,7 +225,8 @@ void pgm_load_watch_end(struct pgm_load_watch *watch, struct pgm_load_target *ta
 		      compare_indexes);
 	if (watch->hidden && !*target->watch_problem)
 		target->watch_problem = pgm_sprintf(
-			watch->arena, "what %u session%s of other users do%s, which takes the role pg_monitor",
+			watch->arena,
+			"what %u session%s of other users do%s, which takes the role pg_monitor",
 			watch->hidden, watch->hidden == 1 ? "" : "s", watch->hidden == 1 ? "es" : "");
 	target->samples = watch->samples.items;
 	target->sample_count = watch->samples.count;
