@@ -14,21 +14,6 @@
 
 #define CLOSE_TIMEOUT_MS 30000
 
-struct timespec pgm_libpool_moment(double ms)
-{
-	double seconds = floor(ms / 1e3);
-	return (struct timespec){.tv_sec = (time_t)seconds, .tv_nsec = (long)((ms - seconds * 1e3) * 1e6)};
-}
-
-void pgm_libpool_cond_init(pthread_cond_t *cond)
-{
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(cond, &monotonic);
-	pthread_condattr_destroy(&monotonic);
-}
-
 static void destroy(struct pgmend_pool *pool)
 {
 	pthread_cond_destroy(&pool->changes);
@@ -113,8 +98,8 @@ struct pgmend_pool *pgmend_pool_open(const struct pgmend_pool_options *options, 
 	pgm_ring_init(&pool->taken);
 	pgm_ring_init(&pool->line);
 	pthread_mutex_init(&pool->lock, NULL);
-	pgm_libpool_cond_init(&pool->keeper_wakes);
-	pgm_libpool_cond_init(&pool->changes);
+	pgm_clock_cond_init(&pool->keeper_wakes);
+	pgm_clock_cond_init(&pool->changes);
 	if (fill(pool, options, err) && open_first(pool, err) &&
 	    (pool->options.health_interval_ms < 0 || pgm_libpool_keeper_start(pool, err)))
 		return pool;
@@ -186,7 +171,7 @@ static void wait_for_changes(struct pgmend_pool *pool, double deadline_ms)
 		pthread_cond_wait(&pool->changes, &pool->lock);
 		return;
 	}
-	until = pgm_libpool_moment(deadline_ms);
+	until = pgm_clock_moment(deadline_ms);
 	pthread_cond_timedwait(&pool->changes, &pool->lock, &until);
 }
 

@@ -166,10 +166,6 @@ bool pgm_libpool_session_clean(struct pgmend_conn *conn, bool send, struct pgmen
 /* False in a child of the process that opened the pool. */
 bool pgm_libpool_own_process(const struct pgmend_pool *pool, struct pgmend_error *err);
 
-/* pgm_clock_ms() as pthread_cond_timedwait() takes it, for conditions made here. */
-struct timespec pgm_libpool_moment(double ms);
-void pgm_libpool_cond_init(pthread_cond_t *cond);
-
 /* ------------------------------------------------ pool_line.c: with the lock held */
 
 /* Grants what there is to those who wait. */

@@ -88,7 +88,7 @@ static void sleep_in_line(struct pgmend_pool *pool, struct pgm_libpool_waiter *w
 		pthread_cond_wait(&waiter->wakes, &pool->lock);
 		return;
 	}
-	struct timespec until = pgm_libpool_moment(until_ms);
+	struct timespec until = pgm_clock_moment(until_ms);
 	pthread_cond_timedwait(&waiter->wakes, &pool->lock, &until);
 }
 
@@ -268,7 +268,7 @@ struct pgmend_conn *pgmend_pool_acquire(struct pgmend_pool *pool, int64_t timeou
 		timeout_ms = pool->options.acquire_timeout_ms;
 	double deadline = timeout_ms < 0 ? INFINITY : began + (double)timeout_ms;
 	struct pgm_libpool_waiter waiter = {.grant = PGM_GRANT_NONE};
-	pgm_libpool_cond_init(&waiter.wakes);
+	pgm_clock_cond_init(&waiter.wakes);
 
 	pthread_mutex_lock(&pool->lock);
 	pool->inside++;

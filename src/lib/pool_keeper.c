@@ -122,7 +122,7 @@ static void *keep(void *context)
 		}
 		if (missing)
 			next = fmin(next, fmax(pool->try_at_ms, now + MISSING_WAIT_MS));
-		struct timespec until = pgm_libpool_moment(next);
+		struct timespec until = pgm_clock_moment(next);
 		pthread_cond_timedwait(&pool->keeper_wakes, &pool->lock, &until);
 	}
 	pool->inside--;

@@ -3,11 +3,11 @@
 #include "pool/log.h"
 #include "serve/alert/alert.h"
 #include "serve/job/job.h"
+#include "util/clock.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define CHECK_TIMEOUT_MS 30000
 
@@ -62,14 +62,7 @@ static void look(struct pgm_serve *serve, struct pgm_arena *arena, const char *d
 /* False: the end has come. */
 static bool rest(struct pgm_findings *self, int64_t ms)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ms / 1000;
-	until.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
+	struct timespec until = pgm_clock_moment(pgm_clock_ms() + (double)ms);
 	pthread_mutex_lock(&self->lock);
 	while (!self->ending && pthread_cond_timedwait(&self->changed, &self->lock, &until) == 0)
 		;
@@ -105,11 +98,7 @@ bool pgm_serve_start_findings(struct pgm_serve *serve, struct pgm_error *err)
 	struct pgm_findings *self = calloc(1, sizeof(*self));
 	if (!self)
 		return pgm_error_set(err, PGM_ERR_SYSTEM, "out of memory");
-	pthread_condattr_t attributes;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&self->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	pgm_clock_cond_init(&self->changed);
 	pthread_mutex_init(&self->lock, NULL);
 	serve->findings = self;
 	int code = pthread_create(&self->thread, NULL, run, serve);

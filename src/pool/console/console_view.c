@@ -1,11 +1,11 @@
 #include "pool/console/view.h"
 
 #include "pool/console/console_parts.h"
+#include "util/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct request {
 	struct pgm_letter letter;
@@ -159,11 +159,7 @@ static struct request *new_request(const char *const *commands, size_t count, bo
 	if (!request)
 		return NULL;
 	struct pgm_arena *arena = pgm_arena_new(0);
-	pthread_condattr_t attributes;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&request->answered, &attributes);
-	pthread_condattr_destroy(&attributes);
+	pgm_clock_cond_init(&request->answered);
 	request->view = PGM_NEW(arena, struct pgm_pool_view);
 	request->view->arena = arena;
 	request->letter.deliver = deliver;
@@ -177,14 +173,7 @@ static struct request *new_request(const char *const *commands, size_t count, bo
 /* With views.lock held. */
 static void wait_for(struct request *request, double timeout_ms)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += (time_t)(timeout_ms / 1000);
-	until.tv_nsec += (long)(timeout_ms - 1000.0 * (double)(time_t)(timeout_ms / 1000)) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_nsec -= 1000000000;
-		until.tv_sec++;
-	}
+	struct timespec until = pgm_clock_moment(pgm_clock_ms() + timeout_ms);
 	while (!request->done)
 		if (pthread_cond_timedwait(&request->answered, &views.lock, &until) == ETIMEDOUT)
 			break;

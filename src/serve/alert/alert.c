@@ -6,20 +6,12 @@
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 
 static void init_curl(void)
 {
 	curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
-static int64_t wall_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void free_findings(struct pgm_alert_target *target)
@@ -89,13 +81,9 @@ static bool read_settings(struct pgm_alerts *alerts, const struct pgm_alert_opti
 struct pgm_alerts *pgm_alerts_open(const struct pgm_alert_options *options, struct pgm_error *err)
 {
 	struct pgm_alerts *alerts = pgm_alert_memory(sizeof(*alerts));
-	pthread_condattr_t monotonic;
 	pthread_once(&curl_once, init_curl);
 	pthread_mutex_init(&alerts->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&alerts->wake, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	pgm_clock_cond_init(&alerts->wake);
 	alerts->history = options->history;
 	alerts->say = options->say;
 	alerts->leave = options->leave;
@@ -216,7 +204,7 @@ static int worst_first(const void *a, const void *b)
 void pgm_alerts_list(struct pgm_alerts *alerts, const char *target, struct pgm_arena *arena,
 		     struct pgm_alert **list, size_t *count)
 {
-	int64_t now_ms = wall_ms();
+	int64_t now_ms = pgm_clock_wall_ms();
 	size_t all = 0;
 	*count = 0;
 	pthread_mutex_lock(&alerts->lock);
@@ -257,7 +245,7 @@ static void drop_silence(struct pgm_alerts *alerts, size_t place)
 bool pgm_alerts_silence(struct pgm_alerts *alerts, const struct pgm_alert_silence *silence,
 			struct pgm_error *err)
 {
-	int64_t now_ms = wall_ms();
+	int64_t now_ms = pgm_clock_wall_ms();
 	if (silence->until_ms <= now_ms) {
 		pgm_error_set(err, PGM_ERR_USAGE, "a silence must end in the future");
 		return pgm_error_hint(err, "until is a moment, or give minutes.");
@@ -302,7 +290,7 @@ bool pgm_alerts_unsilence(struct pgm_alerts *alerts, const char *id, const char 
 void pgm_alerts_silences(struct pgm_alerts *alerts, struct pgm_arena *arena, struct pgm_alert_silence **list,
 			 size_t *count)
 {
-	int64_t now_ms = wall_ms();
+	int64_t now_ms = pgm_clock_wall_ms();
 	*count = 0;
 	pthread_mutex_lock(&alerts->lock);
 	*list = PGM_NEW_ARRAY(arena, struct pgm_alert_silence, alerts->silence_count + 1);

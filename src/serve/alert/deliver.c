@@ -21,13 +21,6 @@
 #define REFUSALS_MAX	   5 /* answers that say that the message itself is of no use */
 #define SENT_AT_ONCE	   20
 
-static int64_t wall_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void say(struct pgm_alerts *alerts, enum pgm_alert_severity severity, const char *line)
 {
 	if (alerts->say)
@@ -96,7 +89,7 @@ static void queue_delivery(struct pgm_alerts *alerts, size_t receiver, const str
 	PGM_AUTO_ARENA arena = pgm_arena_new(0);
 	char *key = pgm_alert_key(event), *payload = pgm_alert_message(to->form, event);
 	char *id = pgm_sprintf(arena, "%s|%s%s", to->key, key, event->renewal ? "|renewed" : "");
-	struct pgm_alert_delivery *delivery = pgm_alert_delivery_new(id, key, payload, wall_ms());
+	struct pgm_alert_delivery *delivery = pgm_alert_delivery_new(id, key, payload, pgm_clock_wall_ms());
 	struct pgm_error err = {0};
 	free(key);
 	free(payload);
@@ -240,7 +233,7 @@ static bool send_first(struct pgm_alerts *alerts, CURL *curl, size_t receiver)
 	}
 	delivery->attempts++;
 	if ((is_refusal(status) && delivery->attempts >= REFUSALS_MAX) ||
-	    wall_ms() - delivery->made_ms > PGM_ALERT_KEPT_MS) {
+	    pgm_clock_wall_ms() - delivery->made_ms > PGM_ALERT_KEPT_MS) {
 		give_up(alerts, receiver, why);
 		return true;
 	}
@@ -321,8 +314,7 @@ static void forecast(struct pgm_alerts *alerts)
 
 static bool wait_until(struct pgm_alerts *alerts, double mono_ms)
 {
-	struct timespec until = {.tv_sec = (time_t)(mono_ms / 1e3),
-				 .tv_nsec = (long)(fmod(mono_ms, 1e3) * 1e6)};
+	struct timespec until = pgm_clock_moment(mono_ms);
 	pthread_mutex_lock(&alerts->lock);
 	while (!alerts->closing && !alerts->events &&
 	       pthread_cond_timedwait(&alerts->wake, &alerts->lock, &until) == 0)
@@ -343,7 +335,7 @@ void *pgm_alert_deliver(void *data)
 			forecast(alerts);
 			tick_ms = pgm_clock_ms() + TICK_MS;
 			pthread_mutex_lock(&alerts->lock);
-			pgm_alert_tick(alerts, wall_ms(), pgm_clock_ms());
+			pgm_alert_tick(alerts, pgm_clock_wall_ms(), pgm_clock_ms());
 			pthread_mutex_unlock(&alerts->lock);
 		}
 		handle_events(alerts);

@@ -2,26 +2,17 @@
 
 #include "serve/alert/rules.h"
 #include "serve/api/api.h"
+#include "serve/api/watch.h"
 
-#include <math.h>
 #include <string.h>
 #include <time.h>
 
 #define MINUTES_MAX 525600
 
-static json_t *stamp(int64_t ms)
-{
-	char text[32];
-	time_t at = (time_t)(ms / 1000);
-	struct tm utc;
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&at, &utc));
-	return ms ? json_string(text) : json_null();
-}
-
 static json_t *silence_json(const struct pgm_alert_silence *silence)
 {
 	return json_pack("{s:s, s:s, s:o, s:s, s:s}", "id", silence->id, "database", silence->target, "until",
-			 stamp(silence->until_ms), "who", silence->who, "why", silence->why);
+			 pgm_api_time_ms(silence->until_ms), "who", silence->who, "why", silence->why);
 }
 
 static json_t *alert_json(const struct pgm_alert *alert)
@@ -31,7 +22,8 @@ static json_t *alert_json(const struct pgm_alert *alert)
 			 pgm_alert_severity_name(alert->severity), "state",
 			 alert->phase == PGM_ALERT_PENDING ? "pending" : "firing", "value", alert->value,
 			 "threshold", alert->threshold, "summary", alert->summary, "advice", alert->advice,
-			 "since", stamp(alert->since_ms), "fired_at", stamp(alert->fired_ms), "silence",
+			 "since", pgm_api_time_ms(alert->since_ms), "fired_at",
+			 pgm_api_time_ms(alert->fired_ms), "silence",
 			 alert->silence ? silence_json(alert->silence) : json_null());
 }
 

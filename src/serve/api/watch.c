@@ -22,12 +22,7 @@ json_t *pgm_api_time_ms(int64_t ms)
 json_t *pgm_api_time_s(int64_t s)
 {
 	char text[PGM_CLOCK_STAMP_SIZE];
-	time_t at = (time_t)s;
-	struct tm utc;
-	if (!s)
-		return json_null();
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&at, &utc));
-	return json_string(text);
+	return s ? json_string(pgm_clock_stamp_of(s, text)) : json_null();
 }
 
 json_t *pgm_api_number(double value)

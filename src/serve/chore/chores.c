@@ -157,9 +157,7 @@ static void *thread(void *data)
 			run_due(chores, due, now);
 			continue;
 		}
-		struct timespec until;
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_sec += wait;
+		struct timespec until = pgm_clock_moment(pgm_clock_ms() + 1e3 * (double)wait);
 		pthread_cond_timedwait(&chores->changed, &chores->lock, &until);
 	}
 	pthread_mutex_unlock(&chores->lock);
@@ -235,17 +233,13 @@ struct pgm_chores *pgm_chores_start(const struct pgm_serve_config *config, struc
 				    struct pgm_history *history, struct pgm_error *err)
 {
 	size_t count = 0;
-	pthread_condattr_t attributes;
 	struct pgm_chores *chores = calloc(1, sizeof(*chores));
 	if (!chores) {
 		pgm_error_set(err, PGM_ERR_SYSTEM, "out of memory");
 		return NULL;
 	}
 	pthread_mutex_init(&chores->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&chores->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	pgm_clock_cond_init(&chores->changed);
 	chores->jobs = jobs;
 	chores->history = history;
 	chores->running = -1;
@@ -278,11 +272,8 @@ void pgm_chores_stop(struct pgm_chores *chores)
 
 static json_t *stamp(int64_t at_s)
 {
-	char text[32];
-	struct tm utc;
-	time_t at = (time_t)at_s;
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&at, &utc));
-	return json_string(text);
+	char text[PGM_CLOCK_STAMP_SIZE];
+	return json_string(pgm_clock_stamp_of(at_s, text));
 }
 
 json_t *pgm_chores_json(struct pgm_chores *chores)

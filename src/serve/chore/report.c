@@ -240,11 +240,9 @@ static void write_changes(struct writer *writer, const struct weekly *weekly)
 {
 	static const char *const titles[] = {"Plan", "State", "Steps", "Began", "By", "Title"};
 	char since[PGM_CLOCK_STAMP_SIZE];
-	struct tm utc;
-	time_t from = time(NULL) - WEEK_MS / 1000;
 	size_t i, shown = 0;
 	json_t *run;
-	strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&from, &utc));
+	pgm_clock_stamp_of((int64_t)time(NULL) - WEEK_MS / 1000, since);
 	heading(writer, "What was changed in this week");
 	json_array_foreach(json_object_get(weekly->changes, "runs"), i, run)
 	{

@@ -1,6 +1,7 @@
 #include "serve/job/parts.h"
 
 #include "util/buf.h"
+#include "util/clock.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -48,8 +49,7 @@ void pgm_jobs_wake(struct pgm_jobs *jobs)
 
 bool pgm_jobs_wait(struct pgm_jobs *jobs, double until_ms)
 {
-	struct timespec until = {.tv_sec = (time_t)(until_ms / 1e3)};
-	until.tv_nsec = (long)((until_ms - (double)until.tv_sec * 1e3) * 1e6);
+	struct timespec until = pgm_clock_moment(until_ms);
 	return pthread_cond_timedwait(&jobs->changed, &jobs->lock, &until) != ETIMEDOUT;
 }
 
@@ -90,12 +90,8 @@ void pgm_job_free(struct pgm_job *job)
 
 static void make_locks(struct pgm_jobs *jobs)
 {
-	pthread_condattr_t attributes;
 	pthread_mutex_init(&jobs->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&jobs->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	pgm_clock_cond_init(&jobs->changed);
 }
 
 static bool start_thread(struct pgm_jobs *jobs, struct pgm_error *err)

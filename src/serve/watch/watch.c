@@ -105,20 +105,9 @@ struct pgm_watch *pgm_watch_new(const struct pgm_watch_options *options, struct 
 	fill_defaults(&watch->options);
 	watch->ledger_schema = strdup(options->ledger_schema ? options->ledger_schema : "pgmend");
 	watch->options.ledger_schema = watch->ledger_schema;
-	pthread_condattr_t attributes;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&watch->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	pgm_clock_cond_init(&watch->changed);
 	pthread_mutex_init(&watch->lock, NULL);
 	return watch;
-}
-
-static int64_t wall_now_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static bool add_slot(struct pgm_watch *watch, enum pgm_target_kind kind, const char *name,
@@ -153,7 +142,7 @@ static bool add_slot(struct pgm_watch *watch, enum pgm_target_kind kind, const c
 					   .database = slot->database,
 					   .user = slot->user,
 					   .why = slot->why,
-					   .since_ms = wall_now_ms()};
+					   .since_ms = pgm_clock_wall_ms()};
 	*added = slot;
 	return true;
 }
@@ -239,8 +228,7 @@ static struct slot *first_due(struct pgm_watch *watch)
 
 static void wait_until(struct pgm_watch *watch, double due_ms)
 {
-	struct timespec until = {.tv_sec = (time_t)(due_ms / 1000)};
-	until.tv_nsec = (long)((due_ms - 1000.0 * (double)until.tv_sec) * 1e6);
+	struct timespec until = pgm_clock_moment(due_ms);
 	pthread_cond_timedwait(&watch->changed, &watch->lock, &until);
 }
 

@@ -19,13 +19,6 @@
 #define GAP_ROUNDS	3
 #define LOCK_TIMEOUT_MS 100
 
-static int64_t wall_now_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 void pgm_look_init(struct pgm_look *look, const struct pgm_watch_options *options)
 {
 	look->options = options;
@@ -328,7 +321,7 @@ static bool look_once(struct pgm_look *look, bool *fresh_session, _Atomic bool *
 static void begin(struct pgm_look *look)
 {
 	look->began_ms = pgm_clock_ms();
-	look->wall_ms = wall_now_ms();
+	look->wall_ms = pgm_clock_wall_ms();
 	look->marks = 0;
 	look->lost = look->statements_fell = false;
 	memset(look->fresh, 0, sizeof(look->fresh));

@@ -2,12 +2,14 @@
 
 #include "util/arena.h"
 #include "util/buf.h"
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/format.h"
 #include "util/hash.h"
 #include "util/term.h"
 #include "util/vec.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,6 +132,36 @@ static void quantities_read_well(void **state)
 	assert_int_equal(pgm_term_cells("gr\xc3\xbc\xc3\x9f"), 4);
 }
 
+static void moments_are_the_clocks(void **state)
+{
+	(void)state;
+	char stamp[PGM_CLOCK_STAMP_SIZE];
+	assert_string_equal(pgm_clock_stamp_of(0, stamp), "1970-01-01T00:00:00Z");
+	assert_string_equal(pgm_clock_stamp_of(1769903999, stamp), "2026-01-31T23:59:59Z");
+	struct timespec moment = pgm_clock_moment(12345.5);
+	assert_int_equal(moment.tv_sec, 12);
+	assert_int_equal(moment.tv_nsec, 345500000);
+	moment = pgm_clock_moment(13e3);
+	assert_int_equal(moment.tv_sec, 13);
+	assert_int_equal(moment.tv_nsec, 0);
+}
+
+static void a_condition_wakes_at_its_moment(void **state)
+{
+	(void)state;
+	pthread_cond_t cond;
+	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	pgm_clock_cond_init(&cond);
+	double until_ms = pgm_clock_ms() + 20;
+	struct timespec until = pgm_clock_moment(until_ms);
+	pthread_mutex_lock(&lock);
+	while (pthread_cond_timedwait(&cond, &lock, &until) != ETIMEDOUT)
+		;
+	pthread_mutex_unlock(&lock);
+	pthread_cond_destroy(&cond);
+	assert_true(pgm_clock_ms() >= until_ms - 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -140,6 +172,8 @@ int main(void)
 		cmocka_unit_test(error_context_goes_first),
 		cmocka_unit_test(sizes_and_times_parse),
 		cmocka_unit_test(quantities_read_well),
+		cmocka_unit_test(moments_are_the_clocks),
+		cmocka_unit_test(a_condition_wakes_at_its_moment),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
