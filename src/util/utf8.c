@@ -49,3 +49,10 @@ size_t pgm_utf8_sound(const unsigned char *text, size_t length)
 	}
 	return at;
 }
+
+void pgm_utf8_mend(char *text)
+{
+	const char *end = text + strlen(text);
+	while ((text += pgm_utf8_sound((const unsigned char *)text, (size_t)(end - text))) < end)
+		*text++ = '?';
+}

@@ -10,4 +10,7 @@
 /* How many bytes from the beginning are sound: length where all are. */
 size_t pgm_utf8_sound(const unsigned char *text, size_t length);
 
+/* Puts '?' in the place of each byte that is not sound. */
+void pgm_utf8_mend(char *text);
+
 #endif

@@ -15,11 +15,7 @@ json_t *pgm_job_text(const char *text)
 	char *copy = value ? NULL : strdup(text);
 	if (!copy)
 		return value ? value : json_null();
-	for (char *at = copy; *at;) {
-		at += pgm_utf8_sound((const unsigned char *)at, strlen(at));
-		if (*at)
-			*at++ = '?';
-	}
+	pgm_utf8_mend(copy);
 	value = json_string(copy);
 	free(copy);
 	return value ? value : json_null();

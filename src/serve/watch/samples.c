@@ -49,11 +49,7 @@ void pgm_samples_begin(struct pgm_samples_builder *builder, enum pgm_collector_i
 static const char *label(struct pgm_arena *arena, const char *text)
 {
 	char *copy = pgm_strdup(arena, text);
-	for (char *at = copy; *at;) {
-		at += pgm_utf8_sound((const unsigned char *)at, strlen(at));
-		if (*at)
-			*at++ = '?';
-	}
+	pgm_utf8_mend(copy);
 	return copy;
 }
 

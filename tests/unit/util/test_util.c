@@ -7,6 +7,7 @@
 #include "util/format.h"
 #include "util/hash.h"
 #include "util/term.h"
+#include "util/utf8.h"
 #include "util/vec.h"
 
 #include <errno.h>
@@ -162,6 +163,27 @@ static void a_condition_wakes_at_its_moment(void **state)
 	assert_true(pgm_clock_ms() >= until_ms - 1);
 }
 
+static void what_is_not_utf8_is_mended(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *given, *mended;
+	} rows[] = {
+		{"", ""},
+		{"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"},
+		{"caf\xe9", "caf?"},
+		{"\xff\xfe t", "?? t"},
+		{"cut \xe2\x82", "cut ??"},
+		{"\xc0\xaf\xc3\xbc", "??\xc3\xbc"},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		char text[32];
+		strcpy(text, rows[i].given);
+		pgm_utf8_mend(text);
+		assert_string_equal(text, rows[i].mended);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +196,7 @@ int main(void)
 		cmocka_unit_test(quantities_read_well),
 		cmocka_unit_test(moments_are_the_clocks),
 		cmocka_unit_test(a_condition_wakes_at_its_moment),
+		cmocka_unit_test(what_is_not_utf8_is_mended),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
