@@ -47,10 +47,9 @@ static void hand_over(struct pgm_serve *serve, struct pgm_arena *arena, const ch
 /* Why a database cannot be looked at the watch says; another reason is logged, each time. */
 static void look(struct pgm_serve *serve, struct pgm_arena *arena, const char *database)
 {
-	static const char *const argv[] = {"check", "--format=json", "--fail-on=never", NULL};
 	struct pgm_error err = {0};
 	pgm_job_forget(serve->api.jobs, database);
-	json_t *check = pgm_job_ask(serve->api.jobs, database, argv, CHECK_TIMEOUT_MS,
+	json_t *check = pgm_job_ask(serve->api.jobs, database, pgm_job_check, CHECK_TIMEOUT_MS,
 				    2 * serve->config->findings_interval_ms, &err);
 	if (check)
 		hand_over(serve, arena, database, check);

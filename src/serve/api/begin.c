@@ -1,6 +1,11 @@
 #include "serve/api/begin.h"
 
+#include "serve/job/plans.h"
+#include "util/vec.h"
+
 #include <string.h>
+
+#define FINDINGS_KEEP_MS 600000
 
 const char *pgm_api_database(struct pgm_request *request, struct pgm_reply *reply)
 {
@@ -14,16 +19,9 @@ const char *pgm_api_database(struct pgm_request *request, struct pgm_reply *repl
 
 void pgm_api_word(struct pgm_api_words *words, const char *word)
 {
-	if (words->count + 2 > words->capacity) {
-		size_t capacity = words->capacity ? words->capacity * 2 : 16;
-		const char **items = PGM_NEW_ARRAY(words->arena, const char *, capacity);
-		for (size_t i = 0; i < words->count; i++)
-			items[i] = words->items[i];
-		words->items = items;
-		words->capacity = capacity;
-	}
-	words->items[words->count++] = word;
-	words->items[words->count] = NULL;
+	*pgm_vec_add(words->arena, words) = word;
+	*pgm_vec_add(words->arena, words) = NULL;
+	words->count--;
 }
 
 void pgm_api_option(struct pgm_api_words *words, const char *name, const char *value)
@@ -116,6 +114,27 @@ void pgm_api_refused(struct pgm_reply *reply, const struct pgm_error *err)
 		pgm_reply_hint(reply, "%s", err->hint);
 }
 
+static int64_t findings_keep_ms(const struct pgm_serve_config *config)
+{
+	return config && config->findings_interval_ms > 0 ? config->findings_interval_ms : FINDINGS_KEEP_MS;
+}
+
+json_t *pgm_api_check(struct pgm_request *request, const char *database, struct pgm_error *err)
+{
+	const struct pgm_api *api = PGM_API(request);
+	return pgm_job_ask(api->jobs, database, pgm_job_check, PGM_API_ASK_MS, findings_keep_ms(api->config),
+			   err);
+}
+
+const char *pgm_api_plan_id(struct pgm_request *request, struct pgm_reply *reply)
+{
+	const char *id = pgm_request_part(request, "id");
+	if (pgm_plans_id_valid(id))
+		return id;
+	pgm_reply_error(reply, 404, "not_found", "there is no Plan %.20s", id);
+	return NULL;
+}
+
 void pgm_api_look(struct pgm_request *request, struct pgm_reply *reply, const char *const *argv,
 		  int64_t keep_ms)
 {
@@ -124,10 +143,15 @@ void pgm_api_look(struct pgm_request *request, struct pgm_reply *reply, const ch
 	if (!database)
 		return;
 	json_t *data = pgm_job_ask(PGM_API(request)->jobs, database, argv, PGM_API_ASK_MS, keep_ms, &err);
+	pgm_api_looked(reply, data, &err);
+}
+
+void pgm_api_looked(struct pgm_reply *reply, json_t *data, const struct pgm_error *err)
+{
 	if (data)
 		pgm_reply_data(reply, data);
 	else
-		pgm_api_refused(reply, &err);
+		pgm_api_refused(reply, err);
 }
 
 bool pgm_api_allowed(struct pgm_request *request, struct pgm_reply *reply, enum pgm_role role)

@@ -34,9 +34,16 @@ void pgm_api_begin(struct pgm_request *request, struct pgm_reply *reply, struct 
 void pgm_api_began(struct pgm_request *request, struct pgm_reply *reply, enum pgm_job_answer answer,
 		   const char *id, const char *database, const struct pgm_error *err);
 
+/* What pgmend check finds, kept for as long as it holds. */
+json_t *pgm_api_check(struct pgm_request *request, const char *database, struct pgm_error *err);
+/* The {id} of the path where it can be a Plan's; NULL where 404 was replied. */
+const char *pgm_api_plan_id(struct pgm_request *request, struct pgm_reply *reply);
+
 /* Ask a command and reply with what it printed. */
 void pgm_api_look(struct pgm_request *request, struct pgm_reply *reply, const char *const *argv,
 		  int64_t keep_ms);
+/* The reply to the answer of a question: data is taken over; NULL: err says why. */
+void pgm_api_looked(struct pgm_reply *reply, json_t *data, const struct pgm_error *err);
 /* The reply to a question that failed: an argument of the user that the command refused is 422. */
 void pgm_api_refused(struct pgm_reply *reply, const struct pgm_error *err);
 

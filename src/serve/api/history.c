@@ -1,6 +1,7 @@
 #include "serve/api/history.h"
 
 #include "serve/api/api.h"
+#include "serve/api/watch.h"
 #include "serve/history/growth.h"
 #include "serve/watch/watch.h"
 
@@ -15,11 +16,6 @@
 #define DOUBLED_YEARS 100
 
 /* ---- what is common ---- */
-
-static json_t *number_or_null(double value)
-{
-	return isfinite(value) ? json_real(value) : json_null();
-}
 
 static json_t *seconds(int64_t ms)
 {
@@ -77,8 +73,8 @@ static json_t *point_json(const struct pgm_history_point *point)
 {
 	if (!point->count)
 		return json_pack("[o, n]", seconds(point->at_ms));
-	return json_pack("[o, o, o, o, o]", seconds(point->at_ms), number_or_null(point->avg),
-			 number_or_null(point->min), number_or_null(point->max), number_or_null(point->last));
+	return json_pack("[o, o, o, o, o]", seconds(point->at_ms), pgm_api_number(point->avg),
+			 pgm_api_number(point->min), pgm_api_number(point->max), pgm_api_number(point->last));
 }
 
 /* A step without a sample between others is a gap, and so is a reset. */
@@ -182,7 +178,7 @@ static json_t *listed_json(const struct pgm_history_statement *s)
 {
 	json_t *json = statement_json(s), *spark = json_array();
 	for (int i = 0; i < PGM_HISTORY_SPARKS; i++)
-		json_array_append_new(spark, number_or_null(s->spark_ms[i]));
+		json_array_append_new(spark, pgm_api_number(s->spark_ms[i]));
 	json_object_set_new(json, "spark", spark);
 	return json;
 }
@@ -278,8 +274,8 @@ static void add_growth(json_t *json, const struct pgm_growth_item *item)
 	json_object_set_new(json, "bytes_per_day_high",
 			    growth->known ? json_real(growth->slope_high) : json_null());
 	json_object_set_new(json, "doubles_in_days", soon ? json_real(doubles) : json_null());
-	json_object_set_new(json, "bytes_in_last_day", number_or_null(growth->now - item->day_ago));
-	json_object_set_new(json, "bytes_in_last_week", number_or_null(growth->now - item->week_ago));
+	json_object_set_new(json, "bytes_in_last_day", pgm_api_number(growth->now - item->day_ago));
+	json_object_set_new(json, "bytes_in_last_week", pgm_api_number(growth->now - item->week_ago));
 	json_object_set_new(json, "method", growth->known ? json_string(PGM_GROWTH_METHOD) : json_null());
 	json_object_set_new(json, "why", growth->known ? json_null() : json_string(growth->why));
 }

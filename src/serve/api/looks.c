@@ -1,25 +1,20 @@
 /* What the commands say of a database: findings and the Ledger. */
 #include "serve/api/begin.h"
-#include "serve/job/plans.h"
 
-#include <string.h>
-
-#define FINDINGS_KEEP_MS 600000
-#define CHANGES_KEEP_MS	 2000
+#define CHANGES_KEEP_MS 2000
 
 static void get_findings(struct pgm_request *request, struct pgm_reply *reply)
 {
-	static const char *const argv[] = {"check", "--format=json", "--fail-on=never", NULL};
-	const struct pgm_serve_config *config = PGM_API(request)->config;
-	int64_t keep =
-		config && config->findings_interval_ms > 0 ? config->findings_interval_ms : FINDINGS_KEEP_MS;
+	struct pgm_error err = {0};
 	/* Whoever may change the database may have it looked at again. */
 	if (pgm_request_bool(request, "fresh", false)) {
 		if (!pgm_api_allowed(request, reply, PGM_ROLE_OPERATOR))
 			return;
 		pgm_job_forget(PGM_API(request)->jobs, pgm_request_part(request, "db"));
 	}
-	pgm_api_look(request, reply, argv, keep);
+	const char *database = pgm_api_database(request, reply);
+	if (database)
+		pgm_api_looked(reply, pgm_api_check(request, database, &err), &err);
 }
 
 static void get_changes(struct pgm_request *request, struct pgm_reply *reply)
@@ -32,24 +27,19 @@ static void get_change(struct pgm_request *request, struct pgm_reply *reply)
 {
 	struct pgm_api_words words = {.arena = request->arena};
 	struct pgm_error err = {0};
-	const char *id = pgm_request_part(request, "id"), *database = pgm_api_database(request, reply);
-	if (!database)
+	const char *database = pgm_api_database(request, reply);
+	const char *id = database ? pgm_api_plan_id(request, reply) : NULL;
+	if (!id)
 		return;
-	if (!pgm_plans_id_valid(id)) {
-		pgm_reply_error(reply, 404, "not_found", "there is no Plan %.20s", id);
-		return;
-	}
 	pgm_api_word(&words, "history");
 	pgm_api_word(&words, "--format=json");
 	pgm_api_option(&words, "plan", id);
 	json_t *data = pgm_job_ask(PGM_API(request)->jobs, database, words.items, PGM_API_ASK_MS,
 				   CHANGES_KEEP_MS, &err);
-	if (data)
-		pgm_reply_data(reply, data);
-	else if (err.kind == PGM_ERR_INPUT)
+	if (!data && err.kind == PGM_ERR_INPUT)
 		pgm_reply_error(reply, 404, "not_found", "%s", err.message);
 	else
-		pgm_api_refused(reply, &err);
+		pgm_api_looked(reply, data, &err);
 }
 
 static const struct pgm_param findings_params[] = {

@@ -10,8 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TIMEOUT_SQL   "SET statement_timeout = 5000; SET lock_timeout = 200"
-#define CHECK_KEEP_MS 600000
+#define TIMEOUT_SQL "SET statement_timeout = 5000; SET lock_timeout = 200"
 
 /* One statement that gives one JSON value. */
 struct part {
@@ -184,16 +183,6 @@ static const char *which(struct pgm_request *request, struct pgm_reply *reply)
 	return NULL;
 }
 
-static json_t *check(struct pgm_request *request, const char *database)
-{
-	static const char *const argv[] = {"check", "--format=json", "--fail-on=never", NULL};
-	const struct pgm_serve_config *config = PGM_API(request)->config;
-	struct pgm_error ignored = {0};
-	int64_t keep =
-		config && config->findings_interval_ms > 0 ? config->findings_interval_ms : CHECK_KEEP_MS;
-	return pgm_job_ask(PGM_API(request)->jobs, database, argv, PGM_API_ASK_MS, keep, &ignored);
-}
-
 static json_t *all_figures(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_error *err)
 {
 	json_t *data = json_object();
@@ -231,7 +220,8 @@ static void reply_report(struct pgm_request *request, struct pgm_reply *reply, c
 		return;
 	}
 	json_t *list = json_array();
-	json_t *found = check(request, database);
+	struct pgm_error ignored = {0};
+	json_t *found = pgm_api_check(request, database, &ignored);
 	recommend(list, found, report ? report->about : NULL);
 	pgm_reply_json(reply, 200,
 		       json_pack("{s:b, s:s, s:o, s:o, s:b}", "success", 1, "database", database, "data",

@@ -268,13 +268,10 @@ static void verify_plan(struct pgm_request *request, struct pgm_reply *reply)
 static void roll_back_plan(struct pgm_request *request, struct pgm_reply *reply)
 {
 	struct pgm_api_words words = {.arena = request->arena};
-	const char *id = pgm_request_part(request, "id"), *database = pgm_api_database(request, reply);
-	if (!database)
+	const char *database = pgm_api_database(request, reply);
+	const char *id = database ? pgm_api_plan_id(request, reply) : NULL;
+	if (!id)
 		return;
-	if (!pgm_plans_id_valid(id)) {
-		pgm_reply_error(reply, 404, "not_found", "there is no Plan %.20s", id);
-		return;
-	}
 	bool dry = pgm_request_bool(request, "dry_run", false);
 	pgm_api_word(&words, "rollback");
 	pgm_api_word(&words, "--format=json");

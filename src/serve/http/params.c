@@ -328,37 +328,38 @@ const char *pgm_request_text(const struct pgm_request *request, const char *name
 	return text ? text : fallback;
 }
 
+/* What was given: a value of the body or a text of the query; neither: nothing. */
+struct given {
+	const json_t *value;
+	const char *text;
+};
+
+static struct given given(const struct pgm_request *request, const char *name)
+{
+	if (row_of(request, name)->where == PGM_IN_BODY)
+		return (struct given){.value = member(request, name)};
+	return (struct given){.text = query_value(request, name)};
+}
+
 int64_t pgm_request_int(const struct pgm_request *request, const char *name, int64_t fallback)
 {
-	const struct pgm_param *param = row_of(request, name);
-	const json_t *value = param->where == PGM_IN_BODY ? member(request, name) : NULL;
-	const char *text = param->where == PGM_IN_QUERY ? query_value(request, name) : NULL;
-	int64_t number = value ? json_integer_value(value) : fallback;
-	if (text && !parse_int(text, &number))
-		return fallback;
-	return number;
+	const struct given it = given(request, name);
+	int64_t number = it.value ? json_integer_value(it.value) : fallback;
+	return it.text && !parse_int(it.text, &number) ? fallback : number;
 }
 
 double pgm_request_number(const struct pgm_request *request, const char *name, double fallback)
 {
-	const struct pgm_param *param = row_of(request, name);
-	const json_t *value = param->where == PGM_IN_BODY ? member(request, name) : NULL;
-	const char *text = param->where == PGM_IN_QUERY ? query_value(request, name) : NULL;
-	double number = value ? json_number_value(value) : fallback;
-	if (text && !parse_number(text, &number))
-		return fallback;
-	return number;
+	const struct given it = given(request, name);
+	double number = it.value ? json_number_value(it.value) : fallback;
+	return it.text && !parse_number(it.text, &number) ? fallback : number;
 }
 
 bool pgm_request_bool(const struct pgm_request *request, const char *name, bool fallback)
 {
-	const struct pgm_param *param = row_of(request, name);
-	const json_t *value = param->where == PGM_IN_BODY ? member(request, name) : NULL;
-	const char *text = param->where == PGM_IN_QUERY ? query_value(request, name) : NULL;
-	bool yes = value ? json_is_true(value) : fallback;
-	if (text && !parse_bool(text, &yes))
-		return fallback;
-	return yes;
+	const struct given it = given(request, name);
+	bool yes = it.value ? json_is_true(it.value) : fallback;
+	return it.text && !parse_bool(it.text, &yes) ? fallback : yes;
 }
 
 double pgm_request_time(const struct pgm_request *request, const char *name, double fallback)
