@@ -293,6 +293,8 @@ static bool act_at_once(struct pgm_run *run, const struct pgm_change *change,
 			const struct pgm_preflight *look, const char **note, struct pgm_error *err)
 {
 	struct pgm_ledger_update update = {.state = "done", .size_bytes = -1};
+	if (look->target.there && strcmp(change->lock, "ACCESS EXCLUSIVE") == 0)
+		pgm_run_wait_for_gap(run, look->target.oid);
 	if (!pgm_run_transaction(run, change->sql_up, look->target.there ? look->target.oid : NULL, &update,
 				 err))
 		return false;

@@ -52,7 +52,7 @@ bool pgm_gap_open(struct pgm_run *run, const struct pgm_gap *gap, int age_ms, st
 		    rows.count == 0)
 			return true;
 		pgm_error_set(err, PGM_ERR_TIMEOUT, "%s", pgm_rows_text(&rows, 0, 0));
-		if (i == 1 || !pgm_rows_bool(&rows, 0, 1))
+		if (i == 1 || gap->in_transaction || !pgm_rows_bool(&rows, 0, 1))
 			return false;
 		send_vacuum_away(run, scratch, pgm_rows_text(&rows, 0, 2));
 	}

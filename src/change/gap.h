@@ -13,6 +13,7 @@ struct pgm_gap {
 	PGM_VEC(const char *) names; /* quoted, with their schemas */
 	const char *oid;	     /* and one by its oid; NULL: none */
 	bool references;	     /* and those that its foreign keys refer to */
+	bool in_transaction;	     /* run->work is in one: autovacuum is let be */
 };
 
 /* A table by its unquoted name; nothing where that is "". */

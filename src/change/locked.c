@@ -68,6 +68,11 @@ static bool wait_for_gap(struct pgm_run *run, const char *relation_oid, bool ref
 	return true;
 }
 
+void pgm_run_wait_for_gap(struct pgm_run *run, const char *relation_oid)
+{
+	wait_for_gap(run, relation_oid, false, pgm_clock_ms() + GAP_WAIT_MS);
+}
+
 /* Full pauses between tries: those who queue behind our lock request wait for one try at most. */
 bool pgm_run_tries(struct pgm_run *run, pgm_run_try *try, void *arg, const char *relation_oid,
 		   struct pgm_error *err)

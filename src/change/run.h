@@ -73,6 +73,12 @@ bool pgm_run_locked(struct pgm_run *run, const char *sql, const char *relation_o
 		    struct pgm_error *err) PGM_MUST_CHECK;
 
 /*
+ * Before the first try for ACCESS EXCLUSIVE, for some seconds at most: until no transaction has held the
+ * relation for long. The tries after it do so by themselves.
+ */
+void pgm_run_wait_for_gap(struct pgm_run *run, const char *relation_oid);
+
+/*
  * The same for statements and the step's new state in one transaction. SQL that sets PGM_HELD_LOCKED (to
  * clock_timestamp(), as text) when it got its lock learns how long that was held: run->held. That runs in one
  * round trip, which its own timeouts and Ctrl-C end.

@@ -18,8 +18,11 @@
 #define ROUND_MAX      50000
 #define PAUSE_MS       50
 #define PAUSE_MAX_MS   1000
-#define FIRST_LOCK_MS  30 /* at most: everybody waits behind the request */
+#define FIRST_LOCK_MS  10 /* everybody waits behind the request: more only when such tries did not get it */
+#define MORE_LOCK_MS   5
+#define MOST_LOCK_MS   30
 #define SECOND_LOCK_MS 20
+#define WEAK_LOCK_WAIT "3s" /* longer than deadlock_timeout, after which autovacuum gives way */
 #define GAP_POLL_MS    20
 #define FEW_KEYS       20 /* worth no further round before the locks */
 #define FEW_ROUNDS     8
@@ -43,6 +46,7 @@ struct swap {
 	struct statement parts[PARTS];
 	const char *const *prepare;
 	size_t prepare_count;
+	const char *before; /* the locks: what the same transaction does before them, with ";" */
 	struct list lock;   /* the LOCK statements, and what belongs between them */
 	struct list rest;   /* what follows them */
 	struct pgm_gap gap; /* in the locks on the tables that are locked */
@@ -59,6 +63,23 @@ struct swap {
 static bool is_lock(const struct pgm_plan_sql *sql)
 {
 	return strcmp(sql->ddl.node, "LockStmt") == 0;
+}
+
+static bool is_lock_of(const struct pgm_plan_sql *sql, const char *mode)
+{
+	size_t length = strlen(sql->text), end = strlen(mode);
+	return is_lock(sql) && length > end && strcmp(sql->text + length - end, mode) == 0;
+}
+
+/* A LOCK that no reader and no writer waits for. */
+static bool is_weak(const struct pgm_plan_sql *sql)
+{
+	return is_lock_of(sql, "IN SHARE UPDATE EXCLUSIVE MODE");
+}
+
+static bool holds_readers(const struct pgm_plan_sql *sql)
+{
+	return is_lock_of(sql, "IN ACCESS EXCLUSIVE MODE");
 }
 
 bool pgm_swap_check(const struct pgm_plan_sql *sqls, size_t count, struct pgm_error *err)
@@ -96,6 +117,7 @@ static bool open_swap(struct swap *swap, const struct pgm_plan_sql *sqls, size_t
 {
 	struct pgm_arena *arena = swap->run->arena;
 	size_t last_lock = 0;
+	bool readers = false; /* are held up from the first lock on */
 	if (!pgm_swap_check(sqls, count, err))
 		return false;
 	for (size_t i = 0; i < PARTS; i++)
@@ -106,12 +128,19 @@ static bool open_swap(struct swap *swap, const struct pgm_plan_sql *sqls, size_t
 	const char **prepare = PGM_NEW_ARRAY(arena, const char *, count);
 	for (size_t i = PARTS; i < count; i++) {
 		bool locks = is_lock(&sqls[i]), begun = swap->lock.statements.count > 0;
-		struct list *list = locks && !swap->rest.statements.count ? &swap->lock : &swap->rest;
+		if (!begun && (is_weak(&sqls[i]) || (*swap->before && !locks))) {
+			swap->before = pgm_sprintf(arena, "%s%s; ", swap->before, sqls[i].text);
+			continue;
+		}
+		bool first = locks && !swap->rest.statements.count &&
+			     (!begun || readers || !holds_readers(&sqls[i]));
+		struct list *list = first ? &swap->lock : &swap->rest;
 		if (!locks && !begun) {
 			prepare[swap->prepare_count++] = sqls[i].text;
 			continue;
 		}
 		if (locks) {
+			readers |= !begun && holds_readers(&sqls[i]);
 			pgm_gap_add(arena, &swap->gap, sqls[i].ddl.schema, sqls[i].ddl.relation);
 			add_lock(arena, list, &sqls[i], !begun);
 		} else {
@@ -390,22 +419,31 @@ enum outcome { SWAPPED, TOO_MUCH, NO_LOCK, FAILED };
  * do not wait for the disk. Where the server dies before the swap is there, its row in the Ledger is lost
  * with it.
  */
-static enum outcome try_swap(struct swap *swap, struct held *held, struct pgm_error *err)
+static enum outcome try_swap(struct swap *swap, int tries, struct held *held, struct pgm_error *err)
 {
 	struct pgm_run *run = swap->run;
 	PGM_AUTO_ARENA scratch = pgm_arena_new(0);
 	struct pgm_ledger_update update = {.state = swap->done, .size_bytes = -1};
 	struct keys keys = {0};
+	double lock_ms = fmin(FIRST_LOCK_MS + (double)tries * MORE_LOCK_MS, MOST_LOCK_MS);
 	const char *begin = pgm_sprintf(
 		scratch,
 		PGM_CONN_MARKER "BEGIN; SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL "
-				"row_security = off; SET LOCAL lock_timeout = %lld; SET LOCAL "
-				"statement_timeout = %d; SET LOCAL synchronous_commit = off",
-		(long long)fmin((double)run->options->lock_timeout_ms, FIRST_LOCK_MS), STATEMENT_MS);
+				"row_security = off; SET LOCAL synchronous_commit = off; SET LOCAL "
+				"lock_timeout = '" WEAK_LOCK_WAIT "'; %sSET LOCAL lock_timeout = %.0f; SET "
+				"LOCAL statement_timeout = %d",
+		swap->before, fmin(lock_ms, (double)run->options->lock_timeout_ms), STATEMENT_MS);
 	enum outcome outcome = FAILED;
 	if (!pgm_conn_exec(run->work, begin, err) ||
-	    !pgm_ledger_set_step(run->work, scratch, run->seq, run->step, &update, err) ||
-	    !take_keys(swap, scratch, &swap->lock, PGM_SWAP_KEYS_MAX + 1, &keys, err))
+	    !pgm_ledger_set_step(run->work, scratch, run->seq, run->step, &update, err))
+		goto out;
+	struct pgm_gap gap = swap->gap;
+	gap.in_transaction = true;
+	if (!pgm_gap_open(run, &gap, MOST_LOCK_MS, err)) { /* who came while the weak locks were waited for */
+		outcome = NO_LOCK;
+		goto out;
+	}
+	if (!take_keys(swap, scratch, &swap->lock, PGM_SWAP_KEYS_MAX + 1, &keys, err))
 		goto out;
 	if (keys.taken > PGM_SWAP_KEYS_MAX) {
 		outcome = TOO_MUCH;
@@ -475,9 +513,9 @@ static bool swap_all(struct swap *swap, struct held *held, struct pgm_error *err
 		double pause_ms = GAP_POLL_MS;
 		if (!drain_to_few(swap, err))
 			return false;
-		if (pgm_gap_open(swap->run, &swap->gap, FIRST_LOCK_MS, err)) {
+		if (pgm_gap_open(swap->run, &swap->gap, MOST_LOCK_MS, err)) {
 			pause_ms = pgm_clock_backoff_ms(++tries, PAUSE_MS, PAUSE_MAX_MS);
-			switch (try_swap(swap, held, err)) {
+			switch (try_swap(swap, tries - 1, held, err)) {
 			case SWAPPED:
 				return true;
 			case TOO_MUCH:
@@ -500,7 +538,7 @@ static bool swap_all(struct swap *swap, struct held *held, struct pgm_error *err
 bool pgm_swap_run(struct pgm_run *run, const struct pgm_plan_sql *sqls, size_t count, const char *done,
 		  const char **note, struct pgm_error *err)
 {
-	struct swap swap = {.run = run, .done = done};
+	struct swap swap = {.run = run, .before = "", .done = done};
 	struct pgm_error own = {0};
 	struct held held = {0};
 	err = err ? err : &own;

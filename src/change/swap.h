@@ -14,9 +14,11 @@
  *		rows of the copy, sum of theirs; all without the keys that stand in the log
  *	...	what prepares the swap without holding anybody up (NOT VALID constraints, VALIDATE): a
  *		transaction each, in short tries; done again by each run, so it must be fit for that
+ *	LOCK	IN SHARE UPDATE EXCLUSIVE MODE, if any, and what follows it up to the next LOCK: keeps vacuum
+ *		away from what the swap touches, before anybody has to wait for it
  *	LOCK	the source against writers at least; then what else is locked, by a LOCK each
- *	...	the swap itself; where the first LOCKs let readers on, a LOCK of ACCESS EXCLUSIVE stands
- *		before what needs it
+ *	...	the swap itself; where the first LOCKs let readers on, it begins with a LOCK of ACCESS
+ *		EXCLUSIVE
  *
  * Parameters are those of batches.h: $1 how much, $3... the arrays of take.
  *

@@ -2,6 +2,8 @@
 
 #include "pg/quote.h"
 
+#include <string.h>
+
 /* The list "before1after, before2after..." over the keys; k: k1, k2... */
 static const char *each_key(const struct pgm_copy *copy, const char *format_before, const char *between)
 {
@@ -68,9 +70,10 @@ void pgm_copy_create_log(struct pgm_buf *out, const struct pgm_copy *copy)
 		pgm_buf_printf(out, "%sk%zu %s", i ? ", " : "", i + 1, copy->keys.items[i].type);
 		pgm_buf_printf(&nulls, "%sNULL", i ? ", " : "");
 	}
-	pgm_buf_add(
-		out,
-		")\n    WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);\n");
+	pgm_buf_add(out,
+		    ")\n    WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,\n"
+		    /* To give its end back to the disk takes a lock that the table's writers wait for. */
+		    "          vacuum_truncate = off);\n");
 	create_function(out, copy, "new", each_key(copy, "NEW.", ", "));
 	create_function(out, copy, "old", each_key(copy, "OLD.", ", "));
 	/* A log with such a row cannot be applied: the guard sees it. */
@@ -178,6 +181,66 @@ void pgm_copy_apply(struct pgm_buf *out, const struct pgm_copy *copy)
 		       "SELECT 0 AS handled FROM (SELECT count(*) FROM added) AS a;\n",
 		       copy->copy, copy->columns, given_keys(copy), copy->columns, copy->source,
 		       same_key(copy, "s"));
+}
+
+/* " AND k.k2 >= low AND k.k2 < high": what belongs to a part. Behind another condition, or WHERE true. */
+static const char *within_part(const struct pgm_copy *copy, const char *column,
+			       const struct pgm_copy_part *part)
+{
+	struct pgm_buf out;
+	pgm_buf_init(&out, copy->arena);
+	if (part->from)
+		pgm_buf_printf(&out, " AND %s >= %s", column, pgm_quote_literal(copy->arena, part->from));
+	if (part->to)
+		pgm_buf_printf(&out, " AND %s < %s", column, pgm_quote_literal(copy->arena, part->to));
+	return out.text;
+}
+
+/* Which column of the given keys decides about the part. */
+static const char *given_part_key(const struct pgm_copy *copy)
+{
+	size_t i = 0;
+	while (i + 1 < copy->keys.count && strcmp(copy->keys.items[i].name, copy->part_key) != 0)
+		i++;
+	return pgm_sprintf(copy->arena, "k.k%zu", i + 1);
+}
+
+void pgm_copy_apply_parts(struct pgm_buf *out, const struct pgm_copy *copy)
+{
+	const char *given = given_part_key(copy);
+	take(out, copy);
+	pgm_buf_printf(out, "WITH k AS MATERIALIZED (SELECT * FROM %s)", given_keys(copy));
+	for (size_t i = 0; i < copy->parts.count; i++)
+		pgm_buf_printf(out, ",\n     r%zu AS (DELETE FROM %s AS c USING k WHERE %s%s)", i,
+			       copy->parts.items[i].table, same_key(copy, "c"),
+			       within_part(copy, given, &copy->parts.items[i]));
+	pgm_buf_printf(out,
+		       "\nSELECT 0 AS handled;\n"
+		       "WITH r AS MATERIALIZED (\n"
+		       "        SELECT r.*\n"
+		       "          FROM %s\n"
+		       "         CROSS JOIN LATERAL (SELECT %s FROM %s AS s WHERE %s OFFSET 0) AS r)",
+		       given_keys(copy), copy->columns, copy->source, same_key(copy, "s"));
+	for (size_t i = 0; i < copy->parts.count; i++)
+		pgm_buf_printf(
+			out,
+			",\n     a%zu AS (INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT * FROM r WHERE "
+			"true%s)",
+			i, copy->parts.items[i].table, copy->columns,
+			within_part(copy, pgm_sprintf(copy->arena, "r.%s", copy->part_key),
+				    &copy->parts.items[i]));
+	pgm_buf_add(out, "\nSELECT 0 AS handled;\n");
+}
+
+/* "(TABLE a UNION ALL TABLE b)" */
+static const char *all_parts(const struct pgm_copy *copy)
+{
+	struct pgm_buf out;
+	pgm_buf_init(&out, copy->arena);
+	for (size_t i = 0; i < copy->parts.count; i++)
+		pgm_buf_printf(&out, "%sTABLE %s", i ? " UNION ALL " : "(", copy->parts.items[i].table);
+	pgm_buf_char(&out, ')');
+	return out.text;
 }
 
 /* Where the primary key is one whole number, how far a page is can be told. */
@@ -330,7 +393,7 @@ void pgm_copy_verify(struct pgm_buf *out, const struct pgm_copy *copy)
 		       log_columns(copy, "l."), copy->log, bounds.text, copy->part_type);
 	side(out, copy, copy->source, 1, copy->within);
 	pgm_buf_add(out, "         UNION ALL\n");
-	side(out, copy, copy->copy, 0, NULL);
+	side(out, copy, copy->in_parts ? all_parts(copy) : copy->copy, 0, NULL);
 	pgm_buf_printf(out,
 		       "     ), sums AS (\n"
 		       "        SELECT r.part, count(*) FILTER (WHERE r.here = 1) AS source_rows,\n"

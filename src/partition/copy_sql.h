@@ -44,6 +44,7 @@ struct pgm_copy {
 	PGM_VEC(struct pgm_copy_key) keys;
 	PGM_VEC(const char *) captured; /* quoted tables that have the triggers: the source or its parts */
 	PGM_VEC(struct pgm_copy_part) parts; /* by which rows are counted, by rising bounds */
+	bool in_parts;			     /* the parts are the copy, and need not be in one table */
 	const char *part_key;		     /* quoted */
 	const char *part_type;
 };
@@ -56,6 +57,9 @@ void pgm_copy_drop_log(struct pgm_buf *out, const struct pgm_copy *copy);
 
 /* take, remove, add: statements with ";\n". */
 void pgm_copy_apply(struct pgm_buf *out, const struct pgm_copy *copy);
+
+/* The same for a copy whose parts are tables of their own, or will be. */
+void pgm_copy_apply_parts(struct pgm_buf *out, const struct pgm_copy *copy);
 
 /* The next page of the backfill, for a step in batches, after the same three. */
 void pgm_copy_page(struct pgm_buf *out, const struct pgm_copy *copy);

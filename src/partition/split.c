@@ -243,6 +243,7 @@ void pgm_split_directions(struct pgm_arena *arena, struct pgm_split *split, cons
 		}
 	}
 	*pgm_vec_add(arena, &split->forward.captured) = old;
+	split->forward.in_parts = true;
 	split->back.within =
 		pgm_sprintf(arena, "s.%s < %s", shape->part_key, pgm_quote_literal(arena, split->until));
 }

@@ -1,6 +1,8 @@
 #include "partition/split.h"
+#include "partition/swap.h"
 
 #include "pg/quote.h"
+#include "sql/lex.h"
 #include "util/format.h"
 
 #include <string.h>
@@ -205,13 +207,50 @@ static void lock_references(struct pgm_buf *out, const struct steps *steps)
 			       steps->split->references.items[i].table);
 }
 
+/* Before the locks: it takes about a millisecond for each. Done again, it finds them apart. */
+static void take_apart(struct pgm_buf *out, const struct steps *steps)
+{
+	struct pgm_arena *arena = steps->arena;
+	struct pgm_buf body;
+	pgm_buf_init(&body, arena);
+	pgm_buf_printf(&body,
+		       "DECLARE\n"
+		       "    pgmend_piece regclass;\n"
+		       "BEGIN\n"
+		       "    FOR pgmend_piece IN SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i\n"
+		       "                         WHERE i.inhparent = %s::regclass LOOP\n"
+		       "        EXECUTE pg_catalog.format('ALTER TABLE %%s DETACH PARTITION %%s', %s, "
+		       "pgmend_piece);\n"
+		       "    END LOOP;\n"
+		       "END\n",
+		       pgm_quote_literal(arena, steps->staging), pgm_quote_literal(arena, steps->staging));
+	pgm_buf_add(out, pgm_swap_block(arena, pgm_sql_escape_controls(arena, body.text)));
+}
+
+/*
+ * Before the locks others wait for: the swap would wait for a vacuum of one of them, and what the server
+ * keeps of the catalogs for each table is read here, which would be a fifth of the time under the locks.
+ */
+static void get_ready(struct pgm_buf *out, const struct steps *steps)
+{
+	pgm_buf_printf(out, "LOCK TABLE ONLY %s", steps->old);
+	for (size_t i = 0; i < steps->split->references.count; i++)
+		pgm_buf_printf(out, ", ONLY %s", steps->split->references.items[i].table);
+	for (size_t i = 0; i < steps->split->count; i++)
+		pgm_buf_printf(out, ",\n    ONLY %s", piece_name(steps, i));
+	pgm_buf_printf(out, " IN SHARE UPDATE EXCLUSIVE MODE;\n(SELECT FROM ONLY %s LIMIT 0)", steps->old);
+	for (size_t i = 0; i < steps->split->count; i++)
+		pgm_buf_printf(out, "\nUNION ALL (SELECT FROM ONLY %s LIMIT 0)", piece_name(steps, i));
+	pgm_buf_add(out, ";\n");
+}
+
 static const char *swap_up(const struct steps *steps)
 {
 	struct pgm_arena *arena = steps->arena;
 	const struct pgm_split *split = steps->split;
 	struct pgm_buf out;
 	pgm_buf_init(&out, arena);
-	pgm_copy_apply(&out, &split->forward);
+	pgm_copy_apply_parts(&out, &split->forward);
 	pgm_copy_guard(&out, &split->forward, more_guards(steps, steps->staging, true));
 	pgm_copy_verify(&out, &split->forward);
 	for (size_t i = 0; i < split->count; i++)
@@ -219,12 +258,10 @@ static const char *swap_up(const struct steps *steps)
 			constraint(&out, piece_name(steps, i), split->references.items[r].name,
 				   split->references.items[r].definition);
 	pgm_buf_printf(&out, "ANALYZE %s;\n", steps->staging);
-	/* While the last keys are applied readers need not wait, nor while what nobody reads yet is detached.
-	 */
+	take_apart(&out, steps);
+	get_ready(&out, steps);
+	/* While the last keys are applied readers need not wait. */
 	lock_tables(&out, steps, true, "EXCLUSIVE");
-	for (size_t i = 0; i < split->count; i++)
-		pgm_buf_printf(&out, "ALTER TABLE %s DETACH PARTITION %s;\n", steps->staging,
-			       piece_name(steps, i));
 	lock_tables(&out, steps, true, "ACCESS EXCLUSIVE");
 	lock_references(&out, steps);
 	pgm_buf_printf(&out, "ALTER TABLE %s DETACH PARTITION %s;\n", steps->table, steps->old);
@@ -256,6 +293,7 @@ static const char *swap_down(const struct steps *steps)
 			   *split->references.items[r].old_name ? split->references.items[r].old_name
 								: split->references.items[r].name,
 			   split->references.items[r].definition);
+	get_ready(&out, steps);
 	lock_tables(&out, steps, false, "ACCESS EXCLUSIVE");
 	lock_references(&out, steps);
 	for (size_t i = 0; i < split->count; i++)
