@@ -267,15 +267,17 @@ bool pgm_look_obstacles(struct pgm_conn *conn, struct pgm_arena *arena, struct p
 			struct pgm_error *err)
 {
 	struct pgm_rows rows;
-	if (!pgm_conn_query(conn, arena, pgm_embedded_text("partition/sql/obstacles.sql"), 1, &design->oid,
-			    &rows, err))
+	const char *params[] = {design->oid, design->key->name};
+	if (!pgm_conn_query(conn, arena, pgm_embedded_text("partition/sql/obstacles.sql"), 2, params, &rows,
+			    err))
 		return pgm_error_context(err, "looking for what depends on the table");
 	for (size_t r = 0; r < rows.count; r++) {
 		const char *kind = pgm_rows_text(&rows, r, 0), *line = pgm_rows_text(&rows, r, 1);
 		const char *why =
 			strcmp(kind, "incoming") == 0
-				? ": it would need the key, too. Drop it, or give that table the key "
-				  "column and a foreign key of both"
+				? ": what is unique afterwards has the key in it, which it does not have. "
+				  "Drop it, or give that table the key column and a foreign key of both "
+				  "after the conversion"
 			: strcmp(kind, "constraint") == 0 ? ": validate or drop it first"
 			: strcmp(kind, "dependent") == 0
 				? ", and would go on with the old table: drop it, and make it anew "

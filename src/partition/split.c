@@ -51,7 +51,9 @@ static bool read_table(struct pgm_conn *conn, struct pgm_arena *arena, struct pg
 	if (pgm_rows_bool(&rows, 0, 12))
 		pgm_partition_say(
 			arena, &split->refusals,
-			"foreign keys refer to it: a partition that they may refer to cannot be taken away");
+			"foreign keys refer to it, and a partition with rows that they refer to cannot be "
+			"taken away: drop them before, and add them again afterwards, NOT VALID, then "
+			"VALIDATE CONSTRAINT");
 	return true;
 }
 

@@ -249,6 +249,8 @@ REFUSED = [
     ("CREATE TABLE t (at timestamptz); INSERT INTO t VALUES ('infinity')", "1 rows have at infinity"),
     ("CREATE TABLE t (at date); INSERT INTO t VALUES ('9999-12-31')", "the greatest at is 9999-12-31"),
     ("CREATE TABLE t (id int PRIMARY KEY, at date); CREATE TABLE c (t int REFERENCES t)", "foreign key c_t_fkey of"),
+    ("CREATE TABLE t (id int PRIMARY KEY, at date UNIQUE); CREATE TABLE c (t date CONSTRAINT \"C 1\" REFERENCES t (at))",
+     'VALIDATE CONSTRAINT "C 1"'),
     ("CREATE TABLE t (at date, mail text UNIQUE)", "unique constraint t_mail_key (mail) does not hold the key"),
     ("CREATE TABLE t (at date, mail text); CREATE UNIQUE INDEX u ON t (lower(mail))", "unique index u does not hold"),
     ("CREATE TABLE t (at date, x int, EXCLUDE USING btree (x WITH =))", "exclusion constraint"),
