@@ -20,15 +20,33 @@ static void progress(const struct pgm_advise_run *run, const char *what, double 
 		run->options->progress(run->options->progress_arg, what, fraction);
 }
 
+/* A name that no statement has is a slip of the pen, or it is not among those that were read. */
+static bool no_such_statement(const struct pgm_advise_run *run, struct pgm_error *err)
+{
+	pgm_error_set(err, PGM_ERR_USAGE, "--fingerprint: there is no statement %.80s in %s",
+		      run->options->fingerprint, run->workload->source);
+	return pgm_error_hint(err, "Of pg_stat_statements the first --top=%zu by total time are read.",
+			      run->options->top);
+}
+
+/* Where one statement is asked about, the others count as writers alone, and foreign keys are not its matter.
+ */
 static bool resolve_all(struct pgm_advise_run *run, struct pgm_error *err)
 {
+	const char *only = run->options->fingerprint;
 	for (size_t i = 0; i < run->workload->statement_count; i++) {
 		struct pgm_query *query = PGM_NEW(run->arena, struct pgm_query);
+		if (only && !pgm_statement_is(&run->workload->statements[i], only))
+			continue;
+		run->asked_count++;
 		if (pgm_query_resolve(run->arena, run->catalog, &run->workload->statements[i], query) &&
 		    query->indexable)
 			*pgm_vec_add(run->arena, &run->queries) = query;
 	}
-	pgm_foreign_key_queries(run);
+	if (only && !run->asked_count)
+		return no_such_statement(run, err);
+	if (!only)
+		pgm_foreign_key_queries(run);
 	PGM_VEC(struct pgm_table *) tables = {0};
 	for (size_t i = 0; i < run->queries.count; i++)
 		for (size_t o = 0; o < run->queries.items[i]->occurrence_count; o++)
@@ -203,7 +221,7 @@ bool pgm_advise(struct pgm_arena *arena, struct pgm_conn *conn, const struct pgm
 		return false;
 	advice->notes = run.notes.list.items;
 	advice->note_count = run.notes.list.count;
-	advice->statement_count = workload->statement_count;
+	advice->statement_count = run.asked_count;
 	advice->candidate_count = run.candidates.count;
 	advice->unplanned_count = run.unplanned_count;
 	advice->unplanned_example = run.unplanned_example;

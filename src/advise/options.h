@@ -12,7 +12,8 @@ struct pgm_advise_options {
 	size_t max_include_bytes; /* average width of the INCLUDE columns together */
 	const char **tables;	  /* only these, "name" or "schema.name"; none: all */
 	size_t table_count;
-	size_t top;	 /* statements of pg_stat_statements */
+	const char *fingerprint; /* only this statement, as pgm_statement_is() has it; NULL: all */
+	size_t top;		 /* statements of pg_stat_statements */
 	double min_gain; /* share that an index must save of some statement, or a fiftieth of that of all */
 	bool drop_redundant; /* propose to drop what the proposals make needless */
 	bool hypopg_sizes;   /* count the budget in HypoPG's sizes, to compare with other tools */

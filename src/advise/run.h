@@ -31,6 +31,7 @@ struct pgm_advise_run {
 	struct pgm_map row_widths; /* of samples, by their SQL: see fits.c */
 	struct pgm_map writers;	   /* oid of a table -> struct pgm_writer; see pgm_writers_of() */
 	bool writers_found;
+	size_t asked_count;   /* statements of the workload that are asked about */
 	double workload_cost; /* of all calls, as things are */
 	size_t unplanned_count;
 	const char *unplanned_example;

@@ -29,6 +29,7 @@ static bool read_options(const struct pgm_cli *cli, struct pgm_advise_options *o
 	options->top = (size_t)top;
 	options->min_gain = (double)gain / 100;
 	options->table_count = pgm_cli_values(cli, "table", &options->tables);
+	options->fingerprint = pgm_cli_value(cli, "fingerprint");
 	options->drop_redundant = pgm_cli_flag(cli, "drop-redundant");
 	const char *sizes = pgm_cli_value(cli, "sizes");
 	if (sizes && strcmp(sizes, "own") != 0 && strcmp(sizes, "hypopg") != 0) {
@@ -127,6 +128,7 @@ static const struct pgm_option options_rows[] = {
 	{'W', "max-width", "N", "key columns of an index at most (5)"},
 	{0, "max-include", "BYTES", "average width of the INCLUDE columns at most; 0 for none (400)"},
 	{'t', "table", "NAME", "only this table; may be repeated"},
+	{0, "fingerprint", "ID", "only this statement: its fingerprint, or its queryid"},
 	{'n', "top", "N", "statements of pg_stat_statements, by total time (500)"},
 	{0, "min-gain", "PERCENT", "what an index must save of some statement to be proposed (20)"},
 	{0, "drop-redundant", NULL, "also drop the indexes that the new ones make needless"},

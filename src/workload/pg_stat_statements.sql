@@ -1,7 +1,8 @@
 SELECT s.query,
 	s.calls,
 	s.total_exec_time,
-	s.rows
+	s.rows,
+	s.queryid
 FROM %s.pg_stat_statements s
 WHERE s.dbid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
 	AND s.query IS NOT NULL

@@ -13,7 +13,7 @@
 #define PROFILE_FORMAT 1
 
 struct profile_statement {
-	const char *query;
+	const char *query, *id;
 	double calls, total_ms, rows;
 	json_t *samples; /* NULL: none */
 	json_t *values;
@@ -96,6 +96,7 @@ static void add_samples(struct pgm_workload_builder *builder, const struct profi
 		struct pgm_statement *added =
 			pgm_workload_add(builder, sql, true, statement->calls * part,
 					 statement->total_ms * part, statement->rows * part);
+		pgm_workload_note_id(builder, added, statement->id);
 		/* One sample may be all that there is, but others ran. */
 		if (added && varying && varying->atom < added->shape.atom_count)
 			added->shape.atoms[varying->atom].varies = true;
@@ -107,8 +108,10 @@ static void add_statement(struct pgm_workload_builder *builder, const struct pro
 	PGM_AUTO_ARENA scratch = pgm_arena_new(0);
 	size_t count = json_array_size(statement->samples), with = 0;
 	if (count == 0) {
-		pgm_workload_add(builder, statement->query, false, statement->calls, statement->total_ms,
-				 statement->rows);
+		pgm_workload_note_id(builder,
+				     pgm_workload_add(builder, statement->query, false, statement->calls,
+						      statement->total_ms, statement->rows),
+				     statement->id);
 		return;
 	}
 	bool *has = PGM_NEW_ARRAY(scratch, bool, count);
@@ -146,6 +149,7 @@ static bool add_all(struct pgm_workload_builder *builder, const json_t *root, co
 	{
 		struct profile_statement statement = {
 			.query = json_string_value(json_object_get(item, "query")),
+			.id = json_string_value(json_object_get(item, "fingerprint")),
 			.calls = number(item, "calls"),
 			.total_ms = number(json_object_get(item, "server"), "total_ms"),
 			.rows = number(item, "rows"),

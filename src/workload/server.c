@@ -52,8 +52,11 @@ bool pgm_workload_from_server(struct pgm_arena *arena, struct pgm_conn *conn, si
 		if (strcmp(text, "<insufficient privilege>") == 0)
 			workload->hidden_count++;
 		else
-			pgm_workload_add(&builder, text, false, pgm_rows_double(&rows, r, 1),
-					 pgm_rows_double(&rows, r, 2), pgm_rows_double(&rows, r, 3));
+			pgm_workload_note_id(
+				&builder,
+				pgm_workload_add(&builder, text, false, pgm_rows_double(&rows, r, 1),
+						 pgm_rows_double(&rows, r, 2), pgm_rows_double(&rows, r, 3)),
+				pgm_rows_get(&rows, r, 4));
 	}
 	pgm_workload_finish(&builder);
 	workload->source = "pg_stat_statements";

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 void pgm_workload_builder_init(struct pgm_workload_builder *builder, struct pgm_arena *arena,
 			       struct pgm_workload *workload)
@@ -109,6 +110,7 @@ struct pgm_statement *pgm_workload_add(struct pgm_workload_builder *builder, con
 		leave_out(builder, err.message);
 		return NULL;
 	}
+	const char *kin = fingerprint;
 	if (builder->group) {
 		uint64_t hash =
 			pgm_hash_bytes(pgm_hash_string(fingerprint), builder->group, strlen(builder->group));
@@ -119,6 +121,7 @@ struct pgm_statement *pgm_workload_add(struct pgm_workload_builder *builder, con
 		statement = new_statement(builder, fingerprint, sql, with_values);
 		if (!statement)
 			return NULL;
+		statement->kin = kin;
 		pgm_map_set(&builder->by_fingerprint, fingerprint, statement);
 	}
 	statement->calls += calls;
@@ -134,6 +137,21 @@ struct pgm_statement *pgm_workload_add(struct pgm_workload_builder *builder, con
 	if (with_values && statement->sample_count < PGM_WORKLOAD_SAMPLES_MAX)
 		statement->samples[statement->sample_count++] = sql;
 	return statement;
+}
+
+void pgm_workload_note_id(struct pgm_workload_builder *builder, struct pgm_statement *statement,
+			  const char *id)
+{
+	if (statement && id && *id && !pgm_statement_is(statement, id))
+		*pgm_vec_add(builder->arena, &statement->ids) = pgm_strdup(builder->arena, id);
+}
+
+bool pgm_statement_is(const struct pgm_statement *statement, const char *id)
+{
+	bool is = strcasecmp(statement->fingerprint, id) == 0 || strcasecmp(statement->kin, id) == 0;
+	for (size_t i = 0; i < statement->ids.count && !is; i++)
+		is = strcasecmp(statement->ids.items[i], id) == 0;
+	return is;
 }
 
 static int compare_weight(const void *a, const void *b)

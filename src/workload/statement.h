@@ -26,6 +26,10 @@ void pgm_workload_builder_init(struct pgm_workload_builder *builder, struct pgm_
 struct pgm_statement *pgm_workload_add(struct pgm_workload_builder *builder, const char *sql,
 				       bool with_values, double calls, double total_ms, double rows);
 
+/* What the source calls it; copied. statement NULL: it was not counted, and nothing is done. */
+void pgm_workload_note_id(struct pgm_workload_builder *builder, struct pgm_statement *statement,
+			  const char *id);
+
 /* Sort and hand over. */
 void pgm_workload_finish(struct pgm_workload_builder *builder);
 

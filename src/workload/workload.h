@@ -7,6 +7,7 @@
 
 #include "pg/conn.h"
 #include "sql/shape.h"
+#include "util/vec.h"
 
 #define PGM_WORKLOAD_SAMPLES_MAX 5	      /* texts with values that we keep of one statement */
 #define PGM_WORKLOAD_TEXT_MAX	 65536	      /* bytes of a statement; longer ones are left out */
@@ -15,6 +16,9 @@
 
 struct pgm_statement {
 	const char *fingerprint;
+	const char *kin; /* that of all its values, where one value was set apart */
+	PGM_VEC(const char *)
+	ids;		      /* what the source calls it: queryid, the pooler's fingerprint; may be none */
 	const char *text;     /* with $1, $2... where the source has no values */
 	const char **samples; /* the same with values, as they were run; may be none */
 	size_t sample_count;
@@ -58,5 +62,8 @@ bool pgm_workload_from_profile(struct pgm_arena *arena, const char *name, const 
 /* Either of them from memory: a profile is JSON. */
 bool pgm_workload_from_text(struct pgm_arena *arena, const char *name, const char *text,
 			    struct pgm_workload *workload, struct pgm_error *err) PGM_MUST_CHECK;
+
+/* Whether somebody who says this means it: its fingerprint, or what the source calls it. */
+bool pgm_statement_is(const struct pgm_statement *statement, const char *id);
 
 #endif

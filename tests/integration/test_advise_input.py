@@ -240,3 +240,31 @@ def test_dominant_value_of_a_profile(shop, pgmend, tmp_path):
     for name, samples in (("even", ["failed", "open"]), ("redacted", [])):
         even = profile(name, samples, 500)
         assert even["proposals"] and not any("WHERE" in p["sql"] for p in even["proposals"]), even["proposals"]
+
+
+def test_one_statement_of_a_workload(shop, pgmend, tmp_path):
+    """--fingerprint: the others weigh as writers alone, and foreign keys are not looked at."""
+    find, other = "SELECT total FROM orders WHERE customer_id = {}", "SELECT id FROM orders WHERE score = {} AND paid"
+    child = "CREATE TABLE {0} (id int PRIMARY KEY REFERENCES customers, up int REFERENCES customers)"
+    shop.execute(child.format("fk_child"))
+    texts = "\n".join(q.format(i) + ";" for i in range(5) for q in (find, other))
+    try:
+        whole = advise(pgmend, shop, texts)
+        assert {"orders"} < {t.split(".")[-1] for t in (p["table"] for p in whole.proposals)} or len(whole.bodies) > 1
+        ids = {e["statement"]: e["fingerprint"] for p in whole.proposals for e in p["statements"]}
+        mine = next(v for k, v in ids.items() if "customer_id" in k)
+        one = advise(pgmend, shop, texts, "--fingerprint", mine.upper())
+        assert len(one.bodies) == 1 and one.bodies[0].startswith("(customer_id)"), one.bodies
+        assert one.json["statements"] == 1
+    finally:
+        shop.execute("DROP TABLE fk_child")
+
+    # In a profile it is the pooler's own.
+    path = tmp_path / "profile.json"
+    path.write_text(json.dumps({"pgmend_profile": 1, "statements": [
+        {"fingerprint": f"00000000000000a{n}", "query": q.format("$1"), "calls": 100, "rows": 100,
+         "server": {"total_ms": 900}} for n, q in enumerate((find, other))]}))
+    one = advise(pgmend, shop, "", "--workload", path, "--fingerprint", "00000000000000a0")
+    assert len(one.bodies) == 1 and one.bodies[0].startswith("(customer_id)"), one.bodies
+    refused = pgmend("advise", "--workload", path, "--fingerprint", "00000000000000a7", shop.conninfo)
+    assert refused.rc == 2 and "there is no statement 00000000000000a7" in refused.err, refused
