@@ -157,6 +157,9 @@ bool pgm_console_is_tested(const struct pgm_server *server); /* runs what no cli
 /* All workers' profiles, merged; values: with the values that were seen. */
 struct pgm_profile_snapshot *pgm_console_profile(struct pgm_pooler *pooler, struct pgm_arena *arena,
 						 bool values);
+/* The same of one statement, with values unless profile_values is off. */
+struct pgm_profile_snapshot *pgm_console_profile_of(struct pgm_pooler *pooler, struct pgm_arena *arena,
+						    uint64_t fingerprint);
 void pgm_console_save_tick(struct pgm_pooler *pooler, bool now);
 pgm_console_function pgm_console_show_queries, pgm_console_show_pinned, pgm_console_show_waits;
 

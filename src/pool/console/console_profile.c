@@ -12,10 +12,8 @@
 
 #define SAVE_PERIOD_US ((uint64_t)60 * 1000000)
 
-struct pgm_profile_snapshot *pgm_console_profile(struct pgm_pooler *pooler, struct pgm_arena *arena,
-						 bool values)
+static struct pgm_profile_snapshot *merge_all(struct pgm_pooler *pooler, struct pgm_profile_merge *merge)
 {
-	struct pgm_profile_merge *merge = pgm_profile_merge_begin(arena, values);
 	for (unsigned w = 0; w < pooler->worker_count; w++) {
 		struct pgm_worker *worker = pooler->workers[w];
 		pthread_mutex_lock(&worker->lock);
@@ -24,6 +22,20 @@ struct pgm_profile_snapshot *pgm_console_profile(struct pgm_pooler *pooler, stru
 		pthread_mutex_unlock(&worker->lock);
 	}
 	return pgm_profile_merge_end(merge);
+}
+
+struct pgm_profile_snapshot *pgm_console_profile(struct pgm_pooler *pooler, struct pgm_arena *arena,
+						 bool values)
+{
+	return merge_all(pooler, pgm_profile_merge_begin(arena, values));
+}
+
+struct pgm_profile_snapshot *pgm_console_profile_of(struct pgm_pooler *pooler, struct pgm_arena *arena,
+						    uint64_t fingerprint)
+{
+	struct pgm_profile_merge *merge = pgm_profile_merge_begin(arena, pooler->config->profile_values);
+	pgm_profile_merge_only(merge, fingerprint);
+	return merge_all(pooler, merge);
 }
 
 void pgm_console_save_tick(struct pgm_pooler *pooler, bool now)

@@ -11,7 +11,8 @@ struct request {
 	struct pgm_letter letter;
 	pthread_cond_t answered;
 	bool done, failed, abandoned; /* under views.lock */
-	bool with_profile;
+	bool with_profile, of_one;
+	uint64_t fingerprint; /* of_one: that statement's profile */
 	size_t count;
 	const char *commands[PGM_POOL_VIEW_TABLES_MAX]; /* in the view's arena */
 	struct pgm_pool_view *view;			/* the control thread's until it is done */
@@ -140,7 +141,10 @@ static void deliver(struct pgm_letter *letter, void *owner)
 	for (size_t i = 0; ok && i < request->count; i++)
 		ok = run(pooler, request->commands[i], request->view->arena, &request->view->tables[i]);
 	if (ok && request->with_profile && pooler->config->profile)
-		request->view->profile = pgm_console_profile(pooler, request->view->arena, false);
+		request->view->profile =
+			request->of_one
+				? pgm_console_profile_of(pooler, request->view->arena, request->fingerprint)
+				: pgm_console_profile(pooler, request->view->arena, false);
 	pthread_mutex_lock(&views.lock);
 	bool abandoned = request->abandoned;
 	request->failed = !ok;
@@ -179,10 +183,8 @@ static void wait_for(struct request *request, double timeout_ms)
 			break;
 }
 
-struct pgm_pool_view *pgm_pool_view(const char *const *commands, size_t count, bool with_profile,
-				    double timeout_ms, struct pgm_error *err)
+static struct pgm_pool_view *ask(struct request *request, double timeout_ms, struct pgm_error *err)
 {
-	struct request *request = new_request(commands, count, with_profile);
 	if (!request) {
 		pgm_error_set(err, PGM_ERR_SYSTEM, "out of memory");
 		return NULL;
@@ -212,4 +214,20 @@ struct pgm_pool_view *pgm_pool_view(const char *const *commands, size_t count, b
 		return NULL;
 	}
 	return view;
+}
+
+struct pgm_pool_view *pgm_pool_view(const char *const *commands, size_t count, bool with_profile,
+				    double timeout_ms, struct pgm_error *err)
+{
+	return ask(new_request(commands, count, with_profile), timeout_ms, err);
+}
+
+struct pgm_pool_view *pgm_pool_view_statement(uint64_t fingerprint, double timeout_ms, struct pgm_error *err)
+{
+	struct request *request = new_request(NULL, 0, true);
+	if (request) {
+		request->of_one = true;
+		request->fingerprint = fingerprint;
+	}
+	return ask(request, timeout_ms, err);
 }

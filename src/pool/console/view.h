@@ -28,6 +28,9 @@ bool pgm_pool_view_is_there(void);
  */
 struct pgm_pool_view *pgm_pool_view(const char *const *commands, size_t count, bool with_profile,
 				    double timeout_ms, struct pgm_error *err) PGM_MUST_CHECK;
+/* The profile of one statement alone, with its samples and values unless profile_values is off. */
+struct pgm_pool_view *pgm_pool_view_statement(uint64_t fingerprint, double timeout_ms,
+					      struct pgm_error *err) PGM_MUST_CHECK;
 void pgm_pool_view_free(struct pgm_pool_view *view); /* NULL is fine */
 
 #endif

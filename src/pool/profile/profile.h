@@ -13,6 +13,7 @@
 #include "util/error.h"
 #include "util/histogram.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -136,6 +137,8 @@ struct pgm_profile_snapshot {
  * any lock.
  */
 struct pgm_profile_merge *pgm_profile_merge_begin(struct pgm_arena *arena, bool values);
+/* Before the first profile: only this statement, of all databases and users; no transactions. */
+void pgm_profile_merge_only(struct pgm_profile_merge *merge, uint64_t fingerprint);
 void pgm_profile_merge_add(struct pgm_profile_merge *merge, const struct pgm_profile *profile);
 struct pgm_profile_snapshot *pgm_profile_merge_end(struct pgm_profile_merge *merge);
 
@@ -149,5 +152,8 @@ struct pgm_profile_snapshot *pgm_profile_snapshot(struct pgm_arena *arena,
  */
 bool pgm_profile_save(const struct pgm_profile_snapshot *snapshot, const char *path, bool log_values,
 		      struct pgm_error *err) PGM_MUST_CHECK;
+
+/* The members "samples", "slowest" and "values" of a row, as that file has them. */
+void pgm_profile_values_json(json_t *object, const struct pgm_profile_row *row);
 
 #endif

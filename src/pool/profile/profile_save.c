@@ -72,7 +72,7 @@ static json_t *sqlstates(const struct pgm_profile_row *row)
 	return object;
 }
 
-static void add_values(json_t *object, const struct pgm_profile_row *row)
+void pgm_profile_values_json(json_t *object, const struct pgm_profile_row *row)
 {
 	json_t *samples = json_array(), *slowest = json_array(), *values = json_array();
 	for (size_t i = 0; i < row->sample_count; i++)
@@ -112,7 +112,7 @@ static json_t *statement(const struct pgm_profile_row *row, bool log_values)
 		"sqlstates", sqlstates(row), "n_plus_one", "bursts", (json_int_t)row->bursts, "longest",
 		(json_int_t)row->burst_max);
 	if (object && log_values)
-		add_values(object, row);
+		pgm_profile_values_json(object, row);
 	return object;
 }
 

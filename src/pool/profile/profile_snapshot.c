@@ -14,6 +14,8 @@ struct pgm_profile_merge {
 	PGM_VEC(struct pgm_profile_transactions) transactions;
 	struct pgm_profile_row *others;
 	bool values;
+	bool one; /* the statement of this fingerprint alone */
+	uint64_t fingerprint;
 };
 
 struct pgm_profile_merge *pgm_profile_merge_begin(struct pgm_arena *arena, bool values)
@@ -26,6 +28,12 @@ struct pgm_profile_merge *pgm_profile_merge_begin(struct pgm_arena *arena, bool 
 	pgm_map_init(&merge->rows, arena);
 	pgm_map_init(&merge->sessions, arena);
 	return merge;
+}
+
+void pgm_profile_merge_only(struct pgm_profile_merge *merge, uint64_t fingerprint)
+{
+	merge->one = true;
+	merge->fingerprint = fingerprint;
 }
 
 /* The text that the row shows: longer than the statement by its numbers. */
@@ -117,7 +125,7 @@ static void add_values(struct pgm_profile_merge *merge, struct pgm_profile_row *
 
 static void add_entry(struct pgm_profile_merge *merge, const struct pgm_profile_entry *entry)
 {
-	if (entry->calls == 0)
+	if (entry->calls == 0 || (merge->one && (entry->others || entry->fingerprint != merge->fingerprint)))
 		return;
 	struct pgm_profile_row *row = row_of(merge, entry);
 	row->calls += entry->calls;
@@ -160,7 +168,7 @@ void pgm_profile_merge_add(struct pgm_profile_merge *merge, const struct pgm_pro
 	for (const struct pgm_profile_entry *entry = profile->newest; entry; entry = entry->older)
 		add_entry(merge, entry);
 	add_entry(merge, profile->others);
-	for (size_t i = 0; i < PGM_PROFILE_SESSION_BUCKETS; i++)
+	for (size_t i = 0; i < PGM_PROFILE_SESSION_BUCKETS && !merge->one; i++)
 		for (const struct pgm_profile_session *session = profile->sessions[i]; session;
 		     session = session->chained)
 			add_session(merge, session);
