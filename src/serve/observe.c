@@ -5,6 +5,9 @@
 #include "serve/history/history.h"
 #include "serve/watch/watch.h"
 
+#define STATEMENTS_EACH	  3 /* looks: statements cost more than counters */
+#define STATEMENTS_MAX_MS 30000
+
 /* ---- history ---- */
 
 bool pgm_serve_start_history(struct pgm_serve *serve, struct pgm_error *err)
@@ -133,8 +136,10 @@ static bool add_targets(struct pgm_serve *serve, struct pgm_error *err)
 
 bool pgm_serve_start_watch(struct pgm_serve *serve, struct pgm_error *err)
 {
+	int64_t statements_ms = STATEMENTS_EACH * serve->config->watch_interval_ms;
 	struct pgm_watch_options options = {
 		.fast_ms = serve->config->watch_interval_ms,
+		.statements_ms = statements_ms < STATEMENTS_MAX_MS ? statements_ms : STATEMENTS_MAX_MS,
 		.slow_ms = serve->config->tables_interval_ms,
 	};
 	serve->api.watch = pgm_watch_new(&options, err);

@@ -1,6 +1,7 @@
 #include "serve/api/history.h"
 
 #include "serve/api/api.h"
+#include "serve/api/statements.h"
 #include "serve/api/watch.h"
 #include "serve/history/growth.h"
 #include "serve/watch/watch.h"
@@ -9,11 +10,12 @@
 #include <string.h>
 #include <time.h>
 
-#define LAST_HOUR_S   3600
-#define TABLES_SHOWN  200
-#define GAP_LEAST_MS  INT64_C(150000) /* what is looked at every minute has no gap in finer steps */
-#define TABLE_BYTES   "table_bytes"
-#define DOUBLED_YEARS 100
+#define LAST_HOUR_S    3600
+#define TABLES_SHOWN   200
+#define GAP_LEAST_MS   INT64_C(150000) /* what is looked at every minute has no gap in finer steps */
+#define TABLE_BYTES    "table_bytes"
+#define DOUBLED_YEARS  100
+#define BUCKETS_OF_TWO 8 /* of struct pgm_histogram, to a power of two */
 
 /* ---- what is common ---- */
 
@@ -223,6 +225,29 @@ static void get_statements(struct pgm_request *request, struct pgm_reply *reply)
 					list.total_ms, "statements", statements));
 }
 
+/* [upper bound in ms, calls], a row for each power of two from the first that has some to the last. */
+static json_t *histogram_json(const struct pgm_histogram *histogram)
+{
+	json_t *list = json_array(), *between = json_array();
+	for (unsigned b = 0; histogram && b < PGM_HISTOGRAM_BUCKETS; b += BUCKETS_OF_TWO) {
+		uint64_t calls = 0;
+		unsigned end = b + BUCKETS_OF_TWO;
+		for (unsigned i = b; i < end && i < PGM_HISTOGRAM_BUCKETS; i++)
+			calls += histogram->counts[i];
+		double upper_ms = (double)(end < PGM_HISTOGRAM_BUCKETS ? pgm_histogram_low_us(end)
+								       : 2 * pgm_histogram_low_us(b)) /
+				  1e3;
+		if (calls || json_array_size(list))
+			json_array_append_new(between, json_pack("[f, I]", upper_ms, (json_int_t)calls));
+		if (calls) {
+			json_array_extend(list, between);
+			json_array_clear(between);
+		}
+	}
+	json_decref(between);
+	return list;
+}
+
 static void get_statement(struct pgm_request *request, struct pgm_reply *reply)
 {
 	struct pgm_history *history;
@@ -253,6 +278,8 @@ static void get_statement(struct pgm_request *request, struct pgm_reply *reply)
 						percentile_json(points[i].percentiles, points[i].p95_ms),
 						percentile_json(points[i].percentiles, points[i].p99_ms)));
 	json_object_set_new(json, "points", list);
+	json_object_set_new(json, "histogram", histogram_json(statement->histogram));
+	pgm_api_add_sampled(request, json);
 	pgm_reply_data(reply, json);
 }
 

@@ -1,12 +1,14 @@
 /* Plans: what serve keeps, where they come from, and their apply, verify and rollback as jobs. */
 #include "serve/job/plans.h"
 #include "serve/api/begin.h"
+#include "serve/api/statements.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define HISTORY_KEEP_MS 2000
+#define ADVICE_MAX	200 /* jobs among which the latest advice is looked for */
 #define LIST_MAX	200 /* Plans whose text is sent along */
 
 static struct pgm_plans *plans_of(struct pgm_request *request)
@@ -317,7 +319,13 @@ static void post_advice(struct pgm_request *request, struct pgm_reply *reply)
 	const char *database = pgm_api_database(request, reply);
 	if (!database)
 		return;
-	const char *workload = pgm_request_text(request, "workload", NULL);
+	const char *workload = pgm_request_text(request, "workload", NULL), *fingerprint = NULL;
+	const char *statement = pgm_request_text(request, "statement", NULL);
+	if (workload && statement) {
+		pgm_reply_error(reply, 400, "bad_request", "workload and statement are two things");
+		pgm_reply_hint(reply, "Give the one or the other.");
+		return;
+	}
 	pgm_api_word(&words, "advise");
 	pgm_api_word(&words, "--format=json");
 	pgm_api_option(&words, "budget", pgm_request_text(request, "budget", NULL));
@@ -330,25 +338,48 @@ static void post_advice(struct pgm_request *request, struct pgm_reply *reply)
 	size_t count = pgm_request_texts(request, "tables", &tables);
 	for (size_t i = 0; i < count; i++)
 		pgm_api_option(&words, "table", tables[i]);
+	char *of_one = NULL;
+	if (statement && !(of_one = pgm_api_workload(request, reply, statement, &fingerprint)))
+		return;
+	pgm_api_option(&words, "fingerprint", fingerprint);
 	struct pgm_job_request job = {.database = database,
 				      .kind = "advise",
-				      .title = "Advise indexes",
+				      .title = statement ? "Advise on one statement" : "Advise indexes",
 				      .argv = words.items,
 				      .plan_option = "--out=",
-				      .input_option = workload ? "--workload=" : NULL,
-				      .input = workload};
+				      .input_option = workload || of_one ? "--workload=" : NULL,
+				      .input = of_one ? of_one : workload};
 	pgm_api_begin(request, reply, &job);
+	free(of_one);
 }
 
-/* The latest advice that was given, with its Plan. */
+/* Whether a job was told to look at that statement alone; NULL: at all of them. */
+static bool is_about(const json_t *job, const char *fingerprint)
+{
+	static const char option[] = "--fingerprint=";
+	const json_t *command = json_object_get(job, "command");
+	const char *found = NULL;
+	for (size_t i = 0; i < json_array_size(command); i++) {
+		const char *word = json_string_value(json_array_get(command, i));
+		if (word && strncmp(word, option, sizeof(option) - 1) == 0)
+			found = word + sizeof(option) - 1;
+	}
+	return found && fingerprint ? strcmp(found, fingerprint) == 0 : !found && !fingerprint;
+}
+
+/* The latest advice that was given, on all or on one statement, with its Plan. */
 static void get_advice(struct pgm_request *request, struct pgm_reply *reply)
 {
 	const char *database = pgm_api_database(request, reply);
 	if (!database)
 		return;
 	struct pgm_jobs *jobs = PGM_API(request)->jobs;
-	json_t *list = pgm_jobs_json(jobs, database, "done", "advise", 1);
-	const char *id = json_string_value(json_object_get(json_array_get(list, 0), "id"));
+	const char *statement = pgm_request_text(request, "statement", NULL), *id = NULL;
+	const char *fingerprint = statement ? pgm_api_fingerprint(request->arena, statement) : NULL;
+	json_t *list = pgm_jobs_json(jobs, database, "done", "advise", ADVICE_MAX), *one;
+	size_t i;
+	json_array_foreach(list, i, one) if (!id && is_about(one, fingerprint)) id =
+		json_string_value(json_object_get(one, "id"));
 	json_t *job = id ? pgm_job_json(jobs, id, true) : NULL;
 	json_decref(list);
 	const char *plan_id = json_string_value(json_object_get(job, "plan"));
@@ -427,14 +458,18 @@ static const struct pgm_param check_params[] = {
 	BODY("allow_drops", PGM_PARAM_BOOL, "also drop redundant, unused and invalid indexes"),
 	{.name = NULL},
 };
+static const struct pgm_param get_advice_params[] = {
+	{.name = "statement", .help = "that on this statement alone, by its id", .max = 20},
+	{.name = NULL},
+};
 static const struct pgm_param advise_params[] = {
 	BODY("tables", PGM_PARAM_TEXTS, "only these tables"),
 	BODY_MAX("budget", PGM_PARAM_TEXT, "disk space for all new indexes together", 0, 20),
 	BODY_MAX("top", PGM_PARAM_INT, "statements of pg_stat_statements (500)", 1, 100000),
 	BODY("drop_redundant", PGM_PARAM_BOOL, "also drop the indexes that the new ones make needless"),
 	BODY_MAX("workload", PGM_PARAM_TEXT, "SQL to advise for, instead of pg_stat_statements", 0, 1 << 20),
-	BODY("statement", PGM_PARAM_TEXT,
-	     "whose page asks: the advice is for the whole workload all the same"),
+	BODY_MAX("statement", PGM_PARAM_TEXT, "only this one, by the id that GET .../statements shows", 0,
+		 20),
 	{.name = NULL},
 };
 
@@ -461,7 +496,7 @@ const struct pgm_route pgm_api_plans_routes[] = {
 	{PGM_POST, PGM_API_DATABASE "/plans/{id}/rollback", PGM_ROLE_OPERATOR, roll_back_plan,
 	 "Take a Plan back", rollback_params, CHANGE, "plans"},
 	{PGM_GET, PGM_API_DATABASE "/advice", PGM_ROLE_VIEWER, get_advice, "The latest advice, and its Plan",
-	 NULL, PGM_ROUTE_SLOW, "plans"},
+	 get_advice_params, PGM_ROUTE_SLOW, "plans"},
 	{PGM_POST, PGM_API_DATABASE "/advice", PGM_ROLE_OPERATOR, post_advice,
 	 "Ask which indexes would pay; the Plan is kept", advise_params, JOB, "plans"},
 	{.path = NULL},

@@ -46,7 +46,8 @@ struct pgm_serve_config {
 	const char *history; /* of the SQLite file; "": none */
 	int64_t history_size_bytes;
 	int64_t watch_interval_ms, tables_interval_ms, findings_interval_ms;
-	int64_t jobs; /* at most so many at once */
+	bool show_values; /* operators see the values that the pooler sampled; default off */
+	int64_t jobs;	  /* at most so many at once */
 
 	struct pgm_serve_target *targets; /* sorted by name */
 	size_t target_count;

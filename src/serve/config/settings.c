@@ -43,6 +43,7 @@ const struct pgm_setting pgm_serve_settings[] = {
 	INT(port, "8432", 0, 65535, "port on which it listens; 0: any that is free"),
 	SECONDS(request_timeout, request_timeout_ms, "15",
 		"time in which a request must have been sent whole"),
+	BOOL(show_values, "0", "operators see the values of statements that the pooler sampled"),
 	SECONDS(tables_interval, tables_interval_ms, "60", "time between two looks at tables and indexes"),
 	TEXT(tls_cert_file, NULL, "certificate (PEM), with those of its issuers after it"),
 	TEXT(tls_key_file, NULL, "key of the certificate (PEM)"),

@@ -127,7 +127,8 @@ struct pgm_history_statement {
 	uint64_t bursts; /* of N+1 calls */
 	bool percentiles;
 	double p50_ms, p95_ms, p99_ms, max_ms;
-	double spark_ms[PGM_HISTORY_SPARKS]; /* the mean over the range, in equal parts; NaN: no call */
+	const struct pgm_histogram *histogram; /* where there are percentiles; else NULL */
+	double spark_ms[PGM_HISTORY_SPARKS];   /* the mean over the range, in equal parts; NaN: no call */
 };
 
 struct pgm_history_statements {

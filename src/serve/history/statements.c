@@ -210,6 +210,7 @@ static void describe(const struct pgm_statement_cell *cell, double total_ms,
 		.blocks_temp = (double)cell->blocks_temp,
 		.bursts = cell->bursts,
 		.percentiles = cell->histogram != NULL,
+		.histogram = cell->histogram,
 	};
 	if (!cell->histogram)
 		return;

@@ -83,6 +83,9 @@ size_t pgm_jobs_targets(struct pgm_jobs *jobs, struct pgm_arena *arena, const ch
 /* The connection string of a database, or NULL: for who opens a session of its own. */
 const char *pgm_jobs_conninfo(struct pgm_jobs *jobs, struct pgm_arena *arena, const char *database);
 
+/* A text as JSON, with what is no UTF-8 replaced; null for NULL. */
+json_t *pgm_job_text(const char *text);
+
 struct pgm_job_request {
 	const char *database; /* a target's name */
 	const char *kind;     /* apply, rollback, verify, advise, partition, purge, sessions, chore... */

@@ -121,8 +121,6 @@ void pgm_job_tell_state(struct pgm_jobs *jobs, struct pgm_job *job);
 void pgm_job_heard(struct pgm_jobs *jobs, struct pgm_job *job, const char *bytes, size_t length);
 /* "pgmend apply: message" and "hint: ..." */
 void pgm_job_take_message(const char *line, char *error, char *hint);
-/* A text as JSON, with what is no UTF-8 replaced. */
-json_t *pgm_job_text(const char *text);
 
 /* What short questions were answered about a database is of no use any more. */
 void pgm_answers_forget(struct pgm_jobs *jobs, const char *database);
