@@ -104,6 +104,17 @@ class Context {
 		return chart(key, {from: this.range.from, to: this.range.to, ...spec}, (from, to) => go(link(this.page.name, this.id, {from, to, range: null})));
 	}
 
+	/* What the page can do without: null where it cannot be had. */
+	async maybe(promise) {
+		try {
+			return await promise;
+		} catch (error) {
+			if (error.name === "AbortError" || error.status === 401)
+				throw error;
+			return null;
+		}
+	}
+
 	/* A part of the page; where it cannot be had the rest is still shown. */
 	async part(title, promise, render) {
 		try {

@@ -14,7 +14,7 @@ const WORDS = {queued: "waits for its turn", running: "is running", done: "is do
 
 export const isOver = (job) => OVER.includes(job.state);
 
-export const jobTitle = (job) => job.title || [job.kind || job.command, job.database].filter(Boolean).join(" on ") || "Job " + job.id;
+export const jobTitle = (job) => job.title;
 
 /* What apply --verify measured: each statement before and after. */
 function measured(result) {
@@ -146,14 +146,14 @@ class Panel {
 				await events(path + "/events", (name, data) => {
 					failures = 0;
 					if (name === "state")
-						this.take(typeof data === "string" ? {state: data} : data);
+						this.take(data);
 					else if (name === "progress")
-						this.progress(typeof data === "string" ? {text: data} : data);
-					else
-						this.add(typeof data === "string" ? data : data.text ?? data.line ?? "");
+						this.progress(data);
+					else if (name === "output")
+						this.add(data.text);
 				});
 				if (!isOver(this.job))
-					this.take(await this.state(path));
+					this.take(await api(path));
 			} catch (error) {
 				if (error instanceof ApiError && (error.status === 401 || error.status === 404))
 					break;
@@ -162,20 +162,10 @@ class Panel {
 			if (!isOver(this.job))
 				await new Promise((resolve) => setTimeout(resolve, Math.min(500 * failures, 5000)));
 		}
-		await this.state(path).then((job) => {
-			this.take(job);
-			if (job.output && !this.output.length)
-				this.add(job.output);
-			this.take({});
-		}).catch(() => {});
+		await api(path).then((job) => this.take(job)).catch(() => {});
 		for (const tell of [this.onEnd].flat())
 			if (tell)
 				tell(this.job);
-	}
-
-	async state(path) {
-		const data = await api(path);
-		return data.job || data;
 	}
 }
 
@@ -196,8 +186,7 @@ export function startedOn(page) {
 /* Begin one: POST, then its panel on that page. */
 export async function begin(page, request, onEnd) {
 	try {
-		const data = await request();
-		const job = data.job || data;
+		const {job} = await request();
 		jobPanel(job, onEnd);
 		started.set(page, [job.id, ...(started.get(page) || []).filter((id) => id !== job.id)].slice(0, 3));
 		return job;

@@ -23,6 +23,7 @@
 #define START_MS       60000.0
 #define STOP_MS	       20000.0 /* until it is asked again, and then until it is killed */
 #define LOOK_MS	       100.0
+#define WATCH_S	       5
 #define FILE_BYTES_MAX (1 << 20)
 #define LOG_SHOWN      600
 
@@ -101,9 +102,9 @@ static bool write_config(const struct running *running, const char *path, struct
 		"[pgbouncer]\nlisten_addr =\nlisten_port = " POOL_PORT "\nunix_socket_dir = %s\n"
 		"auth_type = any\npool_mode = transaction\ndefault_pool_size = 12\nserver_idle_timeout = "
 		"60\n\n"
-		"[serve]\nport = %d\nhistory = %s/history.db\nwatch_interval = 5\ntables_interval = 20\n"
-		"findings_interval = 120\n",
-		quoted(arena, serve->data), running->folder, running->port, running->folder);
+		"[serve]\nport = %d\nhistory = %s/history.db\nwatch_interval = %d\ntables_interval = 20\n"
+		"findings_interval = 120\nshow_values = 1\n",
+		quoted(arena, serve->data), running->folder, running->port, running->folder, WATCH_S);
 	return pgm_file_replace(arena, path, text, err) &&
 	       (chown(path, running->account.uid, running->account.gid) == 0 ||
 		pgm_error_set(err, PGM_ERR_SYSTEM, "%s: %s", path, strerror(errno)));
@@ -192,12 +193,14 @@ static bool print_link(const struct running *running, struct pgm_error *err)
 	token[strcspn(token, "\n")] = '\0';
 	pgm_progress_clear();
 	printf("%sThe dashboard:  http://127.0.0.1:%d/#token=%s%s\n\n"
-	       "The applications are at work, through the pooler of \"pgmend serve\". Their slowest queries "
-	       "are under\n"
-	       "Queries, what would help under Indexes (\"Find missing indexes\"), and what \"Apply\" did "
-	       "under\n"
-	       "Changes, with the way back. Ctrl-C ends it and removes everything.\n",
-	       pgm_term_on(stdout, PGM_BOLD), running->port, token, pgm_term_off(stdout));
+	       "Five applications are at work, through the pooler of \"pgmend serve\"; statements show up "
+	       "after %d seconds.\n\n"
+	       "  1. Queries: open the slowest, and press \"Advise on this one\".\n"
+	       "  2. \"Apply\" builds the index while everything goes on, and measures before and after.\n"
+	       "  3. See the latency fall in its chart. Changes has the way back: \"Roll back\".\n"
+	       "  4. Indexes finds all that are missing at once; Overview says what else is wrong.\n\n"
+	       "Ctrl-C ends it and removes everything.\n",
+	       pgm_term_on(stdout, PGM_BOLD), running->port, token, pgm_term_off(stdout), 6 * WATCH_S);
 	fflush(stdout);
 	return true;
 }

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 
+import psycopg
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
@@ -35,15 +36,15 @@ SELECT pg_stat_statements_reset();
 
 
 class Traffic(threading.Thread):
-    """An application with a slow query and names of its own, until stop()."""
+    """An application with a slow query and names of its own, through the pooler of serve, until stop()."""
 
-    def __init__(self, server, database):
+    def __init__(self, conninfo):
         super().__init__(daemon=True)
-        self.server, self.database = server, database
+        self.conninfo = conninfo
         self.over = threading.Event()
 
     def run(self):
-        with self.server.connect(self.database, application_name=HOSTILE[:60]) as conn:
+        with psycopg.connect(self.conninfo, autocommit=True, application_name=HOSTILE[:60]) as conn:
             n = 0
             while not self.over.wait(0.02):
                 n += 1
@@ -70,20 +71,20 @@ def server():
 
 
 @pytest.fixture(scope="module")
-def traffic(server):
-    thread = Traffic(server, "shop")
-    thread.start()
-    yield thread
-    thread.stop()
-
-
-@pytest.fixture(scope="module")
-def serve(server, traffic):
+def serve(server):
     binary = pathlib.Path(os.environ.get("PGMEND_BINARY") or ROOT / "build" / "pgmend").resolve()
-    sections = {"serve": {"watch_interval": 1, "tables_interval": 2}, "watch": {"shop": server.conninfo("shop")}}
+    port = clusters.free_port()
+    sections = {"serve": {"watch_interval": 1, "tables_interval": 2, "show_values": 1},
+                "databases": {"shop": f"host={server.folder} port={server.settings['port']} user=postgres"},
+                "pgbouncer": {"listen_addr": "127.0.0.1", "listen_port": port, "auth_type": "any", "unix_socket_dir": "",
+                              "pool_mode": "transaction"}}
     with serving.Serve(binary, sections) as one:
         one.base = f"http://127.0.0.1:{one.port}"
-        yield one.start()
+        one.start()
+        traffic = Traffic(f"host=127.0.0.1 port={port} user=postgres dbname=shop")
+        traffic.start()
+        yield one
+        traffic.stop()
 
 
 def make_driver(folder):

@@ -89,7 +89,7 @@ function findings(ctx, data) {
 function slowest(ctx, data) {
 	return dataTable({key: "overview-slow", caption: "Where the time goes", rows: (data.statements || []).slice(0, 6), sort: "share",
 		actions: el("a", {href: ctx.link("queries")}, "All queries"),
-		empty: nothing("No statement was seen in this time", "Choose a longer time, or see whether pg_stat_statements is installed."),
+		empty: nothing("No statement was seen in this time", "They show up half a minute after pgmend has started: then it can compare. Otherwise choose a longer time, or see whether pg_stat_statements is installed."),
 		columns: [
 			{key: "query", title: "Statement", className: "query", plain: true, value: (r) => r.query, render: (r) => r.others ? el("span", {class: "soft"}, "all others") : el("a", {class: "clip mono", href: ctx.link("queries", r.id), "data-key": "slow-" + r.id}, f.oneLine(r.query))},
 			{key: "share", title: "Share", numeric: true, plain: true, value: (r) => r.share, render: (r) => f.percent(r.share)},

@@ -1,6 +1,6 @@
 /* The statements of a time range, and one of them with all that is known of it. */
-import {el} from "../dom.js";
-import {post, of} from "../api.js";
+import {el, refill} from "../dom.js";
+import {api, post, of} from "../api.js";
 import * as f from "../format.js";
 import {begin, isOver} from "../job.js";
 import {badge, dataTable, nothing, tile, tiles, meter} from "../table.js";
@@ -33,7 +33,7 @@ async function list(ctx) {
 		el("div", {class: "head"}, el("h1", null, "Queries"), el("p", null, `${f.plural(rows.length, "statement")} of ${ctx.range.name}`, data.source ? `, by ${data.source}` : "")),
 		dataTable({key: "queries-" + ctx.db, caption: "Statements", rows, sort, down: true, columns: columns(ctx), filter: (r) => r.query, filterLabel: "Filter statements",
 			onSort: (key) => ctx.go(ctx.link("queries", null, {sort: key})),
-			empty: nothing("No statement was seen in this time", "Choose a longer time. Statements come from pg_stat_statements (", el("code", null, "CREATE EXTENSION pg_stat_statements"), ", with it in shared_preload_libraries), or from the pooler.")})];
+			empty: nothing("No statement was seen in this time", "They show up half a minute after pgmend has started: then it can compare. Otherwise choose a longer time. Statements come from pg_stat_statements (", el("code", null, "CREATE EXTENSION pg_stat_statements"), ", with it in shared_preload_libraries), or from the pooler.")})];
 }
 
 function figures(r) {
@@ -71,15 +71,65 @@ function histogram(r) {
 			el("tbody", null, bins.map(([upper, n]) => el("tr", null, el("th", {scope: "row"}, f.ms(upper)), el("td", {class: "r"}, f.count(n)), el("td", null, meter(n / most, false))))))));
 }
 
-function text(title, body) {
-	return body ? el("section", {class: "card", "aria-label": title}, el("div", {class: "bar"}, el("h2", null, title), el("span", {class: "push"}, copyButton(body))), el("pre", null, body)) : null;
+/* What the planner said, as a promise: a refresh of the page does not ask it again. */
+const plans = new Map();
+
+function planOf(ctx, again) {
+	const key = ctx.db + "\n" + ctx.id;
+	if (again || !plans.has(key))
+		plans.set(key, api(of(ctx.db, `/statements/${encodeURIComponent(ctx.id)}/plan`)).then((p) => ({...p, at: Date.now() / 1000}), (error) => ({error})));
+	return plans.get(key);
 }
 
-function advice(ctx, id) {
+const KINDS = {generic: "for values that are not known (generic)", sample: "for one of the samples below: without values the server does not plan it"};
+
+function plan(ctx) {
+	const card = el("section", {class: "card", id: "plan", "aria-label": "Plan"}, el("h2", null, "Plan"),
+		el("p", {class: "soft small"}, ctx.canOperate ? "Asking the planner\u2026" : "An operator can see how the server would run it."));
+	const show = (p) => refill(card,
+		el("div", {class: "bar"}, el("h2", null, "Plan"), !p.error && el("span", {class: "soft small"}, `${KINDS[p.kind]}, of ${f.ago(p.at)}`),
+			el("span", {class: "push"}, el("button", {class: "slim quiet", "data-key": "plan-again", onclick: () => planOf(ctx, true).then(show)}, "Ask again"), p.text && copyButton(p.text))),
+		p.error ? el("div", {class: "banner warn"}, el("b", null, f.sentence(p.error.message)), p.error.hint && el("p", null, p.error.hint)) : el("pre", null, p.text));
+	if (ctx.canOperate)
+		planOf(ctx).then(show);
+	return card;
+}
+
+/* How often which value came at each place, as far as one came often. */
+function places(s) {
+	const rows = (s.values || []).flatMap((v) => (v.top || []).slice(0, 3).map((t, i) => [v, t, i])).filter(([v, t]) => v.looked >= 10 && t.count / v.looked >= 0.1);
+	return rows.length > 0 && el("div", {class: "scroll"}, el("table", null, el("caption", null, "Values that come often"),
+		el("thead", null, el("tr", null, el("th", {scope: "col"}, "Place"), el("th", {scope: "col"}, "Value"), el("th", {scope: "col", class: "r"}, "Share of the calls looked at"))),
+		el("tbody", null, rows.map(([v, t, i]) => el("tr", null, el("th", {scope: "row", class: "mono"}, i ? "" : "$" + v.number), el("td", {class: "mono"}, t.value ?? "hidden"), el("td", {class: "r"}, f.percent(t.count / v.looked), " ", meter(t.count / v.looked)))))));
+}
+
+function slowest(s) {
+	const rows = s.slowest || [];
+	return rows.length > 0 && el("div", {class: "scroll"}, el("table", null, el("caption", null, "The slowest calls"),
+		el("thead", null, el("tr", null, el("th", {scope: "col", class: "r"}, "Took"), el("th", {scope: "col"}, "When"), el("th", {scope: "col"}, "As it was run"))),
+		el("tbody", null, rows.map((c) => el("tr", null, el("td", {class: "r"}, f.ms(c.ms)), el("td", null, f.ago(c.at)), el("td", {class: "query"}, el("span", {class: "mono"}, c.query === null ? "\u2013" : f.oneLine(c.query))))))));
+}
+
+/* What the pooler of this process kept of it. */
+function sampled(ctx, r) {
+	const s = r.sampled;
+	if (!s)
+		return null;
+	const errors = Object.entries(s.errors || {});
+	return el("section", {class: "card", id: "samples", "aria-label": "Samples"},
+		el("div", {class: "bar"}, el("h2", null, "As it was run"), el("span", {class: "soft small"}, "by the pooler, since " + f.when(s.since))),
+		!s.values_shown && el("p", {class: "soft small"}, "Values are hidden", ctx.canOperate ? [": ", el("code", null, "show_values = 1"), " in [serve] lets operators see them."] : " from viewers."),
+		s.wait && s.wait.max_ms >= 1 && el("p", null, "Calls waited for a server for ", el("b", null, f.ms(s.wait.p95_ms)), " at P95, ", el("b", null, f.ms(s.wait.max_ms)), " at most."),
+		errors.length > 0 && el("p", null, "Failed: ", errors.map(([code, n]) => `${f.plural(n, "time")} with SQLSTATE ${code}`).join(", "), "."),
+		slowest(s), places(s),
+		(s.samples || []).length > 0 && el("details", {"data-key": "samples", open: true}, el("summary", null, f.plural(s.samples.length, "sample")), s.samples.map((text) => el("pre", null, text))));
+}
+
+function adviseButton(ctx, r) {
 	if (!ctx.canOperate)
 		return el("span", {class: "soft small"}, "An operator can ask for advice on this one.");
-	return el("button", {class: "primary", "data-key": "advise-one", onclick: async () => {
-		const job = await begin("queries", () => post(of(ctx.db, "/advice"), {statement: id}), (end) => {
+	return !r.others && el("button", {class: "primary", "data-key": "advise-one", onclick: async () => {
+		const job = await begin("queries", () => post(of(ctx.db, "/advice"), {statement: ctx.id}), (end) => {
 			if (isOver(end))
 				ctx.refresh();
 		});
@@ -88,22 +138,31 @@ function advice(ctx, id) {
 	}}, "Advise on this one");
 }
 
+/* Advice on this one; where nobody asked for that, what the advice on all has for it. */
+function advice(ctx, r, own, all) {
+	if (own && own.advice) {
+		if ((own.advice.proposals || []).length)
+			return proposals(ctx, own, () => true);
+		return el("section", {class: "card", "aria-label": "Proposals"}, el("h2", null, "What would help"),
+			nothing("No index would pay for it", `The planner was asked about ${f.plural(own.advice.candidates ?? 0, "candidate")} ${f.ago(own.at)}.`));
+	}
+	return all && all.advice && proposals(ctx, all, (effect) => f.oneLine(effect.statement) === f.oneLine(r.query));
+}
+
 function nPlusOne(r) {
 	if (!burst(r))
 		return null;
 	return el("div", {class: "banner warn"}, el("h2", null, "N+1: run again and again"),
-		el("p", null, `One client ran it 10 times or more in a row, ${f.plural(r.n_plus_one.bursts, "time")} in this time${r.n_plus_one.longest ? `, up to ${f.count(r.n_plus_one.longest)} in a row` : ""}. One statement with `, el("code", null, "= ANY($1)"), " or a join would do."));
+		el("p", null, `One client ran it 10 times or more in a row in one transaction, ${f.plural(r.n_plus_one.bursts, "time")} in this time${r.n_plus_one.longest ? `, up to ${f.count(r.n_plus_one.longest)} in a row since the pooler started` : ""}. One statement with `, el("code", null, "= ANY($1)"), " or a join would do."));
 }
 
 async function one(ctx) {
-	const [r, found] = await Promise.all([ctx.ranged("/statements/" + encodeURIComponent(ctx.id)), ctx.get("/advice").catch(() => null)]);
+	const [r, own, all] = await Promise.all([ctx.ranged("/statements/" + encodeURIComponent(ctx.id)),
+		ctx.maybe(ctx.get("/advice", {statement: ctx.id})), ctx.maybe(ctx.get("/advice"))]);
 	return [
-		el("div", {class: "head"}, el("h1", null, "Statement"), el("p", null, el("a", {href: ctx.link("queries")}, "All queries")), el("div", {class: "actions"}, advice(ctx, ctx.id))),
+		el("div", {class: "head"}, el("h1", null, "Statement"), el("p", null, el("a", {href: ctx.link("queries")}, "All queries")), el("div", {class: "actions"}, adviseButton(ctx, r))),
 		el("section", {class: "card", "aria-label": "Its text"}, el("div", {class: "bar"}, el("h2", null, r.user ? "As " + r.user : "Its text"), el("span", {class: "push"}, copyButton(r.query || ""))), el("pre", null, r.query)),
-		nPlusOne(r), figures(r),
-		found && found.advice && proposals(ctx, found, (effect) => effect.fingerprint === r.id || effect.fingerprint === r.fingerprint || f.oneLine(effect.statement) === f.oneLine(r.query)),
-		charts(ctx, r), histogram(r), text("Plan", r.plan),
-		(r.samples || []).length > 0 && el("section", {class: "card", "aria-label": "Samples"}, el("h2", null, "As it was run"), r.samples.map((s) => el("pre", null, typeof s === "string" ? s : s.query)))];
+		nPlusOne(r), figures(r), advice(ctx, r, own, all), charts(ctx, r), plan(ctx), histogram(r), sampled(ctx, r)];
 }
 
 export default {name: "queries", title: "Queries", load: (ctx) => (ctx.id ? one(ctx) : list(ctx))};

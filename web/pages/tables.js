@@ -15,31 +15,42 @@ function forecast(growth) {
 	return tiles(
 		tile("Size", f.bytes(d.size_bytes)),
 		tile("Growth", typeof d.bytes_per_day === "number" ? f.bytes(d.bytes_per_day) : "\u2013", {note: typeof d.bytes_per_day === "number" ? "a day" : "known after a while of watching"}),
-		tile("Doubles in", days(d.doubles_in_days), {note: d.method ? "by " + d.method : ""}),
-		tile("Disk full in", days(d.disk_full_in_days), {note: typeof d.disk_free_bytes === "number" ? f.bytes(d.disk_free_bytes) + " free" : "", tone: d.disk_full_in_days < 30 ? "bad" : ""}));
+		tile("Last 24 hours", f.bytes(d.bytes_in_last_day), {note: typeof d.bytes_in_last_day === "number" ? "more" : "known after a day of watching"}),
+		tile("Doubles in", days(d.doubles_in_days), {note: d.method ? "by " + d.method : ""}));
 }
 
 const deadShare = (r) => (r.rows + r.dead_rows > 0 ? r.dead_rows / (r.rows + r.dead_rows) : null);
 
-function table(data, growth) {
+const quoted = (name) => (/^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`);
+const nameOf = (r) => `${quoted(r.schema)}.${quoted(r.name)}`;
+
+/* What the check table_bloat estimates, by the names of the tables: of those that are beyond its limits. */
+function bloated(found) {
+	return new Map(((found && found.findings) || []).filter((x) => x.check === "table_bloat" && x.evidence)
+		.map((x) => [x.object, {bytes: x.evidence.size_bytes - x.evidence.needed_bytes, share: x.evidence.empty_share}]));
+}
+
+function table(data, growth, bloat, parts) {
 	const rows = data.tables || [];
+	const partitions = new Map(((parts && parts.tables) || []).map((t) => [t.table, t.partitions]));
+	const empty = (r) => bloat.get(nameOf(r));
 	const growing = new Map((growth.tables || []).map((g) => [`${g.schema}.${g.name}`, g]));
 	const of = (r) => growing.get(`${r.schema}.${r.name}`) || {};
 	const largest = Math.max(1, ...rows.map((r) => r.size_bytes || 0));
-	const known = {growth: (r) => of(r).bytes_per_day, doubles: (r) => of(r).doubles_in_days, bloat: (r) => r.bloat_bytes};
+	const known = {growth: (r) => of(r).bytes_per_day, doubles: (r) => of(r).doubles_in_days};
 	const shown = (c) => !known[c.key] || rows.some((r) => typeof known[c.key](r) === "number");
 	return dataTable({key: "tables", caption: "Tables", rows, sort: "size", filter: (r) => `${r.schema}.${r.name}`, filterLabel: "Filter tables",
 		empty: nothing("This database has no table", "As soon as there is one, it shows up here within a minute."),
 		columns: [
 			{key: "name", title: "Table", className: "name-cell", value: (r) => `${r.schema}.${r.name}`,
-				render: (r) => [el("span", {class: "soft"}, breakable(r.schema + ".")), breakable(r.name), " ", r.partitions > 0 && badge(f.plural(r.partitions, "partition"), "plain")]},
+				render: (r) => [el("span", {class: "soft"}, breakable(r.schema + ".")), breakable(r.name), " ", r.kind !== "table" && badge(partitions.has(nameOf(r)) ? f.plural(partitions.get(nameOf(r)), "partition") : r.kind, "plain")]},
 			{key: "size", title: "Size", numeric: true, value: (r) => r.size_bytes, render: (r) => [f.bytes(r.size_bytes), el("span", {class: "optional"}, meter(r.size_bytes / largest))]},
 			{key: "indexes", title: "Indexes", numeric: true, optional: true, value: (r) => r.index_bytes, render: (r) => f.bytes(r.index_bytes)},
 			{key: "rows", title: "Rows", numeric: true, value: (r) => r.rows, render: (r) => f.count(r.rows)},
 			{key: "growth", title: "Growth", hint: "a day", numeric: true, optional: true, value: (r) => of(r).bytes_per_day, render: (r) => (typeof of(r).bytes_per_day === "number" ? f.bytes(of(r).bytes_per_day) + "/day" : "\u2013")},
 			{key: "doubles", title: "Doubles in", numeric: true, optional: true, value: (r) => of(r).doubles_in_days, render: (r) => days(of(r).doubles_in_days)},
 			{key: "dead", title: "Dead", hint: "rows that VACUUM has not taken yet", numeric: true, optional: true, value: deadShare, render: (r) => f.percent(deadShare(r))},
-			{key: "bloat", title: "Bloat", hint: "an estimate", numeric: true, optional: true, value: (r) => r.bloat_bytes, render: (r) => f.bytes(r.bloat_bytes)},
+			{key: "bloat", title: "Bloat", hint: "empty space, as the check table_bloat estimates it: of tables from 100 MB of which 30 % or more is empty", numeric: true, optional: true, value: (r) => (empty(r) ? empty(r).bytes : 0), render: (r) => (empty(r) ? `${f.bytes(empty(r).bytes)} (${f.percent(empty(r).share)})` : "\u2013")},
 			{key: "seq", title: "Full scans", numeric: true, optional: true, value: (r) => r.seq_scans, render: (r) => f.count(r.seq_scans)},
 			{key: "vacuum", title: "Vacuumed", numeric: true, optional: true, value: (r) => f.moment(r.last_vacuum) || null, render: (r) => f.ago(r.last_vacuum)},
 		].filter(shown)});
@@ -82,12 +93,13 @@ export default {
 	name: "tables",
 	title: "Tables",
 	async load(ctx) {
-		const growth = await ctx.ranged("/growth").catch(() => ({}));
+		const split = ctx.get("/partitions");
+		const [growth, found, rows] = await Promise.all([ctx.maybe(ctx.ranged("/growth")), ctx.maybe(ctx.get("/findings")), ctx.maybe(split)]);
 		const [size, all, parts] = await Promise.all([
 			ctx.series(METRICS.size),
-			ctx.part("Tables", ctx.get("/tables"), (d) => table(d, growth)),
-			ctx.part("Partitioned tables", ctx.get("/partitions"), (d) => partitioned(ctx, d))]);
-		return [el("div", {class: "head"}, el("h1", null, "Tables"), el("p", null, "of " + ctx.db)), forecast(growth),
+			ctx.part("Tables", ctx.get("/tables"), (d) => table(d, growth || {}, bloated(found), rows)),
+			ctx.part("Partitioned tables", split, (d) => partitioned(ctx, d))]);
+		return [el("div", {class: "head"}, el("h1", null, "Tables"), el("p", null, "of " + ctx.db)), forecast(growth || {}),
 			ctx.chart("tables-size", {title: "Size of the database", unit: "bytes", series: [{label: "size", points: sum(size)}]}), all, parts];
 	},
 };
