@@ -92,6 +92,7 @@ static void tie_to_serve(void)
 	if (!serve)
 		return;
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file that may grow no further is a write that fails, and no more */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (strtol(serve, NULL, 10) != getppid())
 		exit(PGM_EXIT_FAILED); /* it ended before that call */

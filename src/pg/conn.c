@@ -18,6 +18,8 @@ struct pgm_conn {
 	char *search_path;
 	bool standby;
 	bool hooked;
+	double answer_ms; /* 0: any time */
+	bool late;	  /* an answer did not come within it */
 };
 
 /* Before any other statement, so that each has its limit. */
@@ -49,7 +51,7 @@ static bool setup(struct pgm_conn *conn, struct pgm_error *err)
 	return pgm_conn_exec(conn, setup_sql, err);
 }
 
-static struct pgm_conn *finish_open(PGconn *pq, bool as_is, struct pgm_error *err)
+static struct pgm_conn *finish_open(PGconn *pq, bool as_is, double answer_ms, struct pgm_error *err)
 {
 	if (!pq || PQstatus(pq) != CONNECTION_OK) {
 		const char *text = pq ? PQerrorMessage(pq) : "out of memory";
@@ -69,6 +71,7 @@ static struct pgm_conn *finish_open(PGconn *pq, bool as_is, struct pgm_error *er
 	if (!conn)
 		abort();
 	conn->pq = pq;
+	conn->answer_ms = answer_ms;
 	PQsetNoticeProcessor(pq, pgm_result_ignore_notice, NULL);
 	conn->cancel = PQgetCancel(pq);
 	if (!as_is && !setup(conn, err)) {
@@ -134,7 +137,7 @@ static struct pgm_conn *open_session(const struct pgm_conn_options *options, enu
 	values[n++] = "pgmend";
 	keys[n] = NULL;
 	values[n] = NULL;
-	return finish_open(PQconnectdbParams(keys, values, 1), kind != SET_UP, err);
+	return finish_open(PQconnectdbParams(keys, values, 1), kind != SET_UP, options->answer_ms, err);
 }
 
 struct pgm_conn *pgm_conn_open(const struct pgm_conn_options *options, struct pgm_error *err)
@@ -190,7 +193,7 @@ struct pgm_conn *pgm_conn_clone(const struct pgm_conn *conn, struct pgm_error *e
 	}
 	keys[n] = NULL;
 	values[n] = NULL;
-	struct pgm_conn *clone = finish_open(PQconnectdbParams(keys, values, 0), false, err);
+	struct pgm_conn *clone = finish_open(PQconnectdbParams(keys, values, 0), false, conn->answer_ms, err);
 	PQconninfoFree(options);
 	return clone;
 }
@@ -254,7 +257,7 @@ bool pgm_conn_in_failed_transaction(const struct pgm_conn *conn)
 
 bool pgm_conn_alive(const struct pgm_conn *conn)
 {
-	return PQstatus(conn->pq) == CONNECTION_OK;
+	return PQstatus(conn->pq) == CONNECTION_OK && !conn->late;
 }
 
 static bool refused_by_interrupt(struct pgm_error *err)
@@ -265,10 +268,40 @@ static bool refused_by_interrupt(struct pgm_error *err)
 	return true;
 }
 
+/* The session is given up. To ask for a cancel would wait for the same server. */
+static bool give_up(struct pgm_conn *conn, struct pgm_error *err)
+{
+	conn->late = true;
+	return pgm_error_set(err, PGM_ERR_TIMEOUT, "the server did not answer within %.0f ms",
+			     conn->answer_ms);
+}
+
+static bool exec_in_time(struct pgm_conn *conn, const char *sql, struct pgm_error *err)
+{
+	bool done;
+	return pgm_conn_start(conn, sql, err) && pgm_conn_poll(conn, conn->answer_ms, &done, err) &&
+	       (done || give_up(conn, err));
+}
+
+static bool query_in_time(struct pgm_conn *conn, struct pgm_arena *arena,
+			  const struct pgm_conn_statement *statement, struct pgm_rows *rows,
+			  struct pgm_error *err)
+{
+	double until_ms = pgm_clock_ms() + conn->answer_ms;
+	if (!pgm_conn_pipeline_send(conn, 1, statement, err))
+		return false;
+	pgm_conn_wait_any(&conn, &until_ms, 1);
+	if (pgm_clock_ms() >= until_ms)
+		return give_up(conn, err);
+	return pgm_conn_pipeline_receive(conn, arena, 1, until_ms, rows, err);
+}
+
 bool pgm_conn_exec(struct pgm_conn *conn, const char *sql, struct pgm_error *err)
 {
 	if (refused_by_interrupt(err))
 		return false;
+	if (conn->answer_ms > 0)
+		return exec_in_time(conn, sql, err);
 	PGresult *result = PQexec(conn->pq, sql);
 	bool ok = pgm_result_check(conn->pq, result, err);
 	PQclear(result);
@@ -308,6 +341,9 @@ bool pgm_conn_query(struct pgm_conn *conn, struct pgm_arena *arena, const char *
 {
 	if (refused_by_interrupt(err))
 		return false;
+	if (conn->answer_ms > 0)
+		return query_in_time(conn, arena, &(struct pgm_conn_statement){sql, param_count, params},
+				     rows, err);
 	char *marked = with_marker(sql);
 	PGresult *result = PQexecParams(conn->pq, marked, (int)param_count, NULL, params, NULL, NULL, 0);
 	free(marked);

@@ -30,6 +30,9 @@ struct pgm_conn_options {
 	const char *password; /* NULL: .pgpass, PGPASSWORD and the conninfo give it */
 	/* "5" (seconds), "10000" (ms); NULL: 15 and the system's. What the user said (conninfo, PG*) wins. */
 	const char *connect_timeout, *tcp_user_timeout;
+	/* So long is an answer of the server waited for, from the set-up on; one that does not come loses the
+	 * session. 0: for ever. */
+	double answer_ms;
 };
 
 struct pgm_rows {
@@ -81,7 +84,7 @@ const char *pgm_conn_port(const struct pgm_conn *conn);
 const char *pgm_conn_search_path(const struct pgm_conn *conn); /* the user's own, as it was before ours */
 bool pgm_conn_is_standby(const struct pgm_conn *conn);	       /* in recovery when the session began */
 bool pgm_conn_in_failed_transaction(const struct pgm_conn *conn);
-bool pgm_conn_alive(const struct pgm_conn *conn);
+bool pgm_conn_alive(const struct pgm_conn *conn); /* and no answer of its is late */
 
 /* Run statements for their effect; several, separated by semicolons, are one implicit transaction. */
 bool pgm_conn_exec(struct pgm_conn *conn, const char *sql, struct pgm_error *err) PGM_MUST_CHECK;

@@ -15,6 +15,7 @@ import pytest
 import cluster as clusters
 import pooling
 import serving
+import watching
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TIMEOUT_S = 120
@@ -213,6 +214,21 @@ def make_serve():
         except serving.ServeError as error:
             errors.append(str(error))
     assert not errors, "\n".join(errors)
+
+
+@pytest.fixture
+def probe():
+    """probe(shop=conninfo): a watch of these databases, with looks every 200 ms (slow ones every 1.2 s)."""
+    made = []
+
+    def make(fast_ms=200, timeout_ms=2000, **targets):
+        made.append(watching.Probe(find_binary(), fast_ms, timeout_ms, **targets))
+        return made[-1]
+
+    yield make
+    for one in made:
+        if one.process.poll() is None:
+            one.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,29 +1,8 @@
 """What the watch of `pgmend serve` sees of servers of all sorts, and what it does not do to them."""
 
-import pytest
-
 from psycopg import sql
 
 import watching
-from conftest import find_binary
-
-FAST_MS = 200
-
-
-@pytest.fixture
-def probe():
-    """probe(shop=conninfo): a watch of these databases, with looks every 200 ms (slow ones every 1.2 s)."""
-    made = []
-
-    def make(fast_ms=FAST_MS, **targets):
-        made.append(watching.Probe(find_binary(), fast_ms, **targets))
-        return made[-1]
-
-    yield make
-    for one in made:
-        if one.process.poll() is None:
-            one.close()
-
 
 ODD = 'an "odd"\\ name\nof two lines é'
 

@@ -46,10 +46,10 @@ class Look:
 class Probe:
     """A watch of these targets: Probe(binary, shop=conninfo). Looks come in the order that they were made."""
 
-    def __init__(self, binary, fast_ms=200, **targets):
+    def __init__(self, binary, fast_ms=200, timeout_ms=2000, **targets):
         program = binary.parent / "tests" / "integration" / "helpers" / "watch_probe"
         self.process = subprocess.Popen(
-            [program, str(fast_ms), *(f"{name}={conninfo}" for name, conninfo in targets.items())],
+            [program, str(fast_ms), str(timeout_ms), *(f"{name}={conninfo}" for name, conninfo in targets.items())],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clusters.clean_env(),
             preexec_fn=clusters.die_with_parent(os.getpid()))
         self.looks, self.texts, self.errors = queue.Queue(), queue.Queue(), []

@@ -155,6 +155,8 @@ struct pgm_look {
 void pgm_look_init(struct pgm_look *look, const struct pgm_watch_options *options);
 bool pgm_look_run(struct pgm_look *look, _Atomic bool *stopping, struct pgm_error *err) PGM_MUST_CHECK;
 void pgm_look_done(struct pgm_look *look);
+/* What happened since the last look that went well: look->marks. */
+void pgm_look_mark(struct pgm_look *look);
 /* The counters begin anew: nothing is to be compared with what was before. */
 void pgm_look_forget(struct pgm_look *look);
 

@@ -41,21 +41,8 @@ static void close_session(struct pgm_look *look)
 bool pgm_look_query(struct pgm_look *look, struct pgm_arena *arena, const char *sql, size_t param_count,
 		    const char *const *params, struct pgm_rows *rows, struct pgm_error *err)
 {
-	struct pgm_conn_statement statement = {sql, param_count, params};
-	double until = pgm_clock_ms() + (double)look->options->timeout_ms + GRACE_MS;
 	*rows = (struct pgm_rows){0};
-	if (!pgm_conn_pipeline_send(look->conn, 1, &statement, err)) {
-		look->lost = true;
-		return false;
-	}
-	pgm_conn_wait_any(&look->conn, &until, 1);
-	if (pgm_clock_ms() >= until) {
-		/* a cancel would wait for it as well */
-		look->lost = true;
-		return pgm_error_set(err, PGM_ERR_TIMEOUT, "the server did not answer within %.0f ms",
-				     (double)look->options->timeout_ms + GRACE_MS);
-	}
-	bool ok = pgm_conn_pipeline_receive(look->conn, arena, 1, until, rows, err);
+	bool ok = pgm_conn_query(look->conn, arena, sql, param_count, params, rows, err);
 	look->lost |= !pgm_conn_alive(look->conn);
 	return ok;
 }
@@ -109,8 +96,10 @@ static bool open_session(struct pgm_look *look, struct pgm_error *err)
 	char connect_timeout[24], settings[256];
 	snprintf(connect_timeout, sizeof(connect_timeout), "%lld",
 		 (long long)(look->options->connect_ms + 999) / 1000);
-	struct pgm_conn_options options = {
-		.conninfo = look->conninfo, .connect_timeout = connect_timeout, .tcp_user_timeout = "10000"};
+	struct pgm_conn_options options = {.conninfo = look->conninfo,
+					   .connect_timeout = connect_timeout,
+					   .tcp_user_timeout = "10000",
+					   .answer_ms = (double)look->options->timeout_ms + GRACE_MS};
 	look->conn = pgm_conn_open(&options, err);
 	if (!look->conn)
 		return false;
@@ -259,7 +248,7 @@ static bool fell(const struct pgm_look *look, enum pgm_collector_id id, const ch
  * After a crash the server begins with new statistics, but the postmaster stays: so a counter that falls is a
  * restart, where nobody reset it.
  */
-static void mark(struct pgm_look *look)
+void pgm_look_mark(struct pgm_look *look)
 {
 	double since_good_ms = look->began_ms - look->good_ms;
 	if (changed(look, PGM_COLLECT_SERVER, "pg_postmaster_start_time_seconds"))
@@ -337,7 +326,7 @@ static bool look_at_database(struct pgm_look *look, _Atomic bool *stopping, stru
 	if (!ok && !fresh_session && err->kind != PGM_ERR_TIMEOUT)
 		ok = look_once(look, &fresh_session, stopping, err);
 	if (ok)
-		mark(look);
+		pgm_look_mark(look);
 	return ok;
 }
 

@@ -1,7 +1,7 @@
 /*
  * The watch by itself, for tests: a JSON line for each look, and the metrics where a line of stdin asks.
  *
- *	watch_probe FAST_MS [NAME=CONNINFO]...
+ *	watch_probe FAST_MS TIMEOUT_MS [NAME=CONNINFO]...
  *
  * stdin: "metrics", "open" (OpenMetrics), "hurry NAME"; its end ends the program. An answer to the first two
  *is a line with the number of bytes, and these.
@@ -94,9 +94,10 @@ static void serve_stdin(struct pgm_watch *watch)
 int main(int argc, char **argv)
 {
 	struct pgm_error err = {0};
-	struct pgm_watch_options options = {.fast_ms = argc > 1 ? atoi(argv[1]) : 0, .timeout_ms = 2000};
+	struct pgm_watch_options options = {.fast_ms = argc > 1 ? atoi(argv[1]) : 0,
+					    .timeout_ms = argc > 2 ? atoi(argv[2]) : 0};
 	struct pgm_watch *watch = pgm_watch_new(&options, &err);
-	for (int i = 2; watch && i < argc; i++) {
+	for (int i = 3; watch && i < argc; i++) {
 		char *equals = strchr(argv[i], '=');
 		if (!equals)
 			return 2;
