@@ -85,6 +85,10 @@ bool pgm_workers_give(struct pgm_workers *workers, struct pgm_exchange *exchange
 void pgm_workers_stop(struct pgm_workers *workers);				   /* after what is queued */
 void pgm_workers_free(struct pgm_workers *workers); /* when nobody can give any more */
 
+/* From now on the calling thread gives way to others: where processors are short, the pooler of this process
+ * is served first. Every thread that works for HTTP calls it; again is fine. */
+void pgm_http_give_way(void);
+
 /* Failed tokens, 10 a second for each address; libmicrohttpd's thread alone. */
 #define PGM_GUARD_SLOTS	 4096
 #define PGM_GUARD_SECOND 10

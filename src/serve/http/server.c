@@ -66,6 +66,7 @@ static void *begin(void *data, const char *uri, struct MHD_Connection *connectio
 	struct pgm_exchange *exchange = calloc(1, sizeof(*exchange));
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	pgm_http_give_way(); /* libmicrohttpd's own thread, which it starts itself */
 	if (!exchange)
 		return NULL;
 	exchange->http = http;
@@ -232,6 +233,7 @@ static void log_trouble(void *data, const char *format, va_list args)
 static void *keep(void *data)
 {
 	struct pgm_http *http = data;
+	pgm_http_give_way();
 	while (!atomic_load(&http->ending)) {
 		pgm_streams_ask(http);
 		pgm_links_reap(http);

@@ -1,7 +1,19 @@
 #include "serve/http/parts.h"
 
-#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define NICE 10
+
+void pgm_http_give_way(void)
+{
+	static _Thread_local bool given;
+	/* on Linux it is the thread's, not the process's */
+	if (!given)
+		setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+	given = true;
+}
 
 static struct pgm_exchange *take(struct pgm_workers *workers)
 {
@@ -22,6 +34,7 @@ static struct pgm_exchange *take(struct pgm_workers *workers)
 static void *work(void *data)
 {
 	struct pgm_workers *workers = data;
+	pgm_http_give_way();
 	for (struct pgm_exchange *exchange; (exchange = take(workers)) != NULL;) {
 		struct MHD_Connection *connection = exchange->connection;
 		if (pgm_params_check(exchange))
