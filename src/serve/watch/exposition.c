@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define OUTPUT_MAX     ((size_t)256 << 20)
+#define WHOLE_MAX      1e15		       /* below it %.15g has no exponent */
 #define BUCKETS_SERIES (PGM_METRIC_BOUNDS + 3) /* of one histogram */
 
 struct output {
@@ -26,7 +27,7 @@ static void put_n(struct output *output, const char *text, size_t length)
 	if (output->failed)
 		return;
 	if (output->capacity - output->length < length) {
-		size_t wanted = output->capacity ? output->capacity * 2 : (size_t)64 << 10;
+		size_t wanted = output->capacity ? output->capacity * 2 : (size_t)4 << 10;
 		while (wanted - output->length < length)
 			wanted *= 2;
 		char *grown = wanted <= OUTPUT_MAX ? realloc(output->text, wanted) : NULL;
@@ -66,11 +67,21 @@ static void put_escaped(struct output *output, const char *text, bool quotes)
 	}
 }
 
-/* The shortest text that reads as the same number. */
+/* The shortest text that reads as the same number. Most are whole ones. */
 static void put_number(struct output *output, double value)
 {
 	char text[40];
-	if (isnan(value)) {
+	if (fabs(value) < WHOLE_MAX && value == (double)(int64_t)value) {
+		char *at = text + sizeof(text);
+		uint64_t left = (uint64_t)fabs(value);
+		do {
+			*--at = (char)('0' + left % 10);
+			left /= 10;
+		} while (left);
+		if (value < 0)
+			*--at = '-';
+		put_n(output, at, (size_t)(text + sizeof(text) - at));
+	} else if (isnan(value)) {
 		put(output, "NaN");
 	} else if (isinf(value)) {
 		put(output, value > 0 ? "+Inf" : "-Inf");
@@ -96,20 +107,30 @@ static void put_label(struct output *output, const char *name, const char *value
 	put(output, "\"");
 }
 
-static void put_series(struct output *output, const struct pgm_target *target,
-		       const struct pgm_sample *sample, const char *suffix, const char *bound, double value)
+/* What all series of a target begin their labels with, malloc'ed; NULL: out of memory. */
+static char *common_labels(const struct pgm_target *target)
 {
+	struct output output = {0};
 	bool first = true;
+	put_label(&output, "target", target->name, &first);
+	if (target->kind == PGM_TARGET_DATABASE) {
+		char server[300];
+		snprintf(server, sizeof(server), "%s:%s", target->host, target->port);
+		put_label(&output, "server", server, &first);
+	}
+	put_n(&output, "", 1);
+	return output.text;
+}
+
+/* common: of the target; NULL: it is about this process. */
+static void put_series(struct output *output, const char *common, const struct pgm_sample *sample,
+		       const char *suffix, const char *bound, double value)
+{
+	bool first = !common;
 	put(output, sample->metric->name);
 	put(output, suffix);
-	if (target) {
-		put_label(output, "target", target->name, &first);
-		if (target->kind == PGM_TARGET_DATABASE) {
-			char server[300];
-			snprintf(server, sizeof(server), "%s:%s", target->host, target->port);
-			put_label(output, "server", server, &first);
-		}
-	}
+	if (common)
+		put(output, common);
 	for (size_t l = 0; sample->metric->labels[l]; l++)
 		put_label(output, sample->metric->labels[l], sample->labels[l], &first);
 	if (bound)
@@ -119,18 +140,17 @@ static void put_series(struct output *output, const struct pgm_target *target,
 	put(output, "\n");
 }
 
-static void put_histogram(struct output *output, const struct pgm_target *target,
-			  const struct pgm_sample *sample)
+static void put_histogram(struct output *output, const char *common, const struct pgm_sample *sample)
 {
 	const struct pgm_buckets *buckets = sample->buckets;
 	for (size_t b = 0; b <= PGM_METRIC_BOUNDS; b++) {
 		char bound[24] = "+Inf";
 		if (b < PGM_METRIC_BOUNDS)
 			snprintf(bound, sizeof(bound), "%.6f", pgm_metric_bounds[b]);
-		put_series(output, target, sample, "_bucket", bound, (double)buckets->counts[b]);
+		put_series(output, common, sample, "_bucket", bound, (double)buckets->counts[b]);
 	}
-	put_series(output, target, sample, "_sum", NULL, buckets->sum);
-	put_series(output, target, sample, "_count", NULL, (double)buckets->counts[PGM_METRIC_BOUNDS]);
+	put_series(output, common, sample, "_sum", NULL, buckets->sum);
+	put_series(output, common, sample, "_count", NULL, (double)buckets->counts[PGM_METRIC_BOUNDS]);
 }
 
 static bool ends_in(const char *text, const char *end)
@@ -216,17 +236,17 @@ struct writer {
 	struct output output;
 	const struct pgm_snapshot *const *snapshots;
 	size_t count;
+	char **commons; /* of the snapshots' targets */
 	struct allowance *allowances;
 	size_t *cursors; /* into a snapshot's samples of this metric's collector */
 };
 
-static void put_sample(struct output *output, const struct pgm_target *target,
-		       const struct pgm_sample *sample)
+static void put_sample(struct output *output, const char *common, const struct pgm_sample *sample)
 {
 	if (sample->buckets)
-		put_histogram(output, target, sample);
+		put_histogram(output, common, sample);
 	else
-		put_series(output, target, sample, "", NULL, sample->value);
+		put_series(output, common, sample, "", NULL, sample->value);
 }
 
 static void put_target(struct writer *writer, size_t s, const struct pgm_metric *metric, bool *headed)
@@ -251,7 +271,7 @@ static void put_target(struct writer *writer, size_t s, const struct pgm_metric 
 		if (!*headed)
 			put_head(&writer->output, metric);
 		*headed = true;
-		put_sample(&writer->output, &snapshot->target, &samples->items[i]);
+		put_sample(&writer->output, writer->commons[s], &samples->items[i]);
 	}
 }
 
@@ -263,7 +283,7 @@ static void put_dropped(struct writer *writer)
 	for (size_t s = 0; s < writer->count; s++) {
 		if (!s)
 			put_head(&writer->output, metric);
-		put_series(&writer->output, &writer->snapshots[s]->target, &sample, "", NULL,
+		put_series(&writer->output, writer->commons[s], &sample, "", NULL,
 			   (double)writer->allowances[s].dropped);
 	}
 }
@@ -276,9 +296,13 @@ char *pgm_exposition_write(const struct pgm_snapshot *const *snapshots, size_t c
 	size_t self_cursor = 0;
 	writer.allowances = calloc(count + 1, sizeof(*writer.allowances));
 	writer.cursors = calloc(count + 1, sizeof(*writer.cursors));
-	writer.output.failed = !writer.allowances || !writer.cursors;
-	for (size_t s = 0; !writer.output.failed && s < count; s++)
+	writer.commons = calloc(count + 1, sizeof(*writer.commons));
+	writer.output.failed = !writer.allowances || !writer.cursors || !writer.commons;
+	for (size_t s = 0; !writer.output.failed && s < count; s++) {
 		writer.allowances[s] = allow(snapshots[s], series_max);
+		writer.commons[s] = common_labels(&snapshots[s]->target);
+		writer.output.failed = !writer.commons[s];
+	}
 	for (size_t m = 0; !writer.output.failed && m < pgm_metric_count; m++) {
 		const struct pgm_metric *metric = &pgm_metrics[m];
 		bool headed = false;
@@ -298,6 +322,9 @@ char *pgm_exposition_write(const struct pgm_snapshot *const *snapshots, size_t c
 		put_dropped(&writer);
 	if (open_metrics)
 		put(&writer.output, "# EOF\n");
+	for (size_t s = 0; writer.commons && s < count; s++)
+		free(writer.commons[s]);
+	free(writer.commons);
 	free(writer.allowances);
 	free(writer.cursors);
 	put_n(&writer.output, "", 1);
