@@ -117,20 +117,25 @@ static void show(void *data, struct pgm_self_samples *samples)
 		show_history(serve->api.history, samples);
 }
 
+bool pgm_serve_add_target(struct pgm_serve *serve, const struct pgm_serve_target *target,
+			  struct pgm_error *err)
+{
+	struct pgm_watch_target_options options = {
+		.name = target->name,
+		.conninfo = target->conninfo,
+		.pool_database = target->pooled ? target->name : NULL,
+	};
+	if (pgm_watch_add(serve->api.watch, &options, err))
+		return true;
+	return target->line ? pgm_error_context(err, "%s line %d", target->file, target->line) : false;
+}
+
 static bool add_targets(struct pgm_serve *serve, struct pgm_error *err)
 {
 	const struct pgm_serve_config *config = serve->config;
-	for (size_t i = 0; i < config->target_count; i++) {
-		const struct pgm_serve_target *target = &config->targets[i];
-		struct pgm_watch_target_options options = {
-			.name = target->name,
-			.conninfo = target->conninfo,
-			.pool_database = target->pooled ? target->name : NULL,
-		};
-		if (!pgm_watch_add(serve->api.watch, &options, err))
-			return target->line ? pgm_error_context(err, "%s line %d", target->file, target->line)
-					    : false;
-	}
+	for (size_t i = 0; i < config->target_count; i++)
+		if (!pgm_serve_add_target(serve, &config->targets[i], err))
+			return false;
 	return !config->has_pool || pgm_watch_add_pool(serve->api.watch, err);
 }
 

@@ -111,9 +111,8 @@ static void stop_jobs(struct pgm_serve *serve)
 
 static bool start_chores(struct pgm_serve *serve, struct pgm_error *err)
 {
-	*err = (struct pgm_error){.kind = PGM_ERR_NONE};
 	serve->api.chores = pgm_chores_start(serve->config, serve->api.jobs, serve->api.history, err);
-	return serve->api.chores || err->kind == PGM_ERR_NONE; /* none are configured */
+	return serve->api.chores != NULL;
 }
 
 static void stop_chores(struct pgm_serve *serve)

@@ -13,7 +13,9 @@ struct pgm_findings;
 struct pgm_pooler_guest;
 
 struct pgm_serve {
-	struct pgm_serve_config *config;
+	struct pgm_serve_config *config; /* of the start */
+	struct pgm_serve_config
+		*latest; /* of the last reload: [watch], [alerts] and [chores] are its; NULL: config */
 	const struct pgm_serve_options *options;
 	struct pgm_api api;
 	struct pgm_tokens *tokens;

@@ -1,10 +1,15 @@
 /*
- * SIGHUP. Whole or not at all: a file with an error changes nothing. Tokens, certificates and everything of
- * the pooler count at once; what decides which threads run needs a restart, and it is said.
+ * SIGHUP. Whole or not at all: a file with an error changes nothing. Tokens, certificates, [watch], [alerts],
+ * [chores] and everything of the pooler count at once; what is in [serve] needs a restart, and it is said.
  */
 #include "serve/parts.h"
 
 #include "pool/pool.h"
+#include "serve/alert/alert.h"
+#include "serve/chore/chore.h"
+#include "serve/job/job.h"
+#include "serve/observe.h"
+#include "serve/watch/watch.h"
 #include "util/clock.h"
 
 #include <string.h>
@@ -14,16 +19,61 @@ static bool same(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-static bool same_targets(const struct pgm_serve_config *a, const struct pgm_serve_config *b)
+static const struct pgm_serve_config *in_force(const struct pgm_serve *serve)
 {
-	if (a->target_count != b->target_count)
-		return false;
-	for (size_t i = 0; i < a->target_count; i++)
-		if (!same(a->targets[i].name, b->targets[i].name) ||
-		    !same(a->targets[i].conninfo, b->targets[i].conninfo))
-			return false;
-	return true;
+	return serve->latest ? serve->latest : serve->config;
 }
+
+/* ---- [watch] ---- */
+
+static bool has_target(const struct pgm_serve_config *config, const struct pgm_serve_target *wanted)
+{
+	for (size_t i = 0; i < config->target_count; i++) {
+		const struct pgm_serve_target *target = &config->targets[i];
+		if (same(target->name, wanted->name))
+			return same(target->conninfo, wanted->conninfo) && target->pooled == wanted->pooled;
+	}
+	return false;
+}
+
+static bool has_name(const struct pgm_serve_config *config, const char *name)
+{
+	for (size_t i = 0; i < config->target_count; i++)
+		if (same(config->targets[i].name, name))
+			return true;
+	return false;
+}
+
+/* One that is reached otherwise now is another one. */
+static void take_targets(struct pgm_serve *serve, const struct pgm_serve_config *new)
+{
+	const struct pgm_serve_config *old = in_force(serve);
+	struct pgm_error err = {0};
+	for (size_t i = 0; i < old->target_count; i++) {
+		const char *name = old->targets[i].name;
+		if (has_target(new, &old->targets[i]))
+			continue;
+		pgm_watch_remove(serve->api.watch, name);
+		if (has_name(new, name))
+			continue;
+		pgm_alerts_forget(serve->api.alerts, name);
+		pgm_log(PGM_LOG_NOTICE, "%s is no longer watched", name);
+	}
+	for (size_t i = 0; i < new->target_count; i++) {
+		const struct pgm_serve_target *target = &new->targets[i];
+		if (has_target(old, target))
+			continue;
+		if (!pgm_serve_add_target(serve, target, &err))
+			pgm_log(PGM_LOG_ERROR, "%s is not watched: %s", target->name, err.message);
+		else
+			pgm_log(PGM_LOG_NOTICE, "%s is watched %s", target->name,
+				has_name(old, target->name) ? "by another connection string" : "now");
+		pgm_error_clear(&err);
+	}
+	pgm_jobs_configure(serve->api.jobs, new);
+}
+
+/* ---- [alerts], [chores] ---- */
 
 static bool same_lines(const struct pgm_serve_line *a, size_t a_count, const struct pgm_serve_line *b,
 		       size_t b_count)
@@ -36,10 +86,20 @@ static bool same_lines(const struct pgm_serve_line *a, size_t a_count, const str
 	return true;
 }
 
-static void say_restart(const char *what)
+static void take_lines(struct pgm_serve *serve, const struct pgm_serve_config *new)
 {
-	pgm_log(PGM_LOG_WARNING, "%s changed in the file; that needs a restart", what);
+	const struct pgm_serve_config *old = in_force(serve);
+	struct pgm_error err = {0};
+	/* also where the lines are the same: a file that they name may say something else */
+	if (!pgm_alerts_reload(serve->api.alerts, new->alerts, new->alert_count, &err))
+		pgm_log(PGM_LOG_ERROR, "[alerts] is not reloaded, the old lines stay: %s", err.message);
+	pgm_error_clear(&err);
+	if (!same_lines(old->chores, old->chore_count, new->chores, new->chore_count) &&
+	    !pgm_chores_reload(serve->api.chores, new, &err))
+		pgm_log(PGM_LOG_ERROR, "[chores] is not reloaded, the old lines stay: %s", err.message);
 }
+
+/* ---- the file ---- */
 
 static void say_what_waits(const struct pgm_serve_config *old, const struct pgm_serve_config *new)
 {
@@ -47,34 +107,43 @@ static void say_what_waits(const struct pgm_serve_config *old, const struct pgm_
 	for (size_t i = 0; i < pgm_serve_setting_count; i++) {
 		const struct pgm_setting *setting = &pgm_serve_settings[i];
 		if (!same(pgm_setting_show_of(setting, old, arena), pgm_setting_show_of(setting, new, arena)))
-			say_restart(setting->name);
+			pgm_log(PGM_LOG_WARNING, "%s changed in the file; that needs a restart",
+				setting->name);
 	}
-	if (!same_targets(old, new))
-		say_restart("[watch]");
-	if (!same_lines(old->alerts, old->alert_count, new->alerts, new->alert_count))
-		say_restart("[alerts]");
-	if (!same_lines(old->chores, old->chore_count, new->chores, new->chore_count))
-		say_restart("[chores]");
 	if (old->has_pool != new->has_pool)
-		say_restart("whether there is a pooler");
+		pgm_log(PGM_LOG_WARNING,
+			"whether there is a pooler changed in the file; that needs a restart");
 }
 
-static bool check_file(struct pgm_serve *serve)
+/* The whole file, or NULL with each error in the log. */
+static struct pgm_serve_config *read_file(const struct pgm_serve *serve)
 {
 	struct pgm_config_problems problems;
-	if (!serve->config->path)
-		return true;
 	pgm_config_problems_init(&problems);
 	struct pgm_serve_config *config = pgm_serve_config_read(
 		serve->config->path, serve->options->overrides, &pgm_serve_checks, &problems);
 	for (size_t i = 0; i < problems.count; i++)
 		pgm_log(problems.items[i].warning ? PGM_LOG_WARNING : PGM_LOG_ERROR, "%s",
 			pgm_config_problem_text(&problems, &problems.items[i]));
-	if (config)
-		say_what_waits(serve->config, config);
 	pgm_config_problems_done(&problems);
-	pgm_serve_config_free(config);
-	return config != NULL;
+	return config;
+}
+
+/* False: there is an error in it, and nothing changed. */
+static bool take_file(struct pgm_serve *serve)
+{
+	if (!serve->config->path)
+		return true;
+	struct pgm_serve_config *new = read_file(serve);
+	if (!new)
+		return false;
+	say_what_waits(serve->config, new);
+	new->history = serve->config->history;
+	take_targets(serve, new);
+	take_lines(serve, new);
+	pgm_serve_config_free(serve->latest);
+	serve->latest = new;
+	return true;
 }
 
 void pgm_serve_reload(struct pgm_serve *serve)
@@ -84,7 +153,7 @@ void pgm_serve_reload(struct pgm_serve *serve)
 	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%.0f", pgm_clock_ms() * 1000);
 	pgm_notify_service(state);
 	pgm_log_reopen();
-	bool right = check_file(serve);
+	bool right = take_file(serve);
 	if (!right)
 		pgm_log(PGM_LOG_ERROR, "the configuration is not reloaded, the old one stays");
 	else if (serve->pooler)

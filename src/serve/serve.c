@@ -125,6 +125,7 @@ int pgm_serve_main(struct pgm_serve_config *config, const struct pgm_serve_optio
 		code = atomic_load(&serve.alerted);
 	}
 	pgm_serve_stop_parts(&serve);
+	pgm_serve_config_free(serve.latest);
 	pgm_serve_config_free(serve.config);
 	if (signals >= 0)
 		close(signals);

@@ -245,7 +245,8 @@ def test_a_file_with_an_error_changes_nothing(make_serve, cluster):
     server.settings["watch_interval"] = 5
     server.write_config()
     server.reload()
-    server.wait_for(lambda: "watch_interval changed in the file; that needs a restart" in server.log())
+    server.wait_for(lambda: "the configuration was reloaded" in server.log())
+    assert "watch_interval changed in the file; that needs a restart" in server.log()
     assert server.get("/api/v1/whoami", token=server.tokens["late"]).status == 200
 
 

@@ -55,27 +55,13 @@ static void free_alerts(struct pgm_alerts *alerts)
 		pgm_alert_event_free(alerts->events);
 		alerts->events = next;
 	}
-	for (size_t i = 0; i < alerts->settings.receiver_count; i++)
-		explicit_bzero(alerts->settings.receivers[i].url, strlen(alerts->settings.receivers[i].url));
-	if (alerts->settings.header)
-		explicit_bzero(alerts->settings.header, strlen(alerts->settings.header));
-	pgm_arena_free(alerts->settings.arena);
+	pgm_alert_settings_done(&alerts->settings);
+	if (alerts->next)
+		pgm_alert_settings_done(alerts->next);
+	free(alerts->next);
 	pthread_mutex_destroy(&alerts->lock);
 	pthread_cond_destroy(&alerts->wake);
 	free(alerts);
-}
-
-static bool read_settings(struct pgm_alerts *alerts, const struct pgm_alert_options *options,
-			  struct pgm_error *err)
-{
-	pgm_alert_settings_init(&alerts->settings, pgm_arena_new(0));
-	for (size_t i = 0; i < options->setting_count; i++) {
-		const struct pgm_serve_line *line = &options->settings[i];
-		if (!pgm_alert_settings_line(&alerts->settings, line->key, line->value, err))
-			return pgm_error_context(err, "%s line %d", line->file ? line->file : "[alerts]",
-						 line->line);
-	}
-	return true;
 }
 
 struct pgm_alerts *pgm_alerts_open(const struct pgm_alert_options *options, struct pgm_error *err)
@@ -91,7 +77,8 @@ struct pgm_alerts *pgm_alerts_open(const struct pgm_alert_options *options, stru
 	alerts->last_event = &alerts->events;
 	for (size_t i = 0; i < PGM_ALERT_RECEIVERS_MAX; i++)
 		alerts->queues[i].last = &alerts->queues[i].first;
-	if (!read_settings(alerts, options, err) || !pgm_alert_load(alerts, err)) {
+	if (!pgm_alert_settings_read(&alerts->settings, options->settings, options->setting_count, err) ||
+	    !pgm_alert_load(alerts, err)) {
 		free_alerts(alerts);
 		return NULL;
 	}
@@ -305,9 +292,9 @@ void pgm_alerts_silences(struct pgm_alerts *alerts, struct pgm_arena *arena, str
 void pgm_alerts_receivers(struct pgm_alerts *alerts, struct pgm_arena *arena,
 			  struct pgm_alert_receiver **list, size_t *count)
 {
+	pthread_mutex_lock(&alerts->lock);
 	*count = alerts->settings.receiver_count;
 	*list = PGM_NEW_ARRAY(arena, struct pgm_alert_receiver, *count + 1);
-	pthread_mutex_lock(&alerts->lock);
 	for (size_t i = 0; i < *count; i++) {
 		struct pgm_alert_receiver *out = &(*list)[i];
 		out->form = pgm_alert_form_name(alerts->settings.receivers[i].form);

@@ -51,6 +51,17 @@ struct pgm_alerts *pgm_alerts_open(const struct pgm_alert_options *options,
 				   struct pgm_error *err) PGM_MUST_CHECK;
 void pgm_alerts_close(struct pgm_alerts *alerts); /* what could not be sent waits in the file; NULL is fine */
 
+/*
+ * Other lines of [alerts], for those of the start: rules and receivers; what waits for a receiver that stays
+ * is sent to it, and what a rule that is switched off had firing is resolved. It counts within seconds.
+ * False: a line is not understood, and the old ones stay.
+ */
+bool pgm_alerts_reload(struct pgm_alerts *alerts, const struct pgm_serve_line *settings, size_t setting_count,
+		       struct pgm_error *err) PGM_MUST_CHECK;
+
+/* It is no longer watched: what fires for it is resolved. */
+void pgm_alerts_forget(struct pgm_alerts *alerts, const char *target);
+
 /* Check a line of [alerts] and nothing else: PGM_ERR_INPUT. */
 bool pgm_alert_check(const char *key, const char *value, struct pgm_error *err) PGM_MUST_CHECK;
 

@@ -316,7 +316,7 @@ static bool wait_until(struct pgm_alerts *alerts, double mono_ms)
 {
 	struct timespec until = pgm_clock_moment(mono_ms);
 	pthread_mutex_lock(&alerts->lock);
-	while (!alerts->closing && !alerts->events &&
+	while (!alerts->closing && !alerts->events && !alerts->next &&
 	       pthread_cond_timedwait(&alerts->wake, &alerts->lock, &until) == 0)
 		;
 	bool closing = alerts->closing;
@@ -339,6 +339,7 @@ void *pgm_alert_deliver(void *data)
 			pthread_mutex_unlock(&alerts->lock);
 		}
 		handle_events(alerts);
+		pgm_alert_adopt(alerts);
 		going = wait_until(alerts, fmin(tick_ms, send_due(alerts, curl)));
 	}
 	handle_events(alerts); /* written, and sent after the next start */

@@ -59,6 +59,9 @@ struct pgm_alert_settings {
 void pgm_alert_settings_init(struct pgm_alert_settings *settings, struct pgm_arena *arena);
 bool pgm_alert_settings_line(struct pgm_alert_settings *settings, const char *key, const char *value,
 			     struct pgm_error *err) PGM_MUST_CHECK;
+/* All lines, into settings that are not initialized yet; PGM_ERR_INPUT with the line. */
+bool pgm_alert_settings_read(struct pgm_alert_settings *settings, const struct pgm_serve_line *lines,
+			     size_t count, struct pgm_error *err) PGM_MUST_CHECK;
 double pgm_alert_settings_disk(const struct pgm_alert_settings *settings,
 			       const char *target); /* NaN: not said */
 
@@ -130,7 +133,8 @@ struct pgm_alert_queue {
 };
 
 struct pgm_alerts {
-	struct pgm_alert_settings settings; /* never changes */
+	struct pgm_alert_settings settings; /* changed by the delivery thread, with the lock held */
+	struct pgm_alert_settings *next;    /* what it is to take; NULL: nothing new */
 	struct pgm_history *history;
 	void (*say)(void *data, enum pgm_alert_severity severity, const char *line);
 	void (*leave)(void *data, const char *why);
@@ -183,6 +187,13 @@ bool pgm_alert_save_delivery(struct pgm_alerts *alerts, size_t receiver,
 			     const struct pgm_alert_delivery *delivery, struct pgm_error *err) PGM_MUST_CHECK;
 bool pgm_alert_save_silence(struct pgm_alerts *alerts, const struct pgm_alert_silence *silence,
 			    struct pgm_error *err) PGM_MUST_CHECK;
+
+/* ---- reload.c ---- */
+
+/* The delivery thread's: take what waits in alerts->next. */
+void pgm_alert_adopt(struct pgm_alerts *alerts);
+/* Secrets are wiped; the struct itself is the caller's. */
+void pgm_alert_settings_done(struct pgm_alert_settings *settings);
 
 /* ---- deliver.c ---- */
 

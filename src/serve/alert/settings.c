@@ -286,6 +286,17 @@ bool pgm_alert_settings_line(struct pgm_alert_settings *settings, const char *ke
 		     "the rules of docs/alerts.md.");
 }
 
+bool pgm_alert_settings_read(struct pgm_alert_settings *settings, const struct pgm_serve_line *lines,
+			     size_t count, struct pgm_error *err)
+{
+	pgm_alert_settings_init(settings, pgm_arena_new(0));
+	for (size_t i = 0; i < count; i++)
+		if (!pgm_alert_settings_line(settings, lines[i].key, lines[i].value, err))
+			return pgm_error_context(err, "%s line %d",
+						 lines[i].file ? lines[i].file : "[alerts]", lines[i].line);
+	return true;
+}
+
 double pgm_alert_settings_disk(const struct pgm_alert_settings *settings, const char *target)
 {
 	double bytes = NAN;

@@ -292,12 +292,24 @@ void pgm_alert_tick(struct pgm_alerts *alerts, int64_t now_ms, double mono_ms)
 	for (size_t i = 0; i < alerts->target_count; i++) {
 		struct pgm_alert_target *target = alerts->targets[i];
 		struct pgm_alert_state *next;
-		if (mono_ms - target->seen_mono_ms < FORGET_TARGET_MS)
-			continue;
+		bool gone = mono_ms - target->seen_mono_ms >= FORGET_TARGET_MS;
 		for (struct pgm_alert_state *state = target->states; state; state = next) {
 			next = state->next;
+			if (!gone && !pgm_alert_rule_settings(alerts, state->rule)->off)
+				continue;
 			if (state->phase >= PGM_ALERT_FIRING)
 				resolve(alerts, state, now_ms);
+			else
+				remove_state(state);
 		}
 	}
+}
+
+void pgm_alerts_forget(struct pgm_alerts *alerts, const char *name)
+{
+	pthread_mutex_lock(&alerts->lock);
+	for (size_t i = 0; i < alerts->target_count; i++)
+		if (strcmp(alerts->targets[i]->name, name) == 0)
+			alerts->targets[i]->seen_mono_ms = pgm_clock_ms() - FORGET_TARGET_MS;
+	pthread_mutex_unlock(&alerts->lock);
 }

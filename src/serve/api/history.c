@@ -327,7 +327,9 @@ static const struct pgm_growth_item *own_item(struct pgm_request *request,
 {
 	struct pgm_api *api = PGM_API(request);
 	long place = pgm_watch_find(api->watch, pgm_request_part(request, "db"));
-	struct pgm_target target = pgm_watch_target(api->watch, (size_t)place, request->arena);
+	struct pgm_target target = {0};
+	if (place >= 0) /* it may have gone since */
+		target = pgm_watch_target(api->watch, (size_t)place, request->arena);
 	char *label = pgm_sprintf(request->arena, "datname=\"%s\"", target.database ? target.database : "");
 	for (size_t i = 0; i < count; i++)
 		if (strcmp(items[i].labels, label) == 0)

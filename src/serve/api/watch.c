@@ -61,7 +61,7 @@ const struct pgm_snapshot *pgm_api_snapshot(struct pgm_request *request, struct 
 
 static const char *state_name(enum pgm_target_state state)
 {
-	static const char *const names[] = {"new", "up", "down"};
+	static const char *const names[] = {"new", "up", "down", "gone"};
 	return names[state];
 }
 
@@ -150,7 +150,7 @@ static void get_databases(struct pgm_request *request, struct pgm_reply *reply)
 	json_t *list = json_array();
 	for (size_t i = 0; i < pgm_watch_target_count(watch); i++) {
 		struct pgm_target target = pgm_watch_target(watch, i, request->arena);
-		if (target.kind != PGM_TARGET_DATABASE)
+		if (target.kind != PGM_TARGET_DATABASE || target.state == PGM_TARGET_GONE)
 			continue;
 		const struct pgm_snapshot *snapshot = pgm_watch_latest(watch, i);
 		json_t *one = target_json(&target);

@@ -22,9 +22,14 @@ struct pgm_serve_config;
 /* A line of [chores]: false with a message and a hint. */
 bool pgm_chore_check(const char *key, const char *value, struct pgm_error *err) PGM_MUST_CHECK;
 
-/* jobs and history (NULL: none) must outlive it. NULL without an error where no chore is configured. */
+/* jobs and history (NULL: none) must outlive it. Also where no chore is configured: a reload may bring some.
+ */
 struct pgm_chores *pgm_chores_start(const struct pgm_serve_config *config, struct pgm_jobs *jobs,
 				    struct pgm_history *history, struct pgm_error *err);
+/* Other lines of [chores]; they count when the chore that runs just now has ended. False: the old ones stay.
+ */
+bool pgm_chores_reload(struct pgm_chores *chores, const struct pgm_serve_config *config,
+		       struct pgm_error *err) PGM_MUST_CHECK;
 void pgm_chores_stop(struct pgm_chores *chores); /* does not wait for a job that is under way; NULL is fine */
 
 /* Each configured chore: name, summary, timetable, due_at, last_at, running, and last: what came of it. */

@@ -143,6 +143,51 @@ static void run_due(struct pgm_chores *chores, struct pgm_chore *chore, int64_t 
 	chores->running = -1;
 }
 
+static void free_chores(struct pgm_chores *chores)
+{
+	for (int i = 0; i < PGM_CHORES; i++) {
+		struct pgm_chore *chore = chores->items[i];
+		if (!chore)
+			continue;
+		free(chore->text);
+		free(chore->now_database);
+		free(chore->now_who);
+		json_decref(chore->last);
+		free(chore);
+	}
+	pgm_chore_options_done(&chores->options);
+	pthread_cond_destroy(&chores->changed);
+	pthread_mutex_destroy(&chores->lock);
+	free(chores);
+}
+
+/* What is known of the chores that stay goes on. */
+static void adopt(struct pgm_chores *chores)
+{
+	struct pgm_chores *next = chores->next;
+	struct pgm_chore_options options = chores->options;
+	chores->next = NULL;
+	if (!next)
+		return;
+	chores->options = next->options;
+	next->options = options;
+	for (int i = 0; i < PGM_CHORES; i++) {
+		struct pgm_chore *old = chores->items[i], *new = next->items[i];
+		chores->items[i] = new;
+		next->items[i] = old;
+		if (!old || !new)
+			continue;
+		json_t *last = new->last;
+		new->last = old->last;
+		old->last = last;
+		new->now = old->now;
+		new->now_database = old->now_database;
+		new->now_who = old->now_who;
+		old->now_database = old->now_who = NULL;
+	}
+	free_chores(next);
+}
+
 static void *thread(void *data)
 {
 	struct pgm_chores *chores = data;
@@ -152,6 +197,7 @@ static void *thread(void *data)
 	pthread_mutex_lock(&chores->lock);
 	while (!chores->stop) {
 		int64_t wait, now = time(NULL);
+		adopt(chores);
 		struct pgm_chore *due = next_due(chores, now, &wait);
 		if (due) {
 			run_due(chores, due, now);
@@ -186,8 +232,7 @@ static bool add(struct pgm_chores *chores, enum pgm_chore_id id, const char *val
 	return true;
 }
 
-static bool configure(struct pgm_chores *chores, const struct pgm_serve_config *config, size_t *count,
-		      struct pgm_error *err)
+static bool configure(struct pgm_chores *chores, const struct pgm_serve_config *config, struct pgm_error *err)
 {
 	bool known;
 	for (size_t i = 0; i < config->chore_count; i++)
@@ -202,7 +247,6 @@ static bool configure(struct pgm_chores *chores, const struct pgm_serve_config *
 				continue;
 			if (!add(chores, (enum pgm_chore_id)id, line->value, err))
 				return false;
-			(*count)++;
 		}
 	if (!chores->options.report_folder && config->history && *config->history) {
 		PGM_AUTO_ARENA arena = pgm_arena_new(0);
@@ -211,28 +255,10 @@ static bool configure(struct pgm_chores *chores, const struct pgm_serve_config *
 	return true;
 }
 
-static void free_chores(struct pgm_chores *chores)
+/* Without a thread; NULL with err. */
+static struct pgm_chores *make(const struct pgm_serve_config *config, struct pgm_jobs *jobs,
+			       struct pgm_history *history, struct pgm_error *err)
 {
-	for (int i = 0; i < PGM_CHORES; i++) {
-		struct pgm_chore *chore = chores->items[i];
-		if (!chore)
-			continue;
-		free(chore->text);
-		free(chore->now_database);
-		free(chore->now_who);
-		json_decref(chore->last);
-		free(chore);
-	}
-	pgm_chore_options_done(&chores->options);
-	pthread_cond_destroy(&chores->changed);
-	pthread_mutex_destroy(&chores->lock);
-	free(chores);
-}
-
-struct pgm_chores *pgm_chores_start(const struct pgm_serve_config *config, struct pgm_jobs *jobs,
-				    struct pgm_history *history, struct pgm_error *err)
-{
-	size_t count = 0;
 	struct pgm_chores *chores = calloc(1, sizeof(*chores));
 	if (!chores) {
 		pgm_error_set(err, PGM_ERR_SYSTEM, "out of memory");
@@ -248,14 +274,38 @@ struct pgm_chores *pgm_chores_start(const struct pgm_serve_config *config, struc
 						     .time_limit_ms = TIME_LIMIT_MS,
 						     .reports_kept = 60,
 						     .make_up = true};
-	bool ok = configure(chores, config, &count, err);
-	int problem = ok && count ? pthread_create(&chores->thread, NULL, thread, chores) : 0;
-	if (problem)
-		pgm_error_set(err, PGM_ERR_SYSTEM, "cannot start a thread: %s", strerror(problem));
-	if (ok && count && !problem)
+	if (configure(chores, config, err))
 		return chores;
 	free_chores(chores);
 	return NULL;
+}
+
+struct pgm_chores *pgm_chores_start(const struct pgm_serve_config *config, struct pgm_jobs *jobs,
+				    struct pgm_history *history, struct pgm_error *err)
+{
+	struct pgm_chores *chores = make(config, jobs, history, err);
+	int problem = chores ? pthread_create(&chores->thread, NULL, thread, chores) : 0;
+	if (!problem)
+		return chores;
+	pgm_error_set(err, PGM_ERR_SYSTEM, "cannot start a thread: %s", strerror(problem));
+	free_chores(chores);
+	return NULL;
+}
+
+bool pgm_chores_reload(struct pgm_chores *chores, const struct pgm_serve_config *config,
+		       struct pgm_error *err)
+{
+	struct pgm_chores *next = make(config, chores->jobs, chores->history, err);
+	if (!next)
+		return false;
+	pthread_mutex_lock(&chores->lock);
+	struct pgm_chores *old = chores->next;
+	chores->next = next;
+	pthread_cond_broadcast(&chores->changed);
+	pthread_mutex_unlock(&chores->lock);
+	if (old)
+		free_chores(old);
+	return true;
 }
 
 void pgm_chores_stop(struct pgm_chores *chores)
@@ -267,6 +317,8 @@ void pgm_chores_stop(struct pgm_chores *chores)
 	pthread_cond_broadcast(&chores->changed);
 	pthread_mutex_unlock(&chores->lock);
 	pthread_join(chores->thread, NULL);
+	if (chores->next)
+		free_chores(chores->next);
 	free_chores(chores);
 }
 
@@ -279,8 +331,6 @@ static json_t *stamp(int64_t at_s)
 json_t *pgm_chores_json(struct pgm_chores *chores)
 {
 	json_t *list = json_array();
-	if (!chores)
-		return list;
 	pthread_mutex_lock(&chores->lock);
 	for (int i = 0; i < PGM_CHORES; i++) {
 		const struct pgm_chore *chore = chores->items[i];
@@ -300,20 +350,19 @@ bool pgm_chores_run(struct pgm_chores *chores, const char *name, const char *dat
 		    struct pgm_error *err)
 {
 	struct pgm_chore *chore = NULL;
-	for (int i = 0; chores && i < PGM_CHORES; i++)
+	pthread_mutex_lock(&chores->lock);
+	for (int i = 0; i < PGM_CHORES; i++)
 		if (chores->items[i] && strcmp(kinds[i].name, name) == 0)
 			chore = chores->items[i];
-	if (!chore) {
-		pgm_error_set(err, PGM_ERR_INPUT, "no chore %.50s is configured", name);
-		return pgm_error_hint(err, "Give it a timetable in [chores].");
-	}
-	pthread_mutex_lock(&chores->lock);
-	if (!chore->now) {
+	if (chore && !chore->now) {
 		chore->now = true;
 		chore->now_database = database ? strdup(database) : NULL;
 		chore->now_who = who ? strdup(who) : NULL;
 	}
 	pthread_cond_broadcast(&chores->changed);
 	pthread_mutex_unlock(&chores->lock);
-	return true;
+	if (chore)
+		return true;
+	pgm_error_set(err, PGM_ERR_INPUT, "no chore %.50s is configured", name);
+	return pgm_error_hint(err, "Give it a timetable in [chores].");
 }

@@ -49,9 +49,11 @@ struct pgm_chores {
 	bool stop;
 	struct pgm_jobs *jobs;
 	struct pgm_history *history;
+	/* changed by the thread, with the lock held */
 	struct pgm_chore_options options;
 	struct pgm_chore *items[PGM_CHORES];
-	int running; /* enum pgm_chore_id; -1: none */
+	int running;		 /* enum pgm_chore_id; -1: none */
+	struct pgm_chores *next; /* whose options and items it is to take; NULL: nothing new */
 };
 
 /* What came of a chore for one database. */

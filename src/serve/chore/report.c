@@ -393,7 +393,9 @@ char *pgm_chores_report(struct pgm_chores *chores, struct pgm_arena *arena, cons
 {
 	char **names, *text;
 	struct pgm_error ignored = {0};
-	const char *folder = chores ? chores->options.report_folder : NULL;
+	pthread_mutex_lock(&chores->lock); /* a reload may take it away */
+	const char *folder = pgm_strdup(arena, chores->options.report_folder);
+	pthread_mutex_unlock(&chores->lock);
 	size_t count = folder ? list_reports(arena, folder, database, html ? ".html" : ".md", &names) : 0;
 	if (!count || !pgm_file_read(arena, pgm_sprintf(arena, "%s/%s", folder, names[count - 1]),
 				     (size_t)16 << 20, &text, &ignored))

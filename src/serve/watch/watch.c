@@ -5,6 +5,8 @@
  * (slot.look) is that thread's. What others may see (slot.latest, slot.target) is under the watch's lock. A
  * look that takes longer than its period is not made up for: the next one is a period after its begin, or
  * now.
+ *
+ * A slot stays until the end: that of a target which is no longer watched is emptied by whoever has it then.
  */
 #include "serve/watch/parts.h"
 
@@ -19,6 +21,7 @@
 #include <string.h>
 #include <time.h>
 
+#define SLOTS_MAX	(8 * PGM_WATCH_TARGETS_MAX) /* with those of targets that went */
 #define SUBSCRIBERS_MAX 16
 #define THREADS_MAX	32
 #define BACKOFF_BASE_MS 2000.0
@@ -31,8 +34,10 @@ struct slot {
 	enum pgm_target_kind kind;
 	char name[PGM_WATCH_NAME_MAX];
 	char *conninfo, *pool_database; /* NULL: none */
+	struct slot *server;		/* the first one of the same server; perhaps itself */
 	/* under the lock */
 	bool busy, hurry;
+	bool server_away; /* of a server's first one: it did not answer the last that was asked */
 	double due_ms;
 	const struct pgm_snapshot *latest;
 	struct pgm_target target; /* its texts are those below */
@@ -54,8 +59,8 @@ struct self_subscriber {
 struct pgm_watch {
 	struct pgm_watch_options options;
 	char *ledger_schema;
-	struct slot **slots;
-	size_t slot_count;
+	struct slot *slots[SLOTS_MAX];
+	size_t slot_count, gone_count;
 	struct slot *pool; /* NULL: none */
 	struct subscriber subscribers[SUBSCRIBERS_MAX];
 	size_t subscriber_count;
@@ -110,27 +115,39 @@ struct pgm_watch *pgm_watch_new(const struct pgm_watch_options *options, struct 
 	return watch;
 }
 
+static bool start_threads(struct pgm_watch *watch, struct pgm_error *err);
+
+static struct slot *find(const struct pgm_watch *watch, const char *name)
+{
+	for (size_t i = 0; i < watch->slot_count; i++)
+		if (watch->slots[i]->target.state != PGM_TARGET_GONE &&
+		    strcmp(watch->slots[i]->name, name) == 0)
+			return watch->slots[i];
+	return NULL;
+}
+
+/* With the lock held. */
 static bool add_slot(struct pgm_watch *watch, enum pgm_target_kind kind, const char *name,
 		     struct slot **added, struct pgm_error *err)
 {
-	if (watch->started)
-		return pgm_error_set(err, PGM_ERR_STATE, "the watch has begun");
-	if (watch->slot_count == PGM_WATCH_TARGETS_MAX)
+	if (watch->slot_count - watch->gone_count == PGM_WATCH_TARGETS_MAX)
 		return pgm_error_set(err, PGM_ERR_USAGE, "at most %d databases can be watched",
 				     PGM_WATCH_TARGETS_MAX - 1);
+	if (watch->slot_count == SLOTS_MAX)
+		return pgm_error_set(err, PGM_ERR_STATE,
+				     "too many databases came and went: it needs a restart");
 	if (!*name || strlen(name) >= PGM_WATCH_NAME_MAX)
 		return pgm_error_set(err, PGM_ERR_USAGE, "the name \"%.100s\" has not 1 to %d bytes", name,
 				     PGM_WATCH_NAME_MAX - 1);
-	if (pgm_watch_find(watch, name) >= 0)
+	if (find(watch, name))
 		return pgm_error_set(err, PGM_ERR_USAGE, "there are two databases with the name \"%s\"",
 				     name);
 	struct slot *slot = calloc(1, sizeof(*slot));
-	struct slot **slots = realloc(watch->slots, (watch->slot_count + 1) * sizeof(struct slot *));
-	if (!slot || !slots)
+	if (!slot)
 		abort();
-	watch->slots = slots;
-	slots[watch->slot_count] = slot;
+	watch->slots[watch->slot_count] = slot;
 	slot->watch = watch;
+	slot->server = slot;
 	slot->index = watch->slot_count++;
 	slot->kind = kind;
 	snprintf(slot->name, sizeof(slot->name), "%s", name);
@@ -151,29 +168,38 @@ static bool add_slot(struct pgm_watch *watch, enum pgm_target_kind kind, const c
 static void make_unique(const struct pgm_watch *watch, const char *wanted, char name[PGM_WATCH_NAME_MAX])
 {
 	snprintf(name, PGM_WATCH_NAME_MAX, "%.50s", *wanted ? wanted : "database");
-	for (int i = 2; pgm_watch_find(watch, name) >= 0; i++)
+	for (int i = 2; find(watch, name); i++)
 		snprintf(name, PGM_WATCH_NAME_MAX, "%.50s%d", *wanted ? wanted : "database", i);
 }
 
-bool pgm_watch_add(struct pgm_watch *watch, const struct pgm_watch_target_options *options,
-		   struct pgm_error *err)
+static struct slot *server_of(const struct pgm_watch *watch, struct slot *slot)
+{
+	for (size_t i = 0; i < watch->slot_count; i++) {
+		struct slot *other = watch->slots[i];
+		if (other->kind == slot->kind && strcmp(other->host, slot->host) == 0 &&
+		    strcmp(other->port, slot->port) == 0)
+			return other->server;
+	}
+	return slot;
+}
+
+/* With the lock held. */
+static bool add_database(struct pgm_watch *watch, const struct pgm_watch_target_options *options,
+			 const struct pgm_conninfo *info, struct pgm_error *err)
 {
 	char name[PGM_WATCH_NAME_MAX];
 	struct slot *slot;
-	PGM_AUTO_ARENA arena = pgm_arena_new(0);
-	struct pgm_conninfo info;
-	if (!pgm_conninfo_resolve(options->conninfo, arena, &info, err))
-		return false;
 	if (!options->name)
-		make_unique(watch, info.dbname ? info.dbname : "", name);
+		make_unique(watch, info->dbname ? info->dbname : "", name);
 	if (!add_slot(watch, PGM_TARGET_DATABASE, options->name ? options->name : name, &slot, err))
 		return false;
 	slot->conninfo = strdup(options->conninfo ? options->conninfo : "");
 	slot->pool_database = options->pool_database ? strdup(options->pool_database) : NULL;
-	snprintf(slot->host, sizeof(slot->host), "%s", info.host ? info.host : "");
-	snprintf(slot->port, sizeof(slot->port), "%s", info.port ? info.port : "");
-	snprintf(slot->database, sizeof(slot->database), "%s", info.dbname ? info.dbname : "");
-	snprintf(slot->user, sizeof(slot->user), "%s", info.user ? info.user : "");
+	snprintf(slot->host, sizeof(slot->host), "%s", info->host ? info->host : "");
+	snprintf(slot->port, sizeof(slot->port), "%s", info->port ? info->port : "");
+	snprintf(slot->database, sizeof(slot->database), "%s", info->dbname ? info->dbname : "");
+	snprintf(slot->user, sizeof(slot->user), "%s", info->user ? info->user : "");
+	slot->server = server_of(watch, slot);
 	slot->look.name = slot->name;
 	slot->look.conninfo = slot->conninfo;
 	slot->look.pool_database = slot->pool_database;
@@ -181,15 +207,62 @@ bool pgm_watch_add(struct pgm_watch *watch, const struct pgm_watch_target_option
 	return true;
 }
 
+bool pgm_watch_add(struct pgm_watch *watch, const struct pgm_watch_target_options *options,
+		   struct pgm_error *err)
+{
+	PGM_AUTO_ARENA arena = pgm_arena_new(0);
+	struct pgm_conninfo info;
+	if (!pgm_conninfo_resolve(options->conninfo, arena, &info, err))
+		return false;
+	pthread_mutex_lock(&watch->lock);
+	bool added =
+		add_database(watch, options, &info, err) && (!watch->started || start_threads(watch, err));
+	pthread_cond_broadcast(&watch->changed);
+	pthread_mutex_unlock(&watch->lock);
+	return added;
+}
+
 bool pgm_watch_add_pool(struct pgm_watch *watch, struct pgm_error *err)
 {
 	struct slot *slot;
-	if (!add_slot(watch, PGM_TARGET_POOL, "pool", &slot, err))
-		return false;
-	slot->look.name = slot->name;
-	pgm_look_init(&slot->look, &watch->options);
-	watch->pool = slot;
-	return true;
+	pthread_mutex_lock(&watch->lock);
+	bool added = add_slot(watch, PGM_TARGET_POOL, "pool", &slot, err);
+	if (added) {
+		slot->look.name = slot->name;
+		pgm_look_init(&slot->look, &watch->options);
+		watch->pool = slot;
+	}
+	pthread_mutex_unlock(&watch->lock);
+	return added;
+}
+
+/* What a target that went had, with the lock held and nobody looking at it. Its name stays, for who has it.
+ */
+static void empty(struct slot *slot)
+{
+	pgm_look_done(&slot->look);
+	pgm_snapshot_release(slot->latest);
+	slot->latest = NULL;
+	if (slot->conninfo)
+		explicit_bzero(slot->conninfo, strlen(slot->conninfo));
+	free(slot->conninfo);
+	free(slot->pool_database);
+	slot->conninfo = slot->pool_database = NULL;
+}
+
+bool pgm_watch_remove(struct pgm_watch *watch, const char *name)
+{
+	pthread_mutex_lock(&watch->lock);
+	struct slot *slot = find(watch, name);
+	bool found = slot && slot->kind == PGM_TARGET_DATABASE;
+	if (found) {
+		slot->target.state = PGM_TARGET_GONE;
+		watch->gone_count++;
+		if (!slot->busy)
+			empty(slot);
+	}
+	pthread_mutex_unlock(&watch->lock);
+	return found;
 }
 
 bool pgm_watch_subscribe(struct pgm_watch *watch, pgm_watch_callback *callback, void *data)
@@ -210,6 +283,12 @@ bool pgm_watch_self(struct pgm_watch *watch, pgm_self_callback *callback, void *
 
 /* ---- a thread ---- */
 
+/* It is away, or its server did not answer for another database: it will be waited for. */
+static bool seems_away(const struct slot *slot)
+{
+	return slot->target.state == PGM_TARGET_DOWN || slot->server->server_away;
+}
+
 /* The slot that is to be looked at first; NULL: all are busy, or may not be looked at by more threads. At
  * most half of the threads wait for targets that are away, so that those do not keep the others waiting. */
 static struct slot *first_due(struct pgm_watch *watch)
@@ -218,7 +297,7 @@ static struct slot *first_due(struct pgm_watch *watch)
 	bool away_too = watch->away_busy < (watch->thread_count + 1) / 2;
 	for (size_t i = 0; i < watch->slot_count; i++) {
 		struct slot *slot = watch->slots[i];
-		if (slot->busy || (slot->target.state == PGM_TARGET_DOWN && !away_too))
+		if (slot->busy || slot->target.state == PGM_TARGET_GONE || (seems_away(slot) && !away_too))
 			continue;
 		if (!first || slot->due_ms < first->due_ms)
 			first = slot;
@@ -257,6 +336,7 @@ static void note_target(struct slot *slot, bool ok, const struct pgm_error *err)
 	if (target->state != state)
 		target->since_ms = look->wall_ms;
 	target->state = state;
+	slot->server->server_away = !ok && (err->kind == PGM_ERR_CONNECT || err->kind == PGM_ERR_TIMEOUT);
 	target->looks++;
 	target->errors += !ok;
 	target->collector_errors = look->collector_errors;
@@ -326,10 +406,13 @@ static double look_at(struct slot *slot)
 	if (ok)
 		add_profile(slot);
 	pthread_mutex_lock(&watch->lock);
-	note_target(slot, ok, &err);
+	bool gone = slot->target.state == PGM_TARGET_GONE;
+	if (!gone)
+		note_target(slot, ok, &err);
 	struct pgm_target target = slot->target; /* its texts are changed by us alone */
 	pthread_mutex_unlock(&watch->lock);
-	publish(slot, pgm_look_snapshot(&slot->look, &target));
+	if (!gone)
+		publish(slot, pgm_look_snapshot(&slot->look, &target));
 	return next_due(slot, ok);
 }
 
@@ -339,7 +422,7 @@ static void *watch_targets(void *data)
 	struct slot *slot;
 	pthread_mutex_lock(&watch->lock);
 	while ((slot = next_slot(watch))) {
-		bool away = slot->target.state == PGM_TARGET_DOWN;
+		bool away = seems_away(slot);
 		slot->busy = true;
 		slot->look.forced |= slot->hurry;
 		slot->hurry = false;
@@ -349,6 +432,8 @@ static void *watch_targets(void *data)
 		pthread_mutex_lock(&watch->lock);
 		watch->away_busy -= away;
 		slot->busy = false;
+		if (slot->target.state == PGM_TARGET_GONE)
+			empty(slot);
 		slot->due_ms = slot->hurry ? pgm_clock_ms() : due;
 		pthread_cond_broadcast(&watch->changed);
 	}
@@ -358,30 +443,38 @@ static void *watch_targets(void *data)
 
 /* ---- starting and stopping ---- */
 
-bool pgm_watch_start(struct pgm_watch *watch, struct pgm_error *err)
+/* As many as there are targets for, with the lock held. */
+static bool start_threads(struct pgm_watch *watch, struct pgm_error *err)
 {
 	sigset_t all, old;
+	size_t wanted = watch->slot_count - watch->gone_count;
+	if (wanted > watch->options.threads)
+		wanted = watch->options.threads;
+	int failed = 0;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	while (!failed && watch->thread_count < wanted && watch->thread_count < THREADS_MAX) {
+		failed = pthread_create(&watch->threads[watch->thread_count], NULL, watch_targets, watch);
+		watch->thread_count += !failed;
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (wanted && !watch->thread_count)
+		return pgm_error_set(err, PGM_ERR_SYSTEM, "a thread cannot be started: %s", strerror(failed));
+	return true;
+}
+
+bool pgm_watch_start(struct pgm_watch *watch, struct pgm_error *err)
+{
 	double now = pgm_clock_ms();
-	size_t threads =
-		watch->options.threads < watch->slot_count ? watch->options.threads : watch->slot_count;
+	pthread_mutex_lock(&watch->lock);
 	watch->started = true;
 	/* spread over a period, so that they do not all come at once */
 	for (size_t i = 0; i < watch->slot_count; i++)
 		watch->slots[i]->due_ms =
 			now + (double)i * (double)watch->options.fast_ms / (double)watch->slot_count;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	pthread_mutex_lock(&watch->lock);
-	int failed = 0;
-	while (!failed && watch->thread_count < threads && watch->thread_count < THREADS_MAX) {
-		failed = pthread_create(&watch->threads[watch->thread_count], NULL, watch_targets, watch);
-		watch->thread_count += !failed;
-	}
+	bool started = start_threads(watch, err);
 	pthread_mutex_unlock(&watch->lock);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (threads && !watch->thread_count)
-		return pgm_error_set(err, PGM_ERR_SYSTEM, "a thread cannot be started: %s", strerror(failed));
-	return true;
+	return started;
 }
 
 void pgm_watch_stop(struct pgm_watch *watch)
@@ -390,8 +483,9 @@ void pgm_watch_stop(struct pgm_watch *watch)
 	atomic_store(&watch->stopping, true);
 	pthread_cond_broadcast(&watch->changed);
 	pthread_mutex_unlock(&watch->lock);
-	while (watch->thread_count)
-		pthread_join(watch->threads[--watch->thread_count], NULL);
+	for (size_t i = 0; i < watch->thread_count; i++)
+		pthread_join(watch->threads[i], NULL);
+	watch->thread_count = 0;
 }
 
 void pgm_watch_free(struct pgm_watch *watch)
@@ -400,16 +494,9 @@ void pgm_watch_free(struct pgm_watch *watch)
 		return;
 	pgm_watch_stop(watch);
 	for (size_t i = 0; i < watch->slot_count; i++) {
-		struct slot *slot = watch->slots[i];
-		pgm_look_done(&slot->look);
-		pgm_snapshot_release(slot->latest);
-		if (slot->conninfo)
-			explicit_bzero(slot->conninfo, strlen(slot->conninfo));
-		free(slot->conninfo);
-		free(slot->pool_database);
-		free(slot);
+		empty(watch->slots[i]);
+		free(watch->slots[i]);
 	}
-	free(watch->slots);
 	free(watch->ledger_schema);
 	pthread_cond_destroy(&watch->changed);
 	pthread_mutex_destroy(&watch->lock);
@@ -418,17 +505,21 @@ void pgm_watch_free(struct pgm_watch *watch)
 
 /* ---- asking ---- */
 
-size_t pgm_watch_target_count(const struct pgm_watch *watch)
+size_t pgm_watch_target_count(struct pgm_watch *watch)
 {
-	return watch->slot_count;
+	pthread_mutex_lock(&watch->lock);
+	size_t count = watch->slot_count;
+	pthread_mutex_unlock(&watch->lock);
+	return count;
 }
 
-long pgm_watch_find(const struct pgm_watch *watch, const char *name)
+long pgm_watch_find(struct pgm_watch *watch, const char *name)
 {
-	for (size_t i = 0; i < watch->slot_count; i++)
-		if (strcmp(watch->slots[i]->name, name) == 0)
-			return (long)i;
-	return -1;
+	pthread_mutex_lock(&watch->lock);
+	const struct slot *slot = find(watch, name);
+	long index = slot ? (long)slot->index : -1;
+	pthread_mutex_unlock(&watch->lock);
+	return index;
 }
 
 struct pgm_target pgm_watch_target(struct pgm_watch *watch, size_t index, struct pgm_arena *arena)
@@ -443,11 +534,6 @@ struct pgm_target pgm_watch_target(struct pgm_watch *watch, size_t index, struct
 	target.why = pgm_strdup(arena, target.why);
 	pthread_mutex_unlock(&watch->lock);
 	return target;
-}
-
-const char *pgm_watch_conninfo(const struct pgm_watch *watch, size_t index)
-{
-	return watch->slots[index]->conninfo;
 }
 
 void pgm_watch_hurry(struct pgm_watch *watch, size_t index)
@@ -478,7 +564,10 @@ static struct pgm_samples_part *self_samples(struct pgm_watch *watch)
 	struct pgm_self_samples samples;
 	pgm_samples_begin(&samples.builder, PGM_COLLECT_SELF);
 	pgm_self_process(&samples);
-	pgm_self_add(&samples, "pgmend_watch_targets", NULL, (double)watch->slot_count);
+	pthread_mutex_lock(&watch->lock);
+	size_t targets = watch->slot_count - watch->gone_count;
+	pthread_mutex_unlock(&watch->lock);
+	pgm_self_add(&samples, "pgmend_watch_targets", NULL, (double)targets);
 	for (size_t i = 0; i < watch->self_count; i++)
 		watch->selves[i].callback(watch->selves[i].data, &samples);
 	return pgm_samples_end(&samples.builder);
@@ -486,11 +575,11 @@ static struct pgm_samples_part *self_samples(struct pgm_watch *watch)
 
 char *pgm_watch_exposition(struct pgm_watch *watch, bool open_metrics, size_t *length)
 {
-	const struct pgm_snapshot **snapshots = calloc(watch->slot_count + 1, sizeof(*snapshots));
-	size_t count = 0;
+	size_t count = 0, places = pgm_watch_target_count(watch);
+	const struct pgm_snapshot **snapshots = calloc(places + 1, sizeof(*snapshots));
 	if (!snapshots)
 		return NULL;
-	for (size_t i = 0; i < watch->slot_count; i++)
+	for (size_t i = 0; i < places; i++)
 		if ((snapshots[count] = pgm_watch_latest(watch, i)))
 			count++;
 	struct pgm_samples_part *self = self_samples(watch);

@@ -57,6 +57,7 @@ enum pgm_target_state {
 	PGM_TARGET_NEW,	 /* not yet looked at */
 	PGM_TARGET_UP,	 /* the last look went well, perhaps without some collectors */
 	PGM_TARGET_DOWN, /* why says it; looked for again at next_ms, later and later */
+	PGM_TARGET_GONE, /* no longer watched: for good */
 };
 
 enum pgm_target_kind {
@@ -192,11 +193,12 @@ struct pgm_snapshot {
 struct pgm_watch *pgm_watch_new(const struct pgm_watch_options *options,
 				struct pgm_error *err) PGM_MUST_CHECK;
 
-/* Before pgm_watch_start(). PGM_ERR_USAGE: a name twice, a connection string that cannot be read, too many.
- */
+/* Also after the start. PGM_ERR_USAGE: a name twice, a connection string that cannot be read, too many. */
 bool pgm_watch_add(struct pgm_watch *watch, const struct pgm_watch_target_options *target,
 		   struct pgm_error *err) PGM_MUST_CHECK;
-/* The pooler that this process runs (or will run), as the target "pool". */
+/* Watch it no longer. A look at it that is under way comes to nothing. False: there is none of that name. */
+bool pgm_watch_remove(struct pgm_watch *watch, const char *name);
+/* The pooler that this process runs (or will run), as the target "pool". Before pgm_watch_start(). */
 bool pgm_watch_add_pool(struct pgm_watch *watch, struct pgm_error *err) PGM_MUST_CHECK;
 
 /* Called on a watcher's thread after each look, for different targets at the same time. It may keep the
@@ -208,12 +210,10 @@ bool pgm_watch_start(struct pgm_watch *watch, struct pgm_error *err) PGM_MUST_CH
 void pgm_watch_stop(struct pgm_watch *watch); /* and wait for the threads: at most a statement's timeout */
 void pgm_watch_free(struct pgm_watch *watch); /* NULL is fine; stops first */
 
-/* The targets never change after the start. -1: there is none of that name. */
-size_t pgm_watch_target_count(const struct pgm_watch *watch);
-long pgm_watch_find(const struct pgm_watch *watch, const char *name);
+/* With those that are gone, for an index is never given anew. -1: there is none of that name. */
+size_t pgm_watch_target_count(struct pgm_watch *watch);
+long pgm_watch_find(struct pgm_watch *watch, const char *name);
 struct pgm_target pgm_watch_target(struct pgm_watch *watch, size_t index, struct pgm_arena *arena);
-/* For who connects by himself (jobs): with a password perhaps, so not to be shown. Lives as long as watch. */
-const char *pgm_watch_conninfo(const struct pgm_watch *watch, size_t index);
 
 /* Look at a target as soon as may be, whatever its timetable (after a change of the database). */
 void pgm_watch_hurry(struct pgm_watch *watch, size_t index);
