@@ -27,8 +27,9 @@
 #include <stdatomic.h>
 
 #define PGM_PARAMETERS_MAX  65535
-#define PGM_KEY_COLUMNS_MAX 32	 /* INDEX_MAX_KEYS */
-#define PGM_COPY_ROWS_FIRST 1000 /* see may_copy */
+#define PGM_KEY_COLUMNS_MAX 32		      /* INDEX_MAX_KEYS */
+#define PGM_STATEMENT_BYTES ((size_t)4 << 20) /* of one INSERT; more where one row is longer */
+#define PGM_COPY_ROWS_FIRST 1000	      /* see may_copy */
 
 enum pgm_batch_form {
 	PGM_FORM_COPY,	    /* rows as in COPY BINARY: a count of columns, then fields */

@@ -10,7 +10,6 @@
 
 /* As much as makes a write to the socket worth its system call. */
 #define COPY_SLICE_BYTES      ((size_t)64 << 10)
-#define STATEMENT_BYTES	      ((size_t)4 << 20)
 #define PROGRESS_BYTES	      (1 << 20)
 #define STEP_AFTER_BAD_ROW    256
 #define CANCELED_ROLLBACK_MAX 3
@@ -406,7 +405,7 @@ bool pgm_chunk_added(struct pgmend_batch *b, struct pgmend_error *err)
 	size_t sent = a->running ? a->sent : 0;
 	size_t unsent = sent < rows->count ? rows->bytes.length - rows->rows[sent].begin : 0;
 	bool due = copies(b) ? unsent >= COPY_SLICE_BYTES
-			     : rows->count - sent >= b->statement_rows || unsent >= STATEMENT_BYTES;
+			     : rows->count - sent >= b->statement_rows || unsent >= PGM_STATEMENT_BYTES;
 	if (!due)
 		return true;
 	if (!(a->running || attempt_begin(b, 0, false)) || !attempt_send(b, rows->count))

@@ -256,12 +256,19 @@ static bool send_values(struct pgmend_batch *b, size_t index, size_t from, size_
 	return pump(b) && execute(b, index, parameters, from, to);
 }
 
-/* Where a statement that begins with row `from` must end: before a row that has the key of an earlier one of
- * it. */
+/*
+ * Where a statement that begins with row `from` must end: before a row that has the key of an earlier one of
+ * it, or that makes it too long: a server ends the session that sends it a message of 1 GB.
+ */
 static size_t statement_end(const struct pgmend_batch *b, size_t from, size_t to)
 {
 	if (to - from > b->statement_rows)
 		to = from + b->statement_rows;
+	size_t begin = b->rows.rows[from].begin;
+	bool too_long = pgm_row_end(&b->rows, to - 1) - begin > PGM_STATEMENT_BYTES;
+	for (size_t i = from + 1; too_long && i < to; i++)
+		if (pgm_row_end(&b->rows, i) - begin > PGM_STATEMENT_BYTES)
+			to = i;
 	for (size_t i = from; b->attempt.piece && b->key_count && i < to; i++)
 		if (b->rows.rows[i].earlier > from)
 			return i;

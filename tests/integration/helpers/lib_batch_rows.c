@@ -128,6 +128,20 @@ static void test_limits(PGconn *conn)
 	CHECK_INT(bad_seen, 150);
 	CHECK_INT(lib_result(batch).end, PGMEND_END_UNDONE);
 	pgmend_batch_close(batch);
+	/* A statement has no more than 4 MB, also where rows are sent again: one that has a long row has no
+	 * other. */
+	char *large = malloc((3 << 20) + 1);
+	memset(large, 'x', 3 << 20);
+	large[3 << 20] = '\0';
+	for (int i = 0; i < 3; i++)
+		notes[i] = large;
+	options = lib_options("item", id_note, 2);
+	options.method = PGMEND_METHOD_UNNEST;
+	batch = lib_write(conn, &options, item_columns, 3, &ok);
+	CHECK(ok);
+	CHECK_INT(lib_result(batch).statements, 3);
+	pgmend_batch_close(batch);
+	free(large);
 }
 
 /* 65,535 parameters are the limit of a statement, and a table has up to 1,600 columns. */
