@@ -14,7 +14,8 @@ HELPERS = HELPERS / "tests" / "integration" / "helpers"
 
 CASES = ["types_typed", "types_text", "types_refused", "bad_rows", "limits", "parameters", "returning",
          "returning_gaps", "duplicates", "equal_keys", "upsert_choices", "callers_transaction", "deferred", "random",
-         "backend_killed", "killed_in_commit", "callback_stops", "cancel", "table_changes", "open_refuses", "ways_in"]
+         "backend_killed", "killed_in_commit", "callback_stops", "cancel", "table_changes", "open_refuses", "ways_in",
+         "upsert_tables", "upsert_options", "upsert_rights", "upsert_random", "upsert_race"]
 
 
 def run(program, *args):

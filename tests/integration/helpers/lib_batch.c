@@ -77,6 +77,16 @@ long long lib_number(PGconn *conn, const char *sql)
 	return atoll(lib_scalar(conn, "%s", sql));
 }
 
+PGconn *lib_second(PGconn *conn)
+{
+	static const char *const names[] = {"host", "port", "dbname", "user", NULL};
+	const char *const values[] = {PQhost(conn), PQport(conn), PQdb(conn), PQuser(conn), NULL};
+	PGconn *other = PQconnectdbParams(names, values, 0);
+	CHECK(PQstatus(other) == CONNECTION_OK);
+	PQsetNoticeProcessor(other, lib_ignore_notice, NULL);
+	return other;
+}
+
 struct pgmend_batch_options lib_options(const char *table, const struct pgmend_batch_column *columns,
 					int count)
 {
@@ -111,7 +121,7 @@ void lib_ignore_notice(void *context, const char *message)
 
 int main(int argc, char **argv)
 {
-	const struct lib_case *lists[] = {lib_type_cases, lib_row_cases, lib_fault_cases};
+	const struct lib_case *lists[] = {lib_type_cases, lib_row_cases, lib_fault_cases, lib_upsert_cases};
 	for (int i = 0; i < COUNT(lists); i++) {
 		for (const struct lib_case *one = lists[i]; one->name; one++) {
 			if (argc == 2) {

@@ -21,7 +21,7 @@ struct lib_case {
 	const char *name;
 	void (*run)(PGconn *conn);
 };
-extern const struct lib_case lib_type_cases[], lib_row_cases[], lib_fault_cases[];
+extern const struct lib_case lib_type_cases[], lib_row_cases[], lib_fault_cases[], lib_upsert_cases[];
 
 extern struct pgmend_error lib_err;
 
@@ -35,6 +35,9 @@ const char *lib_scalar(PGconn *conn, const char *format, ...) __attribute__((for
 /* Drops what it is given: what the server notes is not looked at. */
 void lib_ignore_notice(void *context, const char *message);
 long long lib_number(PGconn *conn, const char *sql);
+
+/* Another session like it. */
+PGconn *lib_second(PGconn *conn);
 
 /* Options for a table with these columns. */
 struct pgmend_batch_options lib_options(const char *table, const struct pgmend_batch_column *columns,

@@ -19,16 +19,6 @@ static void make_table(PGconn *conn)
 	}
 }
 
-static PGconn *second(PGconn *conn)
-{
-	static const char *const names[] = {"host", "port", "dbname", "user", NULL};
-	const char *const values[] = {PQhost(conn), PQport(conn), PQdb(conn), PQuser(conn), NULL};
-	PGconn *other = PQconnectdbParams(names, values, 0);
-	CHECK(PQstatus(other) == CONNECTION_OK);
-	PQsetNoticeProcessor(other, lib_ignore_notice, NULL);
-	return other;
-}
-
 struct killer {
 	PGconn *conn;
 	int pid;
@@ -48,10 +38,10 @@ static bool kill_after(void *context, const struct pgmend_batch_progress *progre
 /* What the result says is committed is what another session finds. */
 static void test_backend_killed(PGconn *conn)
 {
-	PGconn *other = second(conn);
+	PGconn *other = lib_second(conn);
 	for (int method = PGMEND_METHOD_COPY; method <= PGMEND_METHOD_VALUES; method++) {
 		for (int transaction = 0; transaction < 2; transaction++) {
-			PGconn *doomed = second(conn);
+			PGconn *doomed = lib_second(conn);
 			make_table(other);
 			struct killer killer = {other, PQbackendPID(doomed), ROWS / 2};
 			struct pgmend_batch_options options = lib_options("item", id_note, 2);
@@ -85,7 +75,7 @@ static void test_killed_in_commit(PGconn *conn)
 {
 	for (int method = PGMEND_METHOD_COPY; method <= PGMEND_METHOD_VALUES; method++) {
 		for (int transaction = 0; transaction < 2; transaction++) {
-			PGconn *doomed = second(conn);
+			PGconn *doomed = lib_second(conn);
 			make_table(conn);
 			lib_exec(conn, "CREATE OR REPLACE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS"
 				       " 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()), "
@@ -160,7 +150,7 @@ static void *cancel_batch(void *context)
 /* The row's trigger waits for a lock that the test holds: only the other thread can end it. */
 static void test_cancel(PGconn *conn)
 {
-	PGconn *other = second(conn);
+	PGconn *other = lib_second(conn);
 	for (int method = PGMEND_METHOD_COPY; method <= PGMEND_METHOD_VALUES; method++) {
 		make_table(conn);
 		lib_exec(conn,

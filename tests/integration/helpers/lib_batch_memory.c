@@ -45,7 +45,8 @@ char *__wrap_strdup(const char *text)
 	return fails() ? NULL : __real_strdup(text);
 }
 
-const struct lib_case lib_type_cases[] = {{NULL, NULL}}, lib_row_cases[] = {{NULL, NULL}};
+const struct lib_case lib_type_cases[] = {{NULL, NULL}}, lib_row_cases[] = {{NULL, NULL}},
+		      lib_upsert_cases[] = {{NULL, NULL}};
 
 enum { ROWS = 2500 };
 
