@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
 """Whether pgmend load measures what pgbench --rate measures: bench/load_pgbench.py [OPTION]... [BUILDDIR]
 
-On a throw-away server both run the same prepared SELECT at the same rate over as many sessions, at the same time, so that
-what disturbs one disturbs the other; a line for each round, and the median ratio of pgmend to pgbench. The processor time
-is measured in turns, each alone.
+On a throw-away server two programs run the same prepared SELECT at the same rate over as many sessions, at the same time,
+so that what disturbs one disturbs the other: pgbench and pgmend; then, as the control, pgbench and pgbench; and so on in
+turns. What pgbench differs by from itself is what these figures can't tell.
+
+The first transaction of each of pgbench's sessions is left out: it prepares the statement, which pgmend does before its
+clock starts. --all counts it. The processor time is measured in turns, each alone.
 """
 
 import argparse
+import concurrent.futures
 import json
 import pathlib
 import resource
@@ -14,7 +18,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests" / "integration"))
@@ -36,14 +39,15 @@ class Bench:
         self.script.write_text(SCRIPT)
 
     def pgbench(self, rate, seconds):
-        """Latencies from the log: each is from the time at which it was due."""
+        """Latencies from the log: each is from the time at which it was due. A line: session, number, microseconds..."""
         with tempfile.TemporaryDirectory(dir=self.folder) as logs:
             subprocess.run([self.cluster.bin_dir / "pgbench", "-n", "-M", "prepared", "-j", "1", "-l", "-D", "scale=10",
                             "-c", str(self.options.sessions), "-f", self.script, "-T", str(seconds),
                             "--rate", str(rate), self.cluster.conninfo()],
                            cwd=logs, check=True, capture_output=True, env=clean_env())
-            values = sorted(int(line.split()[2]) / 1000 for path in pathlib.Path(logs).glob("pgbench_log*")
-                            for line in path.read_text().splitlines())
+            lines = [line.split() for path in pathlib.Path(logs).glob("pgbench_log*")
+                     for line in path.read_text().splitlines()]
+            values = sorted(int(line[2]) / 1000 for line in lines if self.options.all or line[1] != "1")
         return [statistics.mean(values)] + [percentile(values, p) for p in (50, 95, 99)], len(values)
 
     def pgmend(self, rate, seconds):
@@ -54,15 +58,20 @@ class Bench:
         latency = json.loads(done.stdout)["targets"][0]["latency"]
         return [latency[f"{name}_ms"] for name in FIGURES], latency["count"]
 
-    def together(self):
-        found = {}
-        threads = [threading.Thread(target=lambda run=run: found.__setitem__(
-            run.__name__, run(self.options.rate, self.options.seconds)[0])) for run in (self.pgbench, self.pgmend)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return found["pgbench"], found["pgmend"]
+    def together(self, *runs):
+        """Their figures. Who is named first starts first."""
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            started = [pool.submit(run, self.options.rate, self.options.seconds) for run in runs]
+            return [one.result()[0] for one in started]
+
+    def round(self, number):
+        """pgmend beside pgbench, and pgbench beside pgbench; in every second round the other way about."""
+        pair = [self.pgbench, self.pgmend]
+        if number % 2:
+            ours, theirs = self.together(*reversed(pair))
+        else:
+            theirs, ours = self.together(*pair)
+        return theirs, ours, *self.together(self.pgbench, self.pgbench)
 
     def cpu_us(self, run):
         """Processor time for each transaction."""
@@ -70,6 +79,15 @@ class Bench:
         _, count = run(self.options.cpu_rate, self.options.seconds)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1e6 / count
+
+
+def show(title, pairs):
+    """The ratio of the second to the first: its median, and the range that half of the rounds are in."""
+    print(f"{title:18}", end="")
+    for i, name in enumerate(FIGURES):
+        low, middle, high = statistics.quantiles([other[i] / one[i] for one, other in pairs], n=4)
+        print(f"  {name} {middle:.3f} ({low:.3f} to {high:.3f})", end="")
+    print()
 
 
 def main():
@@ -80,6 +98,7 @@ def main():
     parser.add_argument("--sessions", type=int, default=16)
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--all", action="store_true", help="count each session's first transaction, too")
     options = parser.parse_args()
     options.build = options.build.resolve()
     with Cluster(settings={"max_connections": 100, "shared_buffers": "256MB"}) as cluster, \
@@ -88,12 +107,14 @@ def main():
         subprocess.run([cluster.bin_dir / "pgbench", "-i", "-s", "10", "-q", cluster.conninfo()], check=True,
                        capture_output=True, env=clean_env())
         bench = Bench(cluster, pathlib.Path(folder), options)
-        print(f"{options.rate}/s, {options.sessions} sessions, ms: {', '.join(FIGURES)}")
-        rounds = [bench.together() for _ in range(options.rounds)]
-        for theirs, ours in rounds:
-            print("pgbench", *(f"{v:8.3f}" for v in theirs), "  pgmend", *(f"{v:8.3f}" for v in ours))
-        ratios = [statistics.median(ours[i] / theirs[i] for theirs, ours in rounds) for i in range(len(FIGURES))]
-        print("median ratio", *(f"{name} {ratio:.3f}" for name, ratio in zip(FIGURES, ratios)))
+        print(f"{options.rate}/s, {options.sessions} sessions, {options.seconds} s, ms: {', '.join(FIGURES)}")
+        rounds = []
+        for number in range(options.rounds):
+            rounds.append(bench.round(number))
+            print("  ".join(f"{name} " + " ".join(f"{value:7.3f}" for value in figures) for name, figures
+                            in zip(("pgbench", "pgmend", "  control: pgbench", "pgbench"), rounds[-1])), flush=True)
+        show("pgmend / pgbench", [(theirs, ours) for theirs, ours, *_ in rounds])
+        show("pgbench / pgbench", [pair for *_, one, other in rounds for pair in ((one, other), (other, one))])
         costs = [(bench.cpu_us(bench.pgbench), bench.cpu_us(bench.pgmend)) for _ in range(3)]
         print(f"processor time at {options.cpu_rate}/s, us a transaction: pgbench",
               f"{statistics.median(c[0] for c in costs):.1f}, pgmend {statistics.median(c[1] for c in costs):.1f}")
