@@ -24,6 +24,16 @@ static bool is_name(const char *text)
 	return !*text;
 }
 
+/* "wAL": an abbreviation whose first letter a rule for the begin of sentences made small. */
+static bool has_spoilt_abbreviation(const char *help)
+{
+	bool begins = true; /* a word */
+	for (const char *at = help; at[0] && at[1]; begins = *at++ == ' ')
+		if (begins && islower((unsigned char)at[0]) && isupper((unsigned char)at[1]))
+			return true;
+	return false;
+}
+
 static void table_is_sound(void **state)
 {
 	(void)state;
@@ -32,6 +42,8 @@ static void table_is_sound(void **state)
 		assert_true(is_name(metric->name));
 		assert_ptr_equal(pgm_metric_find(metric->name), metric); /* no name twice */
 		assert_true(*metric->help && metric->help[strlen(metric->help) - 1] != '.');
+		if (has_spoilt_abbreviation(metric->help))
+			fail_msg("%s: %s", metric->name, metric->help);
 		if (i)
 			assert_true(pgm_metrics[i - 1].collector <= metric->collector);
 		for (size_t l = 0; metric->labels[l]; l++) {
