@@ -169,7 +169,7 @@ static void get_pool(struct pgm_request *request, struct pgm_reply *reply)
 	struct pgm_watch *watch = PGM_API(request)->watch;
 	long index = watch ? pgm_watch_find(watch, "pool") : -1;
 	const struct pgm_snapshot *snapshot = index >= 0 ? pgm_watch_latest(watch, (size_t)index) : NULL;
-	if (!snapshot || snapshot->target.kind != PGM_TARGET_POOL || !snapshot->samples[PGM_COLLECT_POOL]) {
+	if (!snapshot || snapshot->target.kind != PGM_TARGET_POOL || !snapshot->up) {
 		json_t *data =
 			json_pack("{s:b, s:[], s:[]}", "enabled", snapshot != NULL, "pools", "databases");
 		if (snapshot)

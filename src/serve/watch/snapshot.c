@@ -92,6 +92,14 @@ static void add_info(struct pgm_samples_builder *builder, const struct pgm_targe
 		pgm_samples_add_named(builder, "pgmend_target_info", labels, 1);
 }
 
+static struct pgm_samples_part *end_own(struct pgm_samples_builder *builder, const struct pgm_look *look)
+{
+	struct pgm_samples_part *made = pgm_samples_end(builder);
+	made->samples.wall_ms = look->wall_ms;
+	made->samples.mono_ms = look->began_ms;
+	return made;
+}
+
 /* How the looks went: also for a target that is down. */
 static struct pgm_samples_part *target_samples(const struct pgm_look *look, const struct pgm_target *target)
 {
@@ -114,12 +122,16 @@ static struct pgm_samples_part *target_samples(const struct pgm_look *look, cons
 				      state->took_ms / 1000);
 		pgm_samples_add_named(&builder, "pg_scrape_collector_success", labels, state->ok);
 	}
-	if (target->kind == PGM_TARGET_POOL && !up)
-		pgm_samples_add(&builder, pgm_metric_find("pgbouncer_up"), NULL, 0, NULL);
-	struct pgm_samples_part *made = pgm_samples_end(&builder);
-	made->samples.wall_ms = look->wall_ms;
-	made->samples.mono_ms = look->began_ms;
-	return made;
+	return end_own(&builder, look);
+}
+
+/* Of a pooler that does not answer, as its collector would say it. */
+static struct pgm_samples_part *pool_down_samples(const struct pgm_look *look)
+{
+	struct pgm_samples_builder builder;
+	pgm_samples_begin(&builder, PGM_COLLECT_POOL);
+	pgm_samples_add_named(&builder, "pgbouncer_up", NULL, 0);
+	return end_own(&builder, look);
 }
 
 static double figure(const struct pgm_snapshot *snapshot, enum pgm_collector_id id, const char *metric)
@@ -149,19 +161,27 @@ static void sum_up_sessions(struct pgm_snapshot *snapshot)
 #undef SESSIONS
 }
 
+/* What is known without a collector: taken over from the caller. */
+static void add_own(struct pgm_snapshot_part *made, struct pgm_samples_part *own)
+{
+	enum pgm_collector_id id = own->samples.collector;
+	made->snapshot.samples[id] = keep_samples(made, own);
+	made->snapshot.fresh[id] = true;
+	pgm_part_release(&own->part);
+}
+
 const struct pgm_snapshot *pgm_look_snapshot(struct pgm_look *look, const struct pgm_target *target)
 {
 	struct pgm_snapshot_part *made = new_snapshot(target);
 	struct pgm_snapshot *snapshot = &made->snapshot;
-	struct pgm_samples_part *own = target_samples(look, target);
 	snapshot->number = ++look->number;
 	snapshot->wall_ms = look->wall_ms;
 	snapshot->mono_ms = look->began_ms;
 	snapshot->marks = look->marks;
 	snapshot->up = target->state == PGM_TARGET_UP;
-	snapshot->samples[PGM_COLLECT_TARGET] = keep_samples(made, own);
-	snapshot->fresh[PGM_COLLECT_TARGET] = true;
-	pgm_part_release(&own->part);
+	add_own(made, target_samples(look, target));
+	if (!snapshot->up && target->kind == PGM_TARGET_POOL)
+		add_own(made, pool_down_samples(look));
 	if (!snapshot->up)
 		return snapshot;
 	for (size_t i = 0; i < PGM_COLLECTORS; i++) {

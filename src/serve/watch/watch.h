@@ -174,7 +174,7 @@ struct pgm_snapshot {
 	int64_t wall_ms;	  /* ms since 1970 */
 	double mono_ms;		  /* pgm_clock_ms(), when the look began */
 	unsigned marks;		  /* enum pgm_snapshot_mark */
-	bool up;		  /* false: there is nothing below but pg_up and its like */
+	bool up;		  /* false: there is nothing below but pg_up, pgbouncer_up and their like */
 	/* by collector, NULL where it gave nothing; fresh: seen in this round, else taken over from before */
 	const struct pgm_samples *samples[PGM_COLLECTORS];
 	bool fresh[PGM_COLLECTORS];

@@ -451,6 +451,27 @@ static void samples_are_found_by_labels(void **state)
 					    offsetof(struct pgm_samples_part, samples)));
 }
 
+static void a_pooler_that_is_down_is_said(void **state)
+{
+	static const struct pgm_target pool = {.name = "pool",
+					       .kind = PGM_TARGET_POOL,
+					       .host = "",
+					       .port = "",
+					       .database = "",
+					       .user = "",
+					       .why = "it does not answer",
+					       .state = PGM_TARGET_DOWN};
+	const struct pgm_samples none = {.collector = PGM_COLLECT_SELF};
+	struct pgm_look look = {0};
+	size_t length;
+	(void)state;
+	const struct pgm_snapshot *snapshot = pgm_look_snapshot(&look, &pool);
+	char *text = pgm_exposition_write(&snapshot, 1, &none, 100, false, &length);
+	assert_has(text, "\npgbouncer_up{target=\"pool\"} 0\n");
+	free(text);
+	pgm_snapshot_release(snapshot);
+}
+
 static void variants_are_chosen_by_columns(void **state)
 {
 	PGM_AUTO_ARENA arena = pgm_arena_new(0);
@@ -490,6 +511,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(series_are_bounded),
 		cmocka_unit_test(metrics_stand_together),
 		cmocka_unit_test(samples_are_found_by_labels),
+		cmocka_unit_test(a_pooler_that_is_down_is_said),
 		cmocka_unit_test(variants_are_chosen_by_columns),
 	};
 	root = argc > 1 ? argv[1] : ".";
