@@ -60,6 +60,7 @@ static void free_alerts(struct pgm_alerts *alerts)
 		pgm_alert_settings_done(alerts->next);
 	free(alerts->next);
 	pthread_mutex_destroy(&alerts->lock);
+	pthread_mutex_destroy(&alerts->silencing);
 	pthread_cond_destroy(&alerts->wake);
 	free(alerts);
 }
@@ -70,6 +71,7 @@ struct pgm_alerts *pgm_alerts_open(const struct pgm_alert_options *options, stru
 	pthread_once(&curl_once, init_curl);
 	pthread_mutex_init(&alerts->lock, NULL);
 	pgm_clock_cond_init(&alerts->wake);
+	pthread_mutex_init(&alerts->silencing, NULL);
 	alerts->history = options->history;
 	alerts->say = options->say;
 	alerts->leave = options->leave;
@@ -229,6 +231,36 @@ static void drop_silence(struct pgm_alerts *alerts, size_t place)
 	alerts->silences[place] = alerts->silences[--alerts->silence_count];
 }
 
+/* Those that are over make room; one of the same alert will be replaced. */
+static bool has_room(struct pgm_alerts *alerts, const struct pgm_alert_silence *silence, int64_t now_ms,
+		     struct pgm_error *err)
+{
+	pthread_mutex_lock(&alerts->lock);
+	for (size_t i = alerts->silence_count; i-- > 0;)
+		if (alerts->silences[i]->until_ms <= now_ms)
+			drop_silence(alerts, i);
+	bool room = alerts->silence_count < PGM_ALERT_SILENCES_MAX ||
+		    find_silence(alerts, silence->id, silence->target) < alerts->silence_count;
+	pthread_mutex_unlock(&alerts->lock);
+	return room ||
+	       pgm_error_set(err, PGM_ERR_STATE, "there are %d silences already", PGM_ALERT_SILENCES_MAX);
+}
+
+/* There is room: nobody else adds one now. */
+static void take_silence(struct pgm_alerts *alerts, const struct pgm_alert_silence *silence)
+{
+	struct pgm_alert_silence_slot *slot = pgm_alert_memory(sizeof(*slot));
+	*slot = (struct pgm_alert_silence_slot){pgm_alert_copy(silence->id), pgm_alert_copy(silence->target),
+						pgm_alert_copy(silence->who), pgm_alert_copy(silence->why),
+						silence->until_ms};
+	pthread_mutex_lock(&alerts->lock);
+	size_t place = find_silence(alerts, silence->id, silence->target);
+	if (place < alerts->silence_count)
+		drop_silence(alerts, place);
+	alerts->silences[alerts->silence_count++] = slot;
+	pthread_mutex_unlock(&alerts->lock);
+}
+
 bool pgm_alerts_silence(struct pgm_alerts *alerts, const struct pgm_alert_silence *silence,
 			struct pgm_error *err)
 {
@@ -237,41 +269,28 @@ bool pgm_alerts_silence(struct pgm_alerts *alerts, const struct pgm_alert_silenc
 		pgm_error_set(err, PGM_ERR_USAGE, "a silence must end in the future");
 		return pgm_error_hint(err, "until is a moment, or give minutes.");
 	}
-	if (!pgm_alert_save_silence(alerts, silence, err))
-		return false;
-	pthread_mutex_lock(&alerts->lock);
-	for (size_t i = alerts->silence_count; i-- > 0;)
-		if (alerts->silences[i]->until_ms <= now_ms)
-			drop_silence(alerts, i);
-	size_t place = find_silence(alerts, silence->id, silence->target);
-	if (place < alerts->silence_count)
-		drop_silence(alerts, place);
-	bool room = alerts->silence_count < PGM_ALERT_SILENCES_MAX;
-	if (room) {
-		struct pgm_alert_silence_slot *slot = pgm_alert_memory(sizeof(*slot));
-		*slot = (struct pgm_alert_silence_slot){
-			pgm_alert_copy(silence->id), pgm_alert_copy(silence->target),
-			pgm_alert_copy(silence->who), pgm_alert_copy(silence->why), silence->until_ms};
-		alerts->silences[alerts->silence_count++] = slot;
-	}
-	pthread_mutex_unlock(&alerts->lock);
-	return room ||
-	       pgm_error_set(err, PGM_ERR_STATE, "there are %d silences already", PGM_ALERT_SILENCES_MAX);
+	pthread_mutex_lock(&alerts->silencing);
+	bool fine = has_room(alerts, silence, now_ms, err) && pgm_alert_save_silence(alerts, silence, err);
+	if (fine)
+		take_silence(alerts, silence);
+	pthread_mutex_unlock(&alerts->silencing);
+	return fine;
 }
 
 bool pgm_alerts_unsilence(struct pgm_alerts *alerts, const char *id, const char *target, bool *found,
 			  struct pgm_error *err)
 {
 	const struct pgm_alert_silence gone = {.id = id, .target = target};
-	if (!pgm_alert_save_silence(alerts, &gone, err))
-		return false;
+	pthread_mutex_lock(&alerts->silencing);
+	bool fine = pgm_alert_save_silence(alerts, &gone, err);
 	pthread_mutex_lock(&alerts->lock);
 	size_t place = find_silence(alerts, id, target);
-	*found = place < alerts->silence_count;
+	*found = fine && place < alerts->silence_count;
 	if (*found)
 		drop_silence(alerts, place);
 	pthread_mutex_unlock(&alerts->lock);
-	return true;
+	pthread_mutex_unlock(&alerts->silencing);
+	return fine;
 }
 
 void pgm_alerts_silences(struct pgm_alerts *alerts, struct pgm_arena *arena, struct pgm_alert_silence **list,

@@ -141,6 +141,7 @@ struct pgm_alerts {
 	void *data;
 	pthread_t thread;
 
+	pthread_mutex_t silencing; /* who adds or ends a silence, in the file and here; before the lock */
 	pthread_mutex_t lock;
 	pthread_cond_t wake; /* CLOCK_MONOTONIC */
 	bool closing;

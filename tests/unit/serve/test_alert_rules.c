@@ -570,6 +570,52 @@ static void a_restart_loses_nothing(void **state)
 	assert_int_equal(rmdir(folder), 0);
 }
 
+/* Where there is no room for one more, it is not in the file either. */
+static void a_refused_silence_leaves_nothing(void **state)
+{
+	(void)state;
+	PGM_AUTO_ARENA arena = pgm_arena_new(0);
+	char folder[] = "/tmp/pgmend-silences-XXXXXX", path[64];
+	struct pgm_error err = {0};
+	struct pgm_history_record *records;
+	size_t count;
+	bool found;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/h.db", folder);
+	struct pgm_history *history = pgm_history_open(path, 0, &err);
+	assert_non_null(history);
+	struct pgm_alerts *alerts = open_alerts(NULL, 0, history);
+	for (int i = 0; i < PGM_ALERT_SILENCES_MAX; i++) {
+		struct pgm_alert_silence_slot *slot = pgm_alert_memory(sizeof(*slot));
+		*slot = (struct pgm_alert_silence_slot){
+			.id = pgm_alert_copy(pgm_sprintf(arena, "lock_wait:%d", i)),
+			.target = pgm_alert_copy(""),
+			.who = pgm_alert_copy("ann"),
+			.why = pgm_alert_copy("known"),
+			.until_ms = INT64_MAX / 2};
+		alerts->silences[alerts->silence_count++] = slot;
+	}
+	struct pgm_alert_silence silence = {
+		.id = "lock_wait", .target = "shop", .until_ms = INT64_MAX / 2, .who = "bob", .why = "x"};
+	assert_false(pgm_alerts_silence(alerts, &silence, &err));
+	assert_int_equal(err.kind, PGM_ERR_STATE);
+	assert_true(pgm_history_record_list(history, "silence", 0, arena, &records, &count, &err));
+	assert_int_equal(count, 0);
+	/* one of the same alert takes the place of the one before */
+	silence.id = "lock_wait:7";
+	silence.target = "";
+	assert_true(pgm_alerts_silence(alerts, &silence, &err));
+	assert_true(pgm_history_record_list(history, "silence", 0, arena, &records, &count, &err));
+	assert_int_equal(count, 1);
+	assert_true(pgm_alerts_unsilence(alerts, "lock_wait:8", "", &found, &err) && found);
+	silence.id = "lock_wait";
+	assert_true(pgm_alerts_silence(alerts, &silence, &err));
+	pgm_alerts_close(alerts);
+	pgm_history_close(history);
+	unlink(path);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 /* docs/alerts.md has the table that the rules make. With PGMEND_WRITE_DOCS it is written. */
 static void the_documentation_is_right(void **state)
 {
@@ -607,6 +653,7 @@ int main(void)
 		cmocka_unit_test(addresses_are_secrets),
 		cmocka_unit_test(silences_hold_and_end),
 		cmocka_unit_test(a_restart_loses_nothing),
+		cmocka_unit_test(a_refused_silence_leaves_nothing),
 		cmocka_unit_test(the_documentation_is_right),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
