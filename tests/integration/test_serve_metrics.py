@@ -93,6 +93,34 @@ def test_the_api_tells_the_same(db, serve):
     assert server.get("/api/v1/pool", "viewer").data["enabled"] is False
 
 
+def test_what_cannot_be_read_any_more_is_not_shown_as_now(db, cluster, serve):
+    """A collector that fails: its last values go after a few of its periods, and what is not shown is named."""
+    with cluster.connect() as conn:
+        conn.execute("DROP ROLE IF EXISTS serve_stale; CREATE ROLE serve_stale LOGIN")
+    try:
+        server = serve(watch={"shop": cluster.conninfo(db.name, user="serve_stale")})
+
+        def summary(condition):
+            def asked():
+                answer = server.get("/api/v1/databases/shop/summary", "viewer")
+                return answer.data if answer.status == 200 and condition(answer.data) else None
+            return server.wait_for(asked)
+
+        assert summary(lambda s: s.get("connections"))["stale"] == []
+        assert "pgmend_sessions_connections" in {name for name, _ in series_of(server)[0]}
+        db.execute("REVOKE SELECT ON pg_catalog.pg_stat_activity FROM PUBLIC")
+        found = summary(lambda s: "sessions" in {one["collector"] for one in s["stale"]})
+        assert found["state"] == "up" and found["connections"] is None and found["longest_query_s"] is None
+        assert found["tps"] is not None and "sessions" in found["left_out"]
+        assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", one["seen_at"]) for one in found["stale"])
+        names = {name for name, _ in series_of(server)[0]}
+        assert "pgmend_sessions_connections" not in names and "pg_stat_database_xact_commit" in names
+        assert server.get("/api/v1/databases/shop/tables", "viewer").data["stale"] is False
+    finally:
+        with cluster.connect() as conn:
+            conn.execute("DROP ROLE serve_stale")
+
+
 def test_the_pooler_of_the_process(db, cluster):
     """Under pgbouncer_exporter's names, with histograms of its profile, and over the API."""
     port = clusters.free_port()

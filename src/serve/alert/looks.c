@@ -165,7 +165,7 @@ void pgm_look_vacuum_due(const struct pgm_alert_rule *rule, struct pgm_alert_loo
 {
 	const struct pgm_objects *objects = look->snapshot->objects;
 	(void)rule;
-	if (!objects)
+	if (!objects || look->snapshot->stale_ms[PGM_COLLECT_TABLES])
 		return;
 	look->known = true;
 	for (size_t i = 0; i < objects->table_count; i++)
@@ -237,9 +237,12 @@ bool pgm_alert_window_change(const struct pgm_alert_window *window, enum pgm_ale
 {
 	if (window->count < 2)
 		return false;
-	size_t last = (window->first + window->count - 1) % PGM_ALERT_WINDOW_PLACES;
-	*change = window->places[last].values[counter] - window->places[window->first].values[counter];
-	*seconds = (window->places[last].mono_ms - window->places[window->first].mono_ms) / 1e3;
+	size_t last = (window->first + window->count - 1) % PGM_ALERT_WINDOW_PLACES, first = window->first;
+	/* it may not have been known for a while */
+	while (first != last && !isfinite(window->places[first].values[counter]))
+		first = (first + 1) % PGM_ALERT_WINDOW_PLACES;
+	*change = window->places[last].values[counter] - window->places[first].values[counter];
+	*seconds = (window->places[last].mono_ms - window->places[first].mono_ms) / 1e3;
 	return isfinite(*change) && *change >= 0 && *seconds >= 10;
 }
 

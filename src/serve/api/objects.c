@@ -84,11 +84,12 @@ static const struct pgm_objects *objects_of(const struct pgm_snapshot *snapshot,
 	return snapshot->objects;
 }
 
-static void reply_objects(struct pgm_reply *reply, const struct pgm_objects *objects, const char *name,
-			  json_t *list, size_t total)
+/* stale: they have not been read for a while, because that fails. */
+static void reply_objects(struct pgm_reply *reply, int64_t at_ms, bool stale, const char *name, json_t *list,
+			  size_t total)
 {
-	pgm_reply_data(reply, json_pack("{s:o, s:o, s:I}", "at", pgm_api_time_ms(objects->wall_ms), name,
-					list, "total", (json_int_t)total));
+	pgm_reply_data(reply, json_pack("{s:o, s:b, s:o, s:I}", "at", pgm_api_time_ms(at_ms), "stale", stale,
+					name, list, "total", (json_int_t)total));
 }
 
 static void get_tables(struct pgm_request *request, struct pgm_reply *reply)
@@ -102,7 +103,8 @@ static void get_tables(struct pgm_request *request, struct pgm_reply *reply)
 		json_t *list = json_array();
 		for (size_t i = 0; i < objects->table_count && i < limit; i++)
 			json_array_append_new(list, table_json(&objects->tables[i]));
-		reply_objects(reply, objects, "tables", list, objects->tables_total);
+		reply_objects(reply, objects->wall_ms, snapshot->stale_ms[PGM_COLLECT_TABLES] != 0, "tables",
+			      list, objects->tables_total);
 	}
 	pgm_snapshot_release(snapshot);
 }
@@ -118,7 +120,8 @@ static void get_indexes(struct pgm_request *request, struct pgm_reply *reply)
 		json_t *list = json_array();
 		for (size_t i = 0; i < objects->index_count && i < limit; i++)
 			json_array_append_new(list, index_json(&objects->indexes[i]));
-		reply_objects(reply, objects, "indexes", list, objects->indexes_total);
+		reply_objects(reply, objects->indexes_wall_ms, snapshot->stale_ms[PGM_COLLECT_INDEXES] != 0,
+			      "indexes", list, objects->indexes_total);
 	}
 	pgm_snapshot_release(snapshot);
 }

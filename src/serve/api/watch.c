@@ -240,18 +240,27 @@ static void set_latency(json_t *data, const struct pgm_snapshot *snapshot, struc
 static void set_sessions(json_t *data, const struct pgm_snapshot *snapshot)
 {
 	const struct pgm_sessions_summary *sessions = &snapshot->sessions;
-	json_object_set_new(data, "connections", json_integer(sessions->total));
+	bool known = snapshot->samples[PGM_COLLECT_SESSIONS];
+	const struct {
+		const char *name;
+		int count;
+	} counts[] = {
+		{"connections", sessions->total},
+		{"active", sessions->active},
+		{"idle", sessions->idle},
+		{"idle_in_transaction", sessions->idle_in_transaction},
+		{"waiting", sessions->waiting_for_lock},
+	};
+	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++)
+		json_object_set_new(data, counts[i].name,
+				    known ? json_integer(counts[i].count) : json_null());
 	json_object_set_new(data, "max_connections",
 			    sessions->max_connections ? json_integer(sessions->max_connections)
 						      : json_null());
-	json_object_set_new(data, "active", json_integer(sessions->active));
-	json_object_set_new(data, "idle", json_integer(sessions->idle));
-	json_object_set_new(data, "idle_in_transaction", json_integer(sessions->idle_in_transaction));
-	json_object_set_new(data, "waiting", json_integer(sessions->waiting_for_lock));
-	set(data, "longest_query_s", sessions->longest_query_s);
-	set(data, "longest_transaction_s", sessions->longest_transaction_s);
-	set(data, "longest_idle_in_transaction_s", sessions->longest_idle_in_transaction_s);
-	set(data, "longest_wait_s", sessions->longest_wait_s);
+	set(data, "longest_query_s", known ? sessions->longest_query_s : NAN);
+	set(data, "longest_transaction_s", known ? sessions->longest_transaction_s : NAN);
+	set(data, "longest_idle_in_transaction_s", known ? sessions->longest_idle_in_transaction_s : NAN);
+	set(data, "longest_wait_s", known ? sessions->longest_wait_s : NAN);
 }
 
 static json_t *replicas(const struct pgm_snapshot *snapshot)
@@ -301,6 +310,19 @@ static json_t *left_out(const struct pgm_snapshot *snapshot)
 	return list;
 }
 
+/* What has failed for so long that it is not shown any more. */
+static json_t *stale(const struct pgm_snapshot *snapshot)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < PGM_COLLECTORS; i++)
+		if (snapshot->stale_ms[i])
+			json_array_append_new(list,
+					      json_pack("{s:s, s:o}", "collector",
+							pgm_collector_name((enum pgm_collector_id)i),
+							"seen_at", pgm_api_time_ms(snapshot->stale_ms[i])));
+	return list;
+}
+
 static void get_summary(struct pgm_request *request, struct pgm_reply *reply)
 {
 	const struct pgm_snapshot *snapshot = pgm_api_snapshot(request, reply);
@@ -325,6 +347,7 @@ static void get_summary(struct pgm_request *request, struct pgm_reply *reply)
 		    pgm_snapshot_value(snapshot, "pg_replication_lag_seconds", NULL, NAN));
 		json_object_set_new(data, "replication", replicas(snapshot));
 		json_object_set_new(data, "left_out", left_out(snapshot));
+		json_object_set_new(data, "stale", stale(snapshot));
 		json_object_set_new(data, "statements_known",
 				    json_boolean(snapshot->statements || snapshot->profile));
 	}

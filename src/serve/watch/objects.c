@@ -356,6 +356,7 @@ static bool look_at_indexes(struct pgm_look *look, struct pgm_arena *arena, stru
 	objects->indexes = indexes;
 	objects->index_count = rows.count;
 	objects->indexes_total = (size_t)of_all(&rows, "all_indexes");
+	objects->indexes_wall_ms = look->wall_ms;
 	for (size_t i = 0; i < rows.count; i++)
 		if (indexes[i].scans == 0 && !indexes[i].unique && !indexes[i].primary &&
 		    !indexes[i].constraint)
@@ -371,6 +372,18 @@ static bool look_at_indexes(struct pgm_look *look, struct pgm_arena *arena, stru
 
 /* ---- both ---- */
 
+/* Where they cannot be read, those of the look before: in the part that they were read into. */
+static void keep_indexes(struct pgm_objects_part *made, struct pgm_objects_part *before)
+{
+	if (!before)
+		return;
+	made->objects.indexes = before->objects.indexes;
+	made->objects.index_count = before->objects.index_count;
+	made->objects.indexes_total = before->objects.indexes_total;
+	made->objects.indexes_wall_ms = before->objects.indexes_wall_ms;
+	made->part.base = pgm_part_keep(before->part.base ? before->part.base : &before->part);
+}
+
 bool pgm_look_objects(struct pgm_look *look, const char *file, struct pgm_error *err)
 {
 	PGM_AUTO_ARENA arena = pgm_arena_new(0);
@@ -385,6 +398,8 @@ bool pgm_look_objects(struct pgm_look *look, const char *file, struct pgm_error 
 	bool ok = !look->lost && look_at_indexes(look, arena, made, &index_err);
 	if (!look->lost)
 		pgm_look_note(look, PGM_COLLECT_INDEXES, pgm_clock_ms() - began, ok ? NULL : &index_err);
+	if (!ok)
+		keep_indexes(made, look->objects);
 	if (look->objects)
 		pgm_part_release(&look->objects->part);
 	look->objects = made;

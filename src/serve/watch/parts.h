@@ -129,6 +129,8 @@ struct pgm_look {
 	unsigned failures; /* to look, one after the other */
 	bool forced;	   /* all collectors are due */
 	struct pgm_collector_state states[PGM_COLLECTORS];
+	double waits_ms[PGM_COLLECTORS]; /* between two runs, as the last that went well had it; 0: none did
+					  */
 	/* the last that each gave, and the one before it */
 	struct pgm_samples_part *samples[PGM_COLLECTORS], *before[PGM_COLLECTORS];
 	bool fresh[PGM_COLLECTORS];

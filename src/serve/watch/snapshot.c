@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define STALE_WAITS 3 /* what is older than so many waits of its collector is not as it is now */
+
 static struct pgm_snapshot_part *part_of(const struct pgm_snapshot *snapshot)
 {
 	return (struct pgm_snapshot_part *)(void *)((char *)(uintptr_t)snapshot -
@@ -161,6 +163,44 @@ static void sum_up_sessions(struct pgm_snapshot *snapshot)
 #undef SESSIONS
 }
 
+/* Indexes are looked at with the tables. */
+static double wait_ms(const struct pgm_look *look, enum pgm_collector_id id)
+{
+	return look->waits_ms[id == PGM_COLLECT_INDEXES ? PGM_COLLECT_TABLES : id];
+}
+
+static bool is_stale(const struct pgm_look *look, double seen_mono_ms, double wait)
+{
+	return wait > 0 && look->began_ms - seen_mono_ms > STALE_WAITS * wait;
+}
+
+/* What the collectors gave, now or in a look that is not long ago. */
+static void add_collected(struct pgm_snapshot_part *made, const struct pgm_look *look)
+{
+	struct pgm_snapshot *snapshot = &made->snapshot;
+	for (size_t i = 0; i < PGM_COLLECTORS; i++) {
+		struct pgm_samples_part *samples = look->samples[i];
+		if (i == PGM_COLLECT_TARGET || !samples)
+			continue;
+		if (is_stale(look, samples->samples.mono_ms, wait_ms(look, (enum pgm_collector_id)i))) {
+			snapshot->stale_ms[i] = samples->samples.wall_ms;
+			continue;
+		}
+		snapshot->samples[i] = keep_samples(made, samples);
+		snapshot->before[i] = keep_samples(made, look->before[i]);
+		snapshot->fresh[i] = look->fresh[i];
+	}
+	if (!snapshot->stale_ms[PGM_COLLECT_STATEMENTS]) {
+		snapshot->statements = keep_statements(made, look->statements);
+		snapshot->statements_before = keep_statements(made, look->statements_before);
+	}
+	if (look->profile &&
+	    is_stale(look, look->profile->statements.mono_ms, (double)look->options->statements_ms))
+		return;
+	snapshot->profile = keep_statements(made, look->profile);
+	snapshot->profile_before = keep_statements(made, look->profile_before);
+}
+
 /* What is known without a collector: taken over from the caller. */
 static void add_own(struct pgm_snapshot_part *made, struct pgm_samples_part *own)
 {
@@ -184,17 +224,7 @@ const struct pgm_snapshot *pgm_look_snapshot(struct pgm_look *look, const struct
 		add_own(made, pool_down_samples(look));
 	if (!snapshot->up)
 		return snapshot;
-	for (size_t i = 0; i < PGM_COLLECTORS; i++) {
-		if (i == PGM_COLLECT_TARGET)
-			continue;
-		snapshot->samples[i] = keep_samples(made, look->samples[i]);
-		snapshot->before[i] = keep_samples(made, look->before[i]);
-		snapshot->fresh[i] = look->fresh[i];
-	}
-	snapshot->statements = keep_statements(made, look->statements);
-	snapshot->statements_before = keep_statements(made, look->statements_before);
-	snapshot->profile = keep_statements(made, look->profile);
-	snapshot->profile_before = keep_statements(made, look->profile_before);
+	add_collected(made, look);
 	if (look->marks & PGM_MARK_POOL)
 		snapshot->profile_before = NULL;
 	if (look->objects) {

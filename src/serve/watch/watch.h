@@ -156,7 +156,7 @@ struct pgm_index_row {
 };
 
 struct pgm_objects {
-	int64_t wall_ms;
+	int64_t wall_ms, indexes_wall_ms; /* indexes: of an earlier look where this one could not read them */
 	size_t table_count, index_count;
 	size_t tables_total, indexes_total; /* of the database */
 	const struct pgm_table_row *tables;
@@ -175,15 +175,20 @@ struct pgm_snapshot {
 	double mono_ms;		  /* pgm_clock_ms(), when the look began */
 	unsigned marks;		  /* enum pgm_snapshot_mark */
 	bool up;		  /* false: there is nothing below but pg_up, pgbouncer_up and their like */
-	/* by collector, NULL where it gave nothing; fresh: seen in this round, else taken over from before */
+	/* by collector, NULL where it gave nothing of late; fresh: seen in this round, else taken over from
+	 * before */
 	const struct pgm_samples *samples[PGM_COLLECTORS];
 	bool fresh[PGM_COLLECTORS];
+	/* where that is because it has failed for several of its periods: when it last gave something; else 0
+	 */
+	int64_t stale_ms[PGM_COLLECTORS];
 	/* what it had seen in the look before, for rates; NULL where that is not to be compared */
 	const struct pgm_samples *before[PGM_COLLECTORS];
 	const struct pgm_statements *statements; /* of pg_stat_statements; NULL: none */
 	const struct pgm_statements *profile;	 /* of the pooler; NULL: none */
 	const struct pgm_statements *statements_before, *profile_before; /* as before[] */
-	const struct pgm_objects *objects;				 /* NULL: not yet looked at */
+	/* NULL: not yet looked at. Kept where stale_ms[PGM_COLLECT_TABLES] says that they are old */
+	const struct pgm_objects *objects;
 	bool fresh_statements, fresh_profile, fresh_objects;
 	struct pgm_sessions_summary sessions;
 };

@@ -161,6 +161,8 @@ static void plan_next(struct pgm_look *look, const struct pgm_collector *collect
 	if (state->failures) {
 		wait = ldexp(wait, state->failures < 10 ? (int)state->failures : 10);
 		wait = fmin(wait, fmax(FAILED_MAX_MS, period_ms(look, collector->period)));
+	} else {
+		look->waits_ms[collector->id] = fmax(wait, state->took_ms / PGM_LOOK_SHARE);
 	}
 	state->next_ms = look->began_ms + fmax(wait, state->took_ms / PGM_LOOK_SHARE);
 }

@@ -399,6 +399,50 @@ static void what_is_not_known_stays(void **state)
 	pgm_alerts_close(alerts);
 }
 
+static void fill_old_tables(struct made *made, bool bad, int number)
+{
+	fill_tables(made, bad, number);
+	made->snapshot->stale_ms[PGM_COLLECT_TABLES] = NOON;
+}
+
+/* Tables that could not be read for long say nothing: neither that all is well, nor that it is not. */
+static void what_is_old_is_not_judged(void **state)
+{
+	(void)state;
+	PGM_AUTO_ARENA arena = pgm_arena_new(0);
+	struct pgm_alerts *alerts = open_alerts(NULL, 0, NULL);
+	now_ms = 1e6;
+	for (int i = 0; i < 400; i++)
+		look(alerts, fill_old_tables, true, i);
+	assert_null(find(alerts, arena, "vacuum_due"));
+	for (int i = 0; i < 400; i++)
+		look(alerts, fill_tables, true, i);
+	assert_true(fires(alerts, arena, "vacuum_due"));
+	for (int i = 0; i < 400; i++)
+		look(alerts, fill_old_tables, false, i);
+	assert_true(fires(alerts, arena, "vacuum_due"));
+	pgm_alerts_close(alerts);
+}
+
+/* A counter that was not known at the begin of the window is judged by the rest of it. */
+static void a_window_may_begin_unknown(void **state)
+{
+	(void)state;
+	struct pgm_alert_window window = {0};
+	double change, seconds;
+	for (int i = 0; i < 5; i++) {
+		struct made made = made_begin("shop", NOON + i * 10000, 1e6 + i * 1e4);
+		if (i > 1)
+			database(&made, "pg_stat_database_deadlocks", i * 10.0);
+		const struct pgm_snapshot *snapshot = made_end(&made);
+		pgm_alert_window_add(&window, snapshot);
+		pgm_snapshot_release(snapshot);
+	}
+	assert_true(pgm_alert_window_change(&window, PGM_COUNT_DEADLOCKS, &change, &seconds));
+	assert_true(change == 20 && seconds == 20);
+	assert_false(pgm_alert_window_change(&window, PGM_COUNT_COMMITS, &change, &seconds));
+}
+
 static void settings_change_rules(void **state)
 {
 	(void)state;
@@ -648,6 +692,8 @@ int main(void)
 		cmocka_unit_test(the_forecast_is_of_the_history),
 		cmocka_unit_test(thresholds_have_a_gap),
 		cmocka_unit_test(what_is_not_known_stays),
+		cmocka_unit_test(what_is_old_is_not_judged),
+		cmocka_unit_test(a_window_may_begin_unknown),
 		cmocka_unit_test(settings_change_rules),
 		cmocka_unit_test(bad_settings_are_refused),
 		cmocka_unit_test(addresses_are_secrets),
