@@ -102,6 +102,15 @@ def test_the_same_key_is_the_same_job(serve):
     assert serve.post(f"{SHOP}/plans/{other}/apply", "operator", headers=key).code == "key_reused"
     # Somebody else's key is another one.
     wait_job(serve, job_of(serve.post(f"{SHOP}/plans/{other}/apply", "admin", headers=key)))
+    # What a command reads is of the request as well.
+    key = {"Idempotency-Key": "4567-def"}
+    body = {"workload": "SELECT * FROM orders WHERE user_id = 5;"}
+    first = serve.post(f"{SHOP}/advice", "operator", body, headers=key)
+    assert job_of(serve.post(f"{SHOP}/advice", "operator", body, headers=key)) == job_of(first)
+    body = {"workload": "SELECT * FROM lines WHERE order_id = 5;"}
+    assert serve.post(f"{SHOP}/advice", "operator", body, headers=key).code == "key_reused"
+    assert serve.post(f"{SHOP}/advice", "operator", headers=key).code == "key_reused"
+    wait_job(serve, job_of(first))
 
 
 def test_a_job_is_canceled_and_gone_on_with(serve, shop):

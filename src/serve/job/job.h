@@ -103,7 +103,7 @@ struct pgm_job_request {
 	 * when it has done well the Plan is kept (pgm_jobs_plans()) and is the job's. Or NULL. */
 	const char *plan_option;
 	/* A text that the command reads from a file, and the option ("--workload=") before its name; or NULL.
-	 */
+	 * It is not kept: such a job cannot be resumed. */
 	const char *input_option, *input;
 };
 

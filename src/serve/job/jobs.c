@@ -1,7 +1,7 @@
 #include "serve/job/parts.h"
 
-#include "util/buf.h"
 #include "util/clock.h"
+#include "util/hash.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -255,12 +255,18 @@ static char *copy_of(const char *text)
 	return text ? strdup(text) : NULL;
 }
 
-/* The arguments as a JSON array; a name that is no UTF-8 cannot come from JSON. */
-static char *command_text(const char *const *argv)
+/* The arguments as a JSON array, with what tells an input from another in the place of its file's name. A
+ * name that is no UTF-8 cannot come from JSON. */
+static char *command_text(const struct pgm_job_request *request)
 {
 	json_t *list = json_array();
-	for (size_t i = 0; argv[i] && i < ARGUMENTS_MAX; i++)
-		json_array_append_new(list, pgm_job_text(argv[i]));
+	for (size_t i = 0; request->argv[i] && i < ARGUMENTS_MAX; i++) {
+		json_array_append_new(list, pgm_job_text(request->argv[i]));
+		if (i == 0 && request->input_option)
+			json_array_append_new(
+				list, json_sprintf("%sinput-%016llx", request->input_option,
+						   (unsigned long long)pgm_hash_string(request->input)));
+	}
 	char *text = json_dumps(list, JSON_COMPACT);
 	json_decref(list);
 	return text;
@@ -339,7 +345,7 @@ static struct pgm_job *make_job(struct pgm_jobs *jobs, const struct pgm_job_requ
 	job->plan = copy_of(request->plan);
 	job->conninfo = strdup(place->conninfo);
 	job->changes = request->changes;
-	job->resumable = request->resumable;
+	job->resumable = request->resumable && !request->input_option; /* the input is not kept */
 	job->limit_ms = request->limit_ms ? request->limit_ms : jobs->limit_ms;
 	job->exit_code = -1;
 	job->out.limit = jobs->output_bytes;
@@ -427,7 +433,7 @@ enum pgm_job_answer pgm_job_begin(struct pgm_jobs *jobs, const struct pgm_job_re
 				  char id[static PGM_JOB_ID_SIZE], struct pgm_error *err)
 {
 	*id = '\0';
-	char *command = command_text(request->argv);
+	char *command = command_text(request);
 	if (!command) {
 		pgm_error_set(err, PGM_ERR_SYSTEM, "out of memory");
 		return PGM_JOB_NOT_RECORDED;
