@@ -139,6 +139,16 @@ def test_root_is_refused(make_serve, cluster):
     assert code == 2 and "does not run as root" in log
 
 
+def test_a_record_that_is_a_link_is_refused(make_serve, cluster):
+    """It would have us write to wherever it leads."""
+    server = make_serve(watch_of(cluster), start=False)
+    elsewhere = server.folder / "elsewhere"
+    (server.folder / "history.db.jobs").symlink_to(elsewhere)
+    code, log = failed_start(server)
+    assert code != 0 and "history.db.jobs) is a symbolic link" in log, log
+    assert not elsewhere.exists()
+
+
 @pytest.mark.parametrize("damage,said", [
     ("other key", "is not the key of the certificate"), ("no cert", "cannot open"), ("noise", "server.crt: "),
     ("expired", "has expired")])

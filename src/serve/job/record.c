@@ -3,6 +3,7 @@
 #include "util/clock.h"
 #include "util/embedded.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -51,25 +52,33 @@ static bool run(struct pgm_record *record, sqlite3_stmt *statement, struct pgm_e
 	return ok;
 }
 
-struct pgm_record *pgm_record_open(const char *path, struct pgm_error *err)
+/* Made by us, so that nobody else may read it; what SQLite puts beside it gets the same rights. SQLite would
+ * follow a link to wherever somebody else would have us write. */
+static bool make_file(const char *path, struct pgm_error *err)
 {
-	struct pgm_record *record = calloc(1, sizeof(*record));
-	char *problem = NULL;
-	if (!record) {
-		pgm_error_set(err, PGM_ERR_SYSTEM, "out of memory");
-		return NULL;
-	}
-	/* Made by us, so that nobody else may read it; what SQLite puts beside it gets the same rights. */
-	int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
-	if (fd >= 0)
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd >= 0) {
 		close(fd);
+		return true;
+	}
+	if (errno != ELOOP)
+		return pgm_error_set(err, PGM_ERR_SYSTEM, "the record of jobs (%s) cannot be opened: %s",
+				     path, strerror(errno));
+	pgm_error_set(err, PGM_ERR_STATE, "the record of jobs (%s) is a symbolic link", path);
+	return pgm_error_hint(err, "Put the file itself there, or name another history in [serve].");
+}
+
+/* path NULL: in memory. */
+static bool open_db(struct pgm_record *record, const char *path, struct pgm_error *err)
+{
+	char *problem = NULL;
 	int code = sqlite3_open_v2(path ? path : ":memory:", &record->db,
 				   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX, NULL);
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(record->db, pgm_embedded_text("serve/job/record.sql"), NULL, NULL,
 				    &problem);
 	if (code == SQLITE_OK)
-		return record;
+		return true;
 	if (code == SQLITE_BUSY)
 		pgm_error_set(err, PGM_ERR_STATE, "another pgmend serve has %s", path);
 	else
@@ -79,6 +88,18 @@ struct pgm_record *pgm_record_open(const char *path, struct pgm_error *err)
 			      : record->db ? sqlite3_errmsg(record->db)
 					   : "out of memory");
 	sqlite3_free(problem);
+	return false;
+}
+
+struct pgm_record *pgm_record_open(const char *path, struct pgm_error *err)
+{
+	struct pgm_record *record = calloc(1, sizeof(*record));
+	if (!record) {
+		pgm_error_set(err, PGM_ERR_SYSTEM, "out of memory");
+		return NULL;
+	}
+	if ((!path || make_file(path, err)) && open_db(record, path, err))
+		return record;
 	pgm_record_close(record);
 	return NULL;
 }

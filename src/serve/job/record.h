@@ -23,7 +23,8 @@ struct pgm_record_job {
 	int exit_code; /* -1: none yet */
 };
 
-/* path NULL: in memory. Jobs that were under way are interrupted now. */
+/* path NULL: in memory. Jobs that were under way are interrupted now. PGM_ERR_STATE: another process has it,
+ * or it is a symbolic link. */
 struct pgm_record *pgm_record_open(const char *path, struct pgm_error *err) PGM_MUST_CHECK;
 void pgm_record_close(struct pgm_record *record); /* NULL is fine */
 
