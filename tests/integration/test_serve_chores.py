@@ -1,5 +1,9 @@
 """Chores of pgmend serve: by a short timetable, through the change engine, in the audit list; off unless asked for."""
 
+import base64
+import hashlib
+import re
+
 import pytest
 
 from changes import invalid_indexes
@@ -66,6 +70,12 @@ def test_they_keep_house(shop, tmp_path):
         assert "What got slower" in text and "Chore: rebuild bloated indexes" in text, text
         page = serve.get(f"{SHOP}/weekly-report?format=html", "viewer")
         assert page.headers["content-type"].startswith("text/html") and b"<h2>What got slower</h2>" in page.body
+        # its own style sheet is let in by its hash, and nothing else is
+        style = re.findall(rb"<style>(.*?)</style>", page.body, re.S)
+        digest = base64.b64encode(hashlib.sha256(style[0]).digest()).decode()
+        policy = dict(part.strip().split(" ", 1) for part in page.headers["content-security-policy"].split(";"))
+        assert len(style) == 1 and policy["style-src"] == f"'sha256-{digest}'" and policy["default-src"] == "'none'"
+        assert "script-src" not in policy and policy["frame-ancestors"] == "'none'" and b"<script" not in page.body
 
         entries = serve.get("/api/v1/audit?limit=1000", "viewer").data["entries"]
         assert {"chore:partitions", "chore:analyze", "operator"} <= {e["who"] for e in entries}

@@ -33,9 +33,10 @@ static void get_report(struct pgm_request *request, struct pgm_reply *reply)
 		return;
 	bool html = strcmp(pgm_request_text(request, "format", "markdown"), "html") == 0;
 	char *text = pgm_chores_report(PGM_API(request)->chores, request->arena, database, html);
-	if (text)
-		pgm_reply_text(reply, 200, html ? "text/html; charset=utf-8" : "text/markdown; charset=utf-8",
-			       text, strlen(text));
+	if (text && html)
+		pgm_reply_page(reply, text);
+	else if (text)
+		pgm_reply_text(reply, 200, "text/markdown; charset=utf-8", text, strlen(text));
 	else
 		pgm_reply_error(reply, 404, "not_found", "no weekly report of %.100s was written yet",
 				database);

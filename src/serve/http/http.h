@@ -153,6 +153,9 @@ void pgm_reply_hint(struct pgm_reply *reply, const char *format, ...) __attribut
 void pgm_reply_failure(struct pgm_reply *reply, const struct pgm_error *err);
 /* Text of that content type ("text/plain; version=0.0.4"). */
 void pgm_reply_text(struct pgm_reply *reply, int status, const char *type, const char *text, size_t length);
+/* An HTML page that brings its own style sheet: the policy lets that one in, by its hash, and no script. */
+void pgm_reply_page(struct pgm_reply *reply, const char *html);
+/* One of the security headers takes the place of the usual one. */
 void pgm_reply_header(struct pgm_reply *reply, const char *name, const char *value);
 
 /*

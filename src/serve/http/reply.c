@@ -1,5 +1,7 @@
 #include "serve/http/parts.h"
 
+#include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +90,24 @@ void pgm_reply_text(struct pgm_reply *reply, int status, const char *type, const
 	reply->length = length;
 	reply->status = status;
 	reply->type = pgm_strdup(reply->request->arena, type);
+}
+
+void pgm_reply_page(struct pgm_reply *reply, const char *html)
+{
+	static const char begin[] = "<style>", end[] = "</style>";
+	unsigned char hash[SHA256_DIGEST_LENGTH], text[64] = ""; /* in base64: 44 and a NUL */
+	const char *style = strstr(html, begin), *after = style ? strstr(style, end) : NULL;
+	if (after) {
+		style += strlen(begin);
+		SHA256((const unsigned char *)style, (size_t)(after - style), hash);
+		EVP_EncodeBlock(text, hash, sizeof(hash));
+	}
+	pgm_reply_text(reply, 200, "text/html; charset=utf-8", html, strlen(html));
+	pgm_reply_header(reply, "Content-Security-Policy",
+			 pgm_sprintf(reply->request->arena,
+				     "default-src 'none'; style-src %s%s%s; base-uri 'none'; form-action "
+				     "'none'; frame-ancestors 'none'",
+				     after ? "'sha256-" : "'none", (const char *)text, "'"));
 }
 
 void pgm_reply_header(struct pgm_reply *reply, const char *name, const char *value)

@@ -103,17 +103,24 @@ static size_t keep_escapes(void *data, struct MHD_Connection *connection, char *
 	return strlen(text);
 }
 
+static bool has_own(const struct pgm_reply *reply, const char *name)
+{
+	bool own = false;
+	for (size_t i = 0; i < reply->header_count; i++)
+		own |= strcmp(reply->headers[i].name, name) == 0;
+	return own;
+}
+
 static void add_headers(struct pgm_exchange *exchange, struct MHD_Response *response)
 {
 	const struct pgm_reply *reply = &exchange->reply;
 	for (size_t i = 0; i < sizeof(security_headers) / sizeof(*security_headers); i++)
-		MHD_add_response_header(response, security_headers[i].name, security_headers[i].value);
-	bool cached = false;
-	for (size_t i = 0; i < reply->header_count; i++) {
+		if (!has_own(reply, security_headers[i].name))
+			MHD_add_response_header(response, security_headers[i].name,
+						security_headers[i].value);
+	for (size_t i = 0; i < reply->header_count; i++)
 		MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
-		cached |= strcmp(reply->headers[i].name, "ETag") == 0;
-	}
-	MHD_add_response_header(response, "Cache-Control", cached ? "no-cache" : "no-store");
+	MHD_add_response_header(response, "Cache-Control", has_own(reply, "ETag") ? "no-cache" : "no-store");
 	MHD_add_response_header(response, "Content-Type", reply->next ? "text/event-stream" : reply->type);
 	if (reply->next)
 		MHD_add_response_header(response, "X-Accel-Buffering", "no");
