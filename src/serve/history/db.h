@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PGM_DB_STATEMENTS_MAX 48
+#define PGM_DB_STATEMENTS_MAX 64
 #define PGM_DB_PAGE_BYTES     4096
 
 struct pgm_db {

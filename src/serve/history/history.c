@@ -9,6 +9,7 @@
 
 #define BATCH_MAX      64 /* snapshots in a transaction */
 #define RETRY_AFTER_MS 30e3
+#define TEXTS_PART     32 /* of the limit: new texts of statements that a transaction may bring */
 
 static void note_pause(struct pgm_history *history, const struct pgm_error *err)
 {
@@ -24,6 +25,7 @@ static bool write_all(struct pgm_history_writer *writer, const struct pgm_snapsh
 {
 	if (!pgm_db_exec(&writer->db, "BEGIN IMMEDIATE", err))
 		return false;
+	writer->texts_room = (size_t)writer->limit_bytes / TEXTS_PART;
 	for (size_t i = 0; i < count; i++) {
 		bool fine = pgm_history_write(writer, batch[i], err);
 		pgm_arena_reset(writer->scratch);
@@ -41,23 +43,49 @@ static bool start_over(struct pgm_history_writer *writer, struct pgm_error *err)
 	return pgm_history_writer_load(writer, err);
 }
 
-static bool write_batch(struct pgm_history_writer *writer, const struct pgm_snapshot *const *batch,
-			size_t count, struct pgm_error *err)
+/* As well as it can be done: it is about the order in which texts go. */
+static void note_seen_at_limit(struct pgm_history_writer *writer)
 {
+	struct pgm_error ignored = {0};
+	bool open = pgm_store_open_reserve(&writer->db, writer->limit_bytes, true, &ignored);
+	if (open && !pgm_history_note_seen(writer, &ignored))
+		pgm_error_clear(&ignored);
+	if (open && !pgm_store_open_reserve(&writer->db, writer->limit_bytes, false, &ignored))
+		pgm_error_clear(&ignored);
+}
+
+/* *full: it failed because there was no room. */
+static bool try_to_write(struct pgm_history_writer *writer, const struct pgm_snapshot *const *batch,
+			 size_t count, bool *full, struct pgm_error *err)
+{
+	struct pgm_error again = {0};
+	pgm_error_clear(err);
 	if (write_all(writer, batch, count, err))
 		return true;
-	bool full = pgm_db_is_full(&writer->db);
-	struct pgm_error again = {0};
-	if (!start_over(writer, &again) || !full)
-		return false;
-	/* at its limit: make room, once */
-	pgm_error_clear(&again);
-	if (!pgm_history_prune(writer, true, &again) || !write_all(writer, batch, count, &again)) {
-		*err = again;
-		pgm_error_clear(&again);
-		bool ignored = start_over(writer, &again);
-		(void)ignored;
-		return false;
+	*full = pgm_db_is_full(&writer->db);
+	pgm_db_rollback(&writer->db);
+	if (*full)
+		note_seen_at_limit(writer);
+	*full &= start_over(writer, &again);
+	return false;
+}
+
+/* *written: how many of them are in the file. At its limit there is made room, and each goes in by itself: a
+ * batch may be larger than all the room there is. */
+static bool write_batch(struct pgm_history_writer *writer, const struct pgm_snapshot *const *batch,
+			size_t count, size_t *written, struct pgm_error *err)
+{
+	bool full;
+	if (try_to_write(writer, batch, count, &full, err)) {
+		*written = count;
+		return true;
+	}
+	for (*written = 0; *written < count; (*written)++) {
+		const struct pgm_snapshot *const *next = &batch[*written];
+		bool room = *written && try_to_write(writer, next, 1, &full, err);
+		if (!room && (!full || !pgm_history_prune(writer, true, err) ||
+			      !try_to_write(writer, next, 1, &full, err)))
+			return false;
 	}
 	return true;
 }
@@ -67,19 +95,21 @@ static void write_some(struct pgm_history *history, const struct pgm_snapshot *c
 {
 	struct pgm_history_writer *writer = &history->writer;
 	struct pgm_error err = {0};
-	bool written = false;
+	bool fine = false;
+	size_t written = 0;
 	int64_t bytes = 0;
 	if (may_write) {
 		for (size_t i = 0; i < count; i++)
 			pgm_history_trust(writer, batch[i]->wall_ms, batch[i]->mono_ms);
-		written = write_batch(writer, batch, count, &err) && pgm_history_prune(writer, false, &err) &&
-			  pgm_history_file_bytes(writer, &bytes, &err);
-		if (!written)
+		fine = write_batch(writer, batch, count, &written, &err) &&
+		       pgm_history_prune(writer, false, &err) && pgm_history_file_bytes(writer, &bytes, &err);
+		if (!fine)
 			note_pause(history, &err);
 	}
 	pthread_mutex_lock(&history->lock);
-	*(written ? &history->state.written : &history->state.dropped) += count;
-	if (written) {
+	history->state.written += written;
+	history->state.dropped += count - written;
+	if (fine) {
 		history->state.paused = false;
 		history->state.why[0] = '\0';
 		history->state.file_bytes = bytes;

@@ -20,11 +20,15 @@
 #define PGM_HISTORY_HOUR_MS   INT64_C(3600000)
 #define PGM_HISTORY_DAY_MS    INT64_C(86400000)
 
+/* The moment at which a statement was last seen is right to within so much. */
+#define PGM_HISTORY_SEEN_STEP_MS PGM_HISTORY_HOUR_MS
+
 #define PGM_HISTORY_RAW_KEEP_MS		(2 * PGM_HISTORY_DAY_MS)
 #define PGM_HISTORY_MINUTES_KEEP_MS	(14 * PGM_HISTORY_DAY_MS)
 #define PGM_HISTORY_HOURS_KEEP_MS	(400 * PGM_HISTORY_DAY_MS)
 #define PGM_HISTORY_STATEMENTS_KEEP_MS	(60 * PGM_HISTORY_DAY_MS)
-#define PGM_HISTORY_STATEMENT_CELLS_MAX 500 /* of an interval; the rest is one row */
+#define PGM_HISTORY_STATEMENT_CELLS_MAX 500  /* of an interval; the rest is one row */
+#define PGM_HISTORY_STATEMENT_ROW_MAX	1000 /* of the looks of a minute or hour together; likewise */
 #define PGM_HISTORY_TABLES_MAX		1000
 #define PGM_HISTORY_READERS_MAX		8
 
@@ -64,7 +68,8 @@ struct pgm_history_series_slot {
 
 struct pgm_history_statement_slot {
 	uint32_t id;
-	int64_t seen_ms;
+	int64_t seen_ms; /* as the file has it */
+	int64_t last_ms;
 	bool has_text;
 };
 
@@ -77,6 +82,7 @@ struct pgm_history_writer {
 	struct pgm_map series;	   /* "target/metric/labels": struct pgm_history_series_slot */
 	struct pgm_arena *statement_cache;
 	struct pgm_map statements; /* "target/source/fingerprint/user": struct pgm_history_statement_slot */
+	size_t texts_room;	   /* bytes of new texts that the transaction may still bring */
 	uint64_t series_left_out;
 	/* whether the clock may be trusted */
 	int64_t last_wall_ms;
@@ -111,7 +117,8 @@ struct pgm_history {
 /* ---- writer.c ---- */
 
 bool pgm_history_writer_load(struct pgm_history_writer *writer, struct pgm_error *err) PGM_MUST_CHECK;
-void pgm_history_writer_forget(struct pgm_history_writer *writer); /* the caches, and snapshots in them */
+void pgm_history_writer_forget(struct pgm_history_writer *writer);     /* the caches, and snapshots in them */
+void pgm_history_statements_forget(struct pgm_history_writer *writer); /* the cache of their numbers */
 /* Inside a transaction of the caller's. */
 bool pgm_history_write(struct pgm_history_writer *writer, const struct pgm_snapshot *snapshot,
 		       struct pgm_error *err) PGM_MUST_CHECK;
@@ -147,6 +154,8 @@ bool pgm_history_fold(struct pgm_history_writer *writer, struct pgm_history_targ
 
 /* What is too old, and what does not fit. Looks once a minute unless forced. */
 bool pgm_history_prune(struct pgm_history_writer *writer, bool forced, struct pgm_error *err) PGM_MUST_CHECK;
+/* That statements in the cache were seen: before it is forgotten and texts are to go. */
+bool pgm_history_note_seen(struct pgm_history_writer *writer, struct pgm_error *err) PGM_MUST_CHECK;
 /* Note a look's clocks: after a jump nothing is deleted for its age for an hour. */
 void pgm_history_trust(struct pgm_history_writer *writer, int64_t wall_ms, double mono_ms);
 bool pgm_history_file_bytes(struct pgm_history_writer *writer, int64_t *bytes,

@@ -1,6 +1,7 @@
 /*
- * What goes: rows that are too old, and where the file is nearly at its limit the oldest of the finest. Each
- * step is a transaction of its own, and its pages are given back to the file system.
+ * What goes: rows that are too old, and where the file is nearly at its limit texts of statements that
+ * nothing speaks of any more or that take more than their part, then the oldest of the finest. Each step is a
+ * transaction of its own, and its pages are given back to the file system.
  */
 #include "serve/history/parts.h"
 #include "util/clock.h"
@@ -13,6 +14,9 @@
 #define FULL_FROM      0.90 /* of the pages that there may be */
 #define FULL_UNTIL     0.80
 #define STEPS_MAX      400
+#define TEXTS_PART     4   /* of the limit: what statements and their texts may take where it is tight */
+#define TEXTS_AT_ONCE  200 /* that go in a transaction */
+#define TEXT_OVERHEAD  160 /* bytes of a statement beside its text, with its places in indexes */
 #define VACUUM_PAGES   "PRAGMA incremental_vacuum(200)"
 
 /* In the order in which they go. What is younger than least_ms stays, unless nothing else is left. */
@@ -127,6 +131,84 @@ static bool oldest_of(struct pgm_history_writer *writer, const struct fineness *
 	return true;
 }
 
+/* ---- texts of statements ---- */
+
+/* In the file it is said once an hour that a statement was seen: now it matters. */
+bool pgm_history_note_seen(struct pgm_history_writer *writer, struct pgm_error *err)
+{
+	bool fine = pgm_db_exec(&writer->db, "BEGIN IMMEDIATE", err);
+	for (size_t i = 0; fine && i < writer->statements.capacity; i++) {
+		struct pgm_history_statement_slot *slot = writer->statements.slots[i].value;
+		if (!slot || slot->last_ms == slot->seen_ms)
+			continue;
+		fine = run(writer, "UPDATE statements SET seen_ms = ?2 WHERE id = ?1", 2,
+			   (const int64_t[]){slot->id, slot->last_ms}, err);
+		slot->seen_ms = slot->last_ms;
+	}
+	fine = fine && pgm_db_exec(&writer->db, "COMMIT", err);
+	pgm_db_rollback(&writer->db);
+	return fine;
+}
+
+/* The next ones of those that were not seen for longest, before that moment; *bytes: what they took, 0 where
+ * there are none. What rows still have under their numbers is shown with the others. */
+static bool delete_texts(struct pgm_history_writer *writer, int64_t before_ms, int64_t *bytes,
+			 struct pgm_error *err)
+{
+	bool row = true;
+	sqlite3_stmt *gone =
+		pgm_db_prepare(&writer->db,
+			       "DELETE FROM statements WHERE id IN (SELECT id FROM statements WHERE"
+			       " seen_ms < ?1 ORDER BY seen_ms, id LIMIT ?2)"
+			       " RETURNING length(CAST(query AS BLOB))",
+			       err);
+	*bytes = 0;
+	if (!gone)
+		return false;
+	pgm_history_statements_forget(writer);
+	pgm_db_bind(gone, 2, (const int64_t[]){before_ms, TEXTS_AT_ONCE});
+	while (row) {
+		if (!pgm_db_step(&writer->db, gone, &row, err))
+			return false;
+		if (row)
+			*bytes += sqlite3_column_int64(gone, 0) + TEXT_OVERHEAD;
+	}
+	return true;
+}
+
+/* Those that were last seen before all that is kept of statements. */
+static bool delete_unspoken_texts(struct pgm_history_writer *writer, struct pgm_error *err)
+{
+	int64_t oldest_ms = INT64_MAX, gone = 1;
+	for (size_t i = 0; i < KINDS; i++) {
+		int64_t of_kind_ms = INT64_MAX;
+		if (kinds[i].statements && !oldest_of(writer, &kinds[i], &of_kind_ms, err))
+			return false;
+		oldest_ms = of_kind_ms < oldest_ms ? of_kind_ms : oldest_ms;
+	}
+	while (oldest_ms != INT64_MAX && gone)
+		if (!delete_texts(writer, oldest_ms - PGM_HISTORY_SEEN_STEP_MS, &gone, err))
+			return false;
+	return true;
+}
+
+/* Texts that never come again would fill the file, and all else would go for them. */
+static bool prune_texts(struct pgm_history_writer *writer, struct pgm_error *err)
+{
+	const int64_t overhead = TEXT_OVERHEAD;
+	int64_t bytes, gone = 1;
+	if (!pgm_history_note_seen(writer, err) || !delete_unspoken_texts(writer, err) ||
+	    !pgm_db_number(&writer->db, "SELECT sum(length(CAST(query AS BLOB)) + ?1) FROM statements", 1,
+			   &overhead, &bytes, err))
+		return false;
+	while (gone && bytes > writer->limit_bytes / TEXTS_PART) {
+		if (!delete_texts(writer, INT64_MAX, &gone, err))
+			return false;
+		bytes -= gone;
+	}
+	return true;
+}
+
 /* A tenth of what the finest kind has; *done where there is nothing left to go. */
 static bool delete_some(struct pgm_history_writer *writer, int64_t now_ms, bool *done, struct pgm_error *err)
 {
@@ -137,9 +219,11 @@ static bool delete_some(struct pgm_history_writer *writer, int64_t now_ms, bool 
 		if (oldest_ms >= now_ms - kinds[i].least_ms)
 			continue;
 		int64_t span = (now_ms - oldest_ms) / 10;
-		return delete_before(
-			writer, &kinds[i],
-			oldest_ms + (span > PGM_HISTORY_MINUTE_MS ? span : PGM_HISTORY_MINUTE_MS), err);
+		return delete_before(writer, &kinds[i],
+				     oldest_ms +
+					     (span > PGM_HISTORY_MINUTE_MS ? span : PGM_HISTORY_MINUTE_MS),
+				     err) &&
+		       (!kinds[i].statements || delete_unspoken_texts(writer, err));
 	}
 	int64_t first_hour;
 	if (!pgm_db_number(&writer->db, "SELECT min(at_ms) FROM hours", 0, NULL, &first_hour, err))
@@ -158,6 +242,8 @@ static bool prune_size(struct pgm_history_writer *writer, int64_t now_ms, bool f
 		return false;
 	if (share < FULL_FROM && !forced)
 		return true;
+	if (!prune_texts(writer, err) || !used_share(writer, &share, err))
+		return false;
 	for (int step = 0; step < STEPS_MAX && !done && share > FULL_UNTIL; step++)
 		if (!delete_some(writer, now_ms, &done, err) || !used_share(writer, &share, err))
 			return false;

@@ -55,6 +55,12 @@ static bool load_series(struct pgm_history_writer *writer, struct pgm_error *err
 	return rows != NULL;
 }
 
+void pgm_history_statements_forget(struct pgm_history_writer *writer)
+{
+	pgm_arena_reset(writer->statement_cache);
+	pgm_map_init(&writer->statements, writer->statement_cache);
+}
+
 bool pgm_history_writer_load(struct pgm_history_writer *writer, struct pgm_error *err)
 {
 	pgm_map_init(&writer->targets, writer->cache);

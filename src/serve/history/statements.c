@@ -287,6 +287,33 @@ static bool add_names(struct adding *adding, uint32_t number, struct pgm_history
 	return true;
 }
 
+/* Statements whose texts had to go are of the others. */
+static bool fold_unknown(struct adding *adding)
+{
+	for (size_t i = 1; i < adding->sum_count; i++) {
+		struct sum *sum = adding->sums[i], *others = adding->sums[0];
+		int64_t known;
+		if (!sum)
+			continue;
+		if (!pgm_db_number(adding->db, "SELECT id FROM statements WHERE id = ?1", 1,
+				   (const int64_t[]){sum->cell.statement}, &known, adding->err))
+			return false;
+		if (known)
+			continue;
+		adding->sums[i] = NULL;
+		adding->sums[0] = others ? others : sum;
+		sum->cell.statement = 0;
+		if (!others)
+			continue;
+		pgm_statement_cell_merge(adding->arena, &others->cell, &sum->cell);
+		for (int part = 0; part < PGM_HISTORY_SPARKS; part++) {
+			others->parts[part].calls += sum->parts[part].calls;
+			others->parts[part].us += sum->parts[part].us;
+		}
+	}
+	return true;
+}
+
 static bool make_list(struct adding *adding, struct pgm_history_statement_list *list)
 {
 	struct ordered *ordered = PGM_NEW_ARRAY(adding->arena, struct ordered, adding->sums_made + 1);
@@ -323,8 +350,8 @@ bool pgm_history_statements(struct pgm_history *history, const struct pgm_histor
 		.db = pgm_history_reader(history, err), .arena = arena, .wanted = wanted, .err = err};
 	if (!adding.db)
 		return false;
-	bool fine =
-		begin(&adding, &found) && (!found || read_rows(&adding, add_sum)) && make_list(&adding, list);
+	bool fine = begin(&adding, &found) && (!found || read_rows(&adding, add_sum)) &&
+		    fold_unknown(&adding) && make_list(&adding, list);
 	pgm_history_reader_done(history, adding.db);
 	return fine;
 }

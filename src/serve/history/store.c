@@ -12,10 +12,12 @@
 
 /* Files larger than this are not read whole at the start: it would take seconds. */
 #define CHECKED_BYTES_MAX ((int64_t)64 << 20)
+#define RESERVE_PAGES	  32
 
 static const char *const migrations[PGM_STORE_VERSION] = {
 	"serve/history/schema_1.sql",
 	"serve/history/schema_2.sql",
+	"serve/history/schema_3.sql",
 };
 
 int pgm_store_take(const char *path, struct pgm_error *err)
@@ -112,14 +114,18 @@ int64_t pgm_store_pages_max(int64_t limit_bytes)
 	return (limit_bytes - log_bytes) / PGM_DB_PAGE_BYTES;
 }
 
+bool pgm_store_open_reserve(struct pgm_db *db, int64_t limit_bytes, bool open, struct pgm_error *err)
+{
+	char set[64];
+	snprintf(set, sizeof(set), "PRAGMA max_page_count = %lld",
+		 (long long)pgm_store_pages_max(limit_bytes) - (open ? 0 : RESERVE_PAGES));
+	return pgm_db_exec(db, set, err);
+}
+
 bool pgm_store_bound(struct pgm_db *db, int64_t limit_bytes, struct pgm_error *err)
 {
-	char set[160];
-	snprintf(set, sizeof(set),
-		 "PRAGMA max_page_count = %lld; PRAGMA journal_size_limit = 1048576; PRAGMA "
-		 "wal_autocheckpoint = 256",
-		 (long long)pgm_store_pages_max(limit_bytes));
-	return pgm_db_exec(db, set, err);
+	return pgm_store_open_reserve(db, limit_bytes, false, err) &&
+	       pgm_db_exec(db, "PRAGMA journal_size_limit = 1048576; PRAGMA wal_autocheckpoint = 256", err);
 }
 
 bool pgm_store_prepare(struct pgm_db *db, int64_t limit_bytes, struct pgm_error *err)

@@ -7,7 +7,7 @@
 
 #include "serve/history/db.h"
 
-#define PGM_STORE_VERSION     2
+#define PGM_STORE_VERSION     3
 #define PGM_STORE_APPLICATION 0x70676d68 /* "pgmh" */
 
 /*
@@ -23,5 +23,8 @@ bool pgm_store_prepare(struct pgm_db *db, int64_t limit_bytes, struct pgm_error 
 /* A connection may not let the file grow beyond the limit, less what the log of writes may take. */
 bool pgm_store_bound(struct pgm_db *db, int64_t limit_bytes, struct pgm_error *err) PGM_MUST_CHECK;
 int64_t pgm_store_pages_max(int64_t limit_bytes);
+/* Whether what is needed to make room may use the last few pages. */
+bool pgm_store_open_reserve(struct pgm_db *db, int64_t limit_bytes, bool open,
+			    struct pgm_error *err) PGM_MUST_CHECK;
 
 #endif

@@ -112,11 +112,16 @@ static bool number_of(struct pgm_history_writer *writer, const struct pgm_histor
 	char *key =
 		pgm_sprintf(writer->scratch, "%u/%d/%s", target->id, source, row_key(writer->scratch, row));
 	struct pgm_history_statement_slot *slot = pgm_map_get(&writer->statements, key);
-	bool has_text = row->text && row->text[0];
-	if (slot && (slot->has_text || !has_text) && at_ms - slot->seen_ms < PGM_HISTORY_DAY_MS) {
+	size_t text_bytes = strnlen(row->text ? row->text : "", TEXT_MAX_BYTES);
+	/* where there is no room for the text it comes with a later look at the statement */
+	bool has_text = text_bytes && text_bytes <= writer->texts_room;
+	if (slot && (slot->has_text || !has_text) && at_ms - slot->seen_ms < PGM_HISTORY_SEEN_STEP_MS) {
+		slot->last_ms = at_ms;
 		*id = slot->id;
 		return true;
 	}
+	if (has_text && !(slot && slot->has_text))
+		writer->texts_room -= text_bytes;
 	sqlite3_stmt *upsert = pgm_db_prepare(
 		&writer->db,
 		"INSERT INTO statements (target, source, fingerprint, user, query, seen_ms) VALUES (?1, ?2, "
@@ -130,21 +135,20 @@ static bool number_of(struct pgm_history_writer *writer, const struct pgm_histor
 	const char *text = has_text ? row->text : "", *user = row->user ? row->user : "";
 	pgm_db_bind(upsert, 4, (const int64_t[]){target->id, source, (int64_t)row->id, at_ms});
 	sqlite3_bind_text(upsert, 5, user, -1, SQLITE_STATIC);
-	sqlite3_bind_text(upsert, 6, text, (int)strnlen(text, TEXT_MAX_BYTES), SQLITE_STATIC);
+	sqlite3_bind_text(upsert, 6, text, has_text ? (int)text_bytes : 0, SQLITE_STATIC);
 	if (!pgm_db_step(&writer->db, upsert, &found, err))
 		return false;
 	*id = (uint32_t)sqlite3_column_int64(upsert, 0);
 	sqlite3_reset(upsert);
 	if (writer->statements.count >= CACHED_MAX) {
-		pgm_arena_reset(writer->statement_cache);
-		pgm_map_init(&writer->statements, writer->statement_cache);
+		pgm_history_statements_forget(writer);
 		slot = NULL;
 	}
 	if (!slot) {
 		slot = PGM_NEW(writer->statement_cache, struct pgm_history_statement_slot);
 		pgm_map_set(&writer->statements, pgm_strdup(writer->statement_cache, key), slot);
 	}
-	*slot = (struct pgm_history_statement_slot){*id, at_ms, has_text || slot->has_text};
+	*slot = (struct pgm_history_statement_slot){*id, at_ms, at_ms, has_text || slot->has_text};
 	return true;
 }
 
@@ -152,6 +156,29 @@ static int by_number(const void *a, const void *b)
 {
 	const struct pgm_statement_cell *x = a, *y = b;
 	return (x->statement > y->statement) - (x->statement < y->statement);
+}
+
+static int by_cell_time(const void *a, const void *b)
+{
+	const struct pgm_statement_cell *x = a, *y = b;
+	if (!x->statement || !y->statement)
+		return !x->statement - !y->statement; /* the others stay the others */
+	return (x->total_us < y->total_us) - (x->total_us > y->total_us);
+}
+
+/* The looks of an hour may have many more than one look has: only the most expensive are kept apart. */
+static void bound_cells(struct pgm_arena *arena, struct pgm_statement_cells *cells)
+{
+	struct pgm_statement_cell others = {0};
+	const size_t most = PGM_HISTORY_STATEMENT_ROW_MAX;
+	if (cells->count <= most)
+		return;
+	qsort(cells->items, cells->count, sizeof(*cells->items), by_cell_time);
+	for (size_t i = most - 1; i < cells->count; i++)
+		pgm_statement_cell_merge(arena, &others, &cells->items[i]);
+	cells->items[most - 1] = others;
+	cells->count = most;
+	qsort(cells->items, cells->count, sizeof(*cells->items), by_number);
 }
 
 /* Sorted by number, each once: the most expensive, and number 0 for the others. */
@@ -201,6 +228,7 @@ static bool add_to(struct pgm_history_writer *writer, const char *select_sql, co
 		struct pgm_statement_cells there = pgm_statement_cells_unpack(
 			arena, sqlite3_column_blob(select, 0), (size_t)sqlite3_column_bytes(select, 0));
 		all = pgm_statement_cells_merge(arena, &there, cells);
+		bound_cells(arena, &all);
 		sqlite3_reset(select);
 	}
 	struct pgm_buf packed;

@@ -367,6 +367,84 @@ static void the_limit_holds(void **state)
 	pgm_history_close(history);
 }
 
+static int64_t number_in_file(const char *sql)
+{
+	struct pgm_error err = {0};
+	struct pgm_db db;
+	int64_t number = -1;
+	assert_true(pgm_db_open(&db, path, PGM_DB_READS, &err));
+	assert_true(pgm_db_number(&db, sql, 0, NULL, &number, &err));
+	pgm_db_close(&db);
+	return number;
+}
+
+#define NEW_STATEMENTS 400
+
+/* One statement that always comes, and many that never come again, with long texts. */
+static void put_new_statements(struct pgm_history *history, int look)
+{
+	static char text[8000];
+	struct made made = made_begin("shop", NOON + 2 * HOUR_MS + look * 30000, 1e7 + look * 3e4);
+	struct pgm_statement_row *rows = made_statements(&made, 1 + NEW_STATEMENTS, false);
+	memset(text, 'x', sizeof(text) - 1);
+	rows[0] = (struct pgm_statement_row){
+		.id = 1, .text = "SELECT 1", .user = "app", .calls = look, .total_ms = look * 1e3};
+	for (int i = 1; i <= NEW_STATEMENTS; i++)
+		rows[i] = (struct pgm_statement_row){.id = (uint64_t)(1000 + look * NEW_STATEMENTS + i),
+						     .text = text,
+						     .user = "app",
+						     .calls = 1,
+						     .total_ms = 1};
+	put(history, &made);
+}
+
+/* Texts of statements that never come again go themselves: not all else for them, and nothing pauses. */
+static void texts_do_not_drive_out_the_rest(void **state)
+{
+	(void)state;
+	PGM_AUTO_ARENA arena = pgm_arena_new(0);
+	struct pgm_history *history = open_history(PGM_HISTORY_LIMIT_MIN_BYTES);
+	struct pgm_error err = {0};
+	struct pgm_history_state now;
+	struct pgm_history_statement_list list;
+	const int looks = 150;
+	put_looks(history, 0, 720); /* two hours */
+	for (int i = 0; i < looks; i++) {
+		put_new_statements(history, i);
+		if (i % 10 == 9) {
+			pgm_history_flush(history);
+			assert_true(bytes_on_disk() <= PGM_HISTORY_LIMIT_MIN_BYTES);
+		}
+	}
+	pgm_history_flush(history);
+	pgm_history_state(history, &now);
+	if (now.paused)
+		fail_msg("%s", now.why);
+	assert_int_equal(now.dropped, 0);
+	assert_int_equal(now.written, 720 + looks);
+	struct pgm_history_answer answer =
+		read_range(history, arena, "pgmend_sessions_active", NOON, NOON + 600000, 10000);
+	assert_true(answer.count == 1 && answer.step_ms == 10000 && answer.series[0].count == 60);
+	int64_t end = NOON + 2 * HOUR_MS + looks * 30000;
+	struct pgm_history_statements wanted = {
+		.target = "shop", .from_ms = end - 600000, .to_ms = end, .limit = 5000};
+	assert_true(pgm_history_statements(history, &wanted, arena, &list, &err));
+	assert_string_equal(list.items[0].query, "SELECT 1");
+	/* those whose texts are gone are one row; an hour has no more of them than a thousand */
+	wanted.from_ms = NOON;
+	assert_true(pgm_history_statements(history, &wanted, arena, &list, &err));
+	size_t others = 0;
+	for (size_t i = 0; i < list.count; i++) {
+		others += list.items[i].others;
+		assert_true(list.items[i].others == !list.items[i].id[0]);
+	}
+	assert_int_equal(others, 1);
+	pgm_history_close(history);
+	assert_true(number_in_file("SELECT max(length(cells)) FROM statement_hours") < 20000);
+	assert_true(number_in_file("SELECT sum(length(query)) FROM statements") <
+		    PGM_HISTORY_LIMIT_MIN_BYTES / 2);
+}
+
 /* A disk that is full: writes fail, the history pauses and says so, and goes on when there is room again. */
 static void a_full_disk_pauses_it(void **state)
 {
@@ -505,11 +583,7 @@ static void an_older_file_is_brought_up_to_date(void **state)
 	assert_true(answer.count == 1 && answer.series[0].points[0].avg == 2);
 	assert_true(pgm_history_record_put(history, "job", "1", 5, "{}", &err));
 	pgm_history_close(history);
-	int64_t version;
-	assert_true(pgm_db_open(&db, path, PGM_DB_READS, &err));
-	assert_true(pgm_db_number(&db, "PRAGMA user_version", 0, NULL, &version, &err));
-	assert_int_equal(version, PGM_STORE_VERSION);
-	pgm_db_close(&db);
+	assert_int_equal(number_in_file("PRAGMA user_version"), PGM_STORE_VERSION);
 }
 
 /* A child writes until it is killed: whatever the moment, the file is whole and has what was said to be
@@ -697,6 +771,7 @@ int main(void)
 		cmocka_unit_test_setup(statements_are_changes, set_up),
 		cmocka_unit_test_setup(percentiles_of_any_range, set_up),
 		cmocka_unit_test_setup(the_limit_holds, set_up),
+		cmocka_unit_test_setup(texts_do_not_drive_out_the_rest, set_up),
 		cmocka_unit_test_setup(a_full_disk_pauses_it, set_up),
 		cmocka_unit_test_setup(one_process_has_the_file, set_up),
 		cmocka_unit_test_setup(what_is_no_history_is_refused, set_up),
