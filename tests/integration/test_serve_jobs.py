@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -174,6 +175,31 @@ def test_kill_9_of_serve_leaves_a_job_to_go_on_with(cluster):
             assert [a["action"] for a in run["actors"]] == ["apply", "apply"]
     finally:
         db.drop()
+
+
+def test_what_cannot_be_recorded(shop):
+    """A record that refuses some writes, as one on a full disk would."""
+    with open_serve(find_binary(), shop) as serve:
+        serve.start()
+        plan = put_plan(serve, "ANALYZE public.orders;")
+        serve.stop()
+        with sqlite3.connect(serve.folder / "history.db.jobs") as record:
+            record.execute("CREATE TRIGGER no_line BEFORE INSERT ON audit WHEN NEW.action = 'apply'"
+                           " BEGIN SELECT RAISE(ABORT, 'no room'); END")
+            record.execute("CREATE TRIGGER no_end BEFORE UPDATE ON job WHEN NEW.state = 'done'"
+                           " BEGIN SELECT RAISE(ABORT, 'no room'); END")
+        record.close()
+        serve.give_away()
+        serve.start()
+        # without its line in the audit list there is no job: neither at once nor for who asks again
+        for _ in range(2):
+            answer = serve.post(f"{SHOP}/plans/{plan}/apply", "operator", headers={"Idempotency-Key": "no-line"})
+            assert answer.status == 503 and answer.code == "not_recorded", answer
+        assert serve.get("/api/v1/jobs", "viewer").data["jobs"] == []
+        # one whose end could not be written has ended all the same
+        look = job_of(serve.post(f"{SHOP}/purges", "admin", {"table": "orders", "where": "id < 10"}))
+        assert wait_job(serve, look)["state"] == "done"
+        assert [j["state"] for j in serve.get("/api/v1/jobs", "viewer").data["jobs"]] == ["done"]
 
 
 def test_who_may_do_what(serve, shop):

@@ -393,8 +393,7 @@ static bool record_start(struct pgm_jobs *jobs, const struct pgm_job *job, struc
 {
 	struct pgm_record_job row = pgm_job_row(job);
 	const char *const fields[] = {job->who, job->role, job->kind, job->database, job->id, job->title};
-	return pgm_record_add(jobs->record, &row, err) &&
-	       (!job->changes || pgm_record_audit(jobs->record, fields, err));
+	return pgm_record_add(jobs->record, &row, job->changes ? fields : NULL, err);
 }
 
 static enum pgm_job_answer start(struct pgm_jobs *jobs, const struct pgm_job_request *request, char *command,

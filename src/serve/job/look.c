@@ -40,6 +40,18 @@ static void add_progress(json_t *job, const char *latest)
 	json_decref(event);
 }
 
+/* A job in memory is as it says: the record may lag behind, where it could not be written. The row's texts
+ * are the job's then. */
+static void look_at_job(struct pgm_record_job *row, const struct pgm_job *job)
+{
+	if (!job)
+		return;
+	const char *result = row->result, *resumed_by = row->resumed_by;
+	*row = pgm_job_row(job);
+	row->result = result;
+	row->resumed_by = resumed_by;
+}
+
 static json_t *row_json(const struct pgm_record_job *row, const char *latest)
 {
 	json_t *command = json_loads(row->command, 0, NULL);
@@ -75,6 +87,7 @@ json_t *pgm_job_json(struct pgm_jobs *jobs, const char *id, bool result)
 	pthread_mutex_lock(&jobs->lock);
 	if (pgm_record_find(jobs->record, arena, id, NULL, NULL, result, &row)) {
 		const struct pgm_job *job = pgm_jobs_find(jobs, id);
+		look_at_job(&row, job);
 		value = row_json(&row, job ? job->progress : NULL);
 	}
 	pthread_mutex_unlock(&jobs->lock);
@@ -93,6 +106,7 @@ json_t *pgm_jobs_json(struct pgm_jobs *jobs, const char *database, const char *s
 	size_t count = pgm_record_list(jobs->record, arena, database, state, kind, limit, &rows);
 	for (size_t i = 0; i < count; i++) {
 		const struct pgm_job *job = pgm_jobs_find(jobs, rows[i].id);
+		look_at_job(&rows[i], job);
 		json_array_append_new(list, row_json(&rows[i], job ? job->progress : NULL));
 	}
 	pthread_mutex_unlock(&jobs->lock);
@@ -171,11 +185,13 @@ bool pgm_job_wait(struct pgm_jobs *jobs, const char *id, int64_t timeout_ms, enu
 	while ((job = pgm_jobs_find(jobs, id)) != NULL && pgm_job_under_way(job) && in_time && !jobs->ended)
 		in_time = pgm_jobs_wait(jobs, until);
 	bool found = pgm_record_find(jobs->record, arena, id, NULL, NULL, false, &row);
+	if (found) {
+		look_at_job(&row, job);
+		found = state_parse(row.state, state);
+		*exit_code = row.exit_code;
+	}
 	pthread_mutex_unlock(&jobs->lock);
-	if (!found || !state_parse(row.state, state))
-		return false;
-	*exit_code = row.exit_code;
-	return *state != PGM_JOB_QUEUED && *state != PGM_JOB_RUNNING;
+	return found && *state != PGM_JOB_QUEUED && *state != PGM_JOB_RUNNING;
 }
 
 /* The arguments of the record, as the request had them. */

@@ -112,7 +112,7 @@ void pgm_record_close(struct pgm_record *record)
 	free(record);
 }
 
-bool pgm_record_add(struct pgm_record *record, const struct pgm_record_job *job, struct pgm_error *err)
+static bool add(struct pgm_record *record, const struct pgm_record_job *job, struct pgm_error *err)
 {
 	sqlite3_stmt *statement =
 		prepare(record, "INSERT INTO job (" JOB_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, "
@@ -131,6 +131,18 @@ bool pgm_record_add(struct pgm_record *record, const struct pgm_record_job *job,
 	sqlite3_bind_int64(statement, count + 3, job->limit_ms);
 	sqlite3_bind_int(statement, count + 4, job->exit_code);
 	return run(record, statement, err);
+}
+
+bool pgm_record_add(struct pgm_record *record, const struct pgm_record_job *job, const char *const audit[6],
+		    struct pgm_error *err)
+{
+	if (!run(record, prepare(record, "BEGIN IMMEDIATE"), err))
+		return false;
+	if (add(record, job, err) && (!audit || pgm_record_audit(record, audit, err)) &&
+	    run(record, prepare(record, "COMMIT"), err))
+		return true;
+	sqlite3_exec(record->db, "ROLLBACK", NULL, NULL, NULL);
+	return false;
 }
 
 bool pgm_record_update(struct pgm_record *record, const struct pgm_record_job *job, struct pgm_error *err)

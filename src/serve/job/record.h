@@ -28,7 +28,8 @@ struct pgm_record_job {
 struct pgm_record *pgm_record_open(const char *path, struct pgm_error *err) PGM_MUST_CHECK;
 void pgm_record_close(struct pgm_record *record); /* NULL is fine */
 
-bool pgm_record_add(struct pgm_record *record, const struct pgm_record_job *job,
+/* With its line of the audit list (see below; NULL: none): both, or neither. */
+bool pgm_record_add(struct pgm_record *record, const struct pgm_record_job *job, const char *const audit[6],
 		    struct pgm_error *err) PGM_MUST_CHECK;
 
 /* State, times, exit code, plan, error, hint, result and resumed_by of the job with that id. */
