@@ -17,6 +17,7 @@
 #define TELL_MS	     100
 #define PAUSE_MS     20
 #define PAUSE_MAX_MS 1000
+#define ROLLBACKS    3
 
 /* How much larger the next batch may be; the other where it could be as many times as large. */
 #define GROW	 2
@@ -355,8 +356,8 @@ static void set_next(struct work *work, const char *next)
 /* All of its statements have been answered. *done: it was the last batch of the step. */
 static bool commit(struct work *work, struct lane *lane, bool *done, struct pgm_error *err)
 {
-	if (lane->batch.apart && !lane->batch.cursor && active(work) > 1) {
-		/* Nothing is left, but others are still at work. */
+	if (lane->batch.apart && !lane->batch.cursor && (active(work) > 1 || work->failed)) {
+		/* Nothing is left behind the others, but they are still at work, or were taken back. */
 		pgm_conn_exec_quietly(lane->conn, "ROLLBACK");
 		end_batch(lane);
 		return true;
@@ -392,8 +393,12 @@ static void take_back(struct work *work, struct lane *lane)
 		work->failed_number = lane->number;
 		work->failed_start = lane->batch.start;
 	}
-	if (pgm_conn_alive(lane->conn))
+	/* A cancel that was late may hit the ROLLBACK itself. */
+	for (int i = 0; i < ROLLBACKS && pgm_conn_alive(lane->conn); i++) {
 		pgm_conn_exec_quietly(lane->conn, "ROLLBACK");
+		if (!pgm_conn_in_failed_transaction(lane->conn))
+			break;
+	}
 	end_batch(lane);
 }
 

@@ -391,11 +391,16 @@ static bool wait_within(struct pgm_conn *conn, double *until_ms)
 	return true;
 }
 
+/*
+ * All answers up to that to the Sync. An error may come with it, behind the last statement: what waits for
+ * the end of a transaction, or a cancel that was late. It stands before the answer, which would else be taken
+ * for that of the next pipeline.
+ */
 static bool receive(struct pgm_conn *conn, struct pgm_arena *arena, size_t count, double until_ms,
 		    struct pgm_rows *rows, size_t *failed, struct pgm_error *err)
 {
 	bool ok = true;
-	for (size_t i = 0; i <= count;) {
+	for (size_t i = 0; i <= count + 1;) {
 		if (!wait_within(conn, &until_ms))
 			return pgm_result_connection_error(conn->pq, err);
 		PGresult *result = PQgetResult(conn->pq);
@@ -415,7 +420,7 @@ static bool receive(struct pgm_conn *conn, struct pgm_arena *arena, size_t count
 			return ok;
 		i += end;
 	}
-	return ok;
+	return ok && pgm_error_set(err, PGM_ERR_CONNECT, "the server's answers are out of step");
 }
 
 static bool send_pipeline(struct pgm_conn *conn, size_t count, const struct pgm_conn_statement *statements,
