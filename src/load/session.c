@@ -155,6 +155,9 @@ static void refused(struct session *session, const char *code, const char *messa
 static void lost(struct session *session, const char *code, const char *message)
 {
 	session_fail(session, code, message);
+	/* Who leaves does not connect again, and nobody else serves its lane: a rate's sessions stay. */
+	if (session->leaving)
+		lane_fail(session->lane, code, message);
 	session_gone(session);
 	if (session->leaving || session->target->engine->ending)
 		return;

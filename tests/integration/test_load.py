@@ -409,3 +409,13 @@ def test_mistakes_in_options(pgmend, args, words):
 def test_no_server(pgmend):
     result = pgmend("load", "--builtin=select-only", "--scale=1", f"host=127.0.0.1 port={free_port()}")
     assert result.rc == 3 and "connecting to \"a\"" in result.err, result
+
+
+def test_a_session_that_is_lost_when_its_user_leaves(pgmend, shop, script):
+    """Nobody comes for what is due to that user: it has failed with the session."""
+    own = script("SELECT pg_terminate_backend(pg_backend_pid()) FROM pg_sleep(3);\n")
+    run = load(pgmend, shop, "--file", own, "--spike=500ms", "--users=2", "--duration=2s", "--drain=20s", timeout=60)
+    adds_up(run)
+    target = run["targets"][0]
+    assert codes(target).keys() == {"57P01"} and target["unfinished"] == 0, target
+    assert target["failed"] == target["scheduled"] > 2
