@@ -1,17 +1,21 @@
 #include "serve/http/parts.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define NICE 10
+#define NICE 15
 
 void pgm_http_give_way(void)
 {
 	static _Thread_local bool given;
-	/* on Linux it is the thread's, not the process's */
-	if (!given)
+	/* On Linux both are the thread's, not the process's. A batch thread that wakes up takes no processor
+	 * from one that runs. */
+	if (!given) {
+		sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){0});
 		setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+	}
 	given = true;
 }
 
