@@ -19,7 +19,7 @@ import changes from "./pages/changes.js";
 import alerts from "./pages/alerts.js";
 
 const PAGES = [overview, queries, indexes, tables, sessions, pool, changes, alerts];
-const RANGES = [["15m", "15 minutes", 900], ["1h", "1 hour", 3600], ["6h", "6 hours", 21600], ["24h", "24 hours", 86400], ["7d", "7 days", 604800], ["30d", "30 days", 2592000]];
+const RANGES = [["15m", "15 minutes", 900], ["1h", "hour", 3600], ["6h", "6 hours", 21600], ["24h", "24 hours", 86400], ["7d", "7 days", 604800], ["30d", "30 days", 2592000]];
 const REFRESH_MS = 10000;
 
 const app = {who: null, databases: [], at: null, turn: 0, loaded: null, timer: null, noHistoryUntil: 0};

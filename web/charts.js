@@ -5,6 +5,7 @@
 import {el, svg} from "./dom.js";
 import {unit as units, when} from "./format.js";
 
+const YOUNG_S = 180;
 const kept = new Map();
 
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -49,6 +50,8 @@ function span(unit, low, high) {
 
 function clock(t, step) {
 	const [day, time] = when(t).split(" ");
+	if (step < 60)
+		return `${time}:${String(Math.floor(t) % 60).padStart(2, "0")}`;
 	return step >= 86400 || time === "00:00" ? day.slice(5) : time;
 }
 
@@ -99,6 +102,14 @@ function inWords(spec) {
 	}).join("; ");
 }
 
+/* A young history: the axis begins with the first figure rather than with an empty hour. */
+function begin(spec) {
+	const first = Math.min(...spec.series.flatMap((s) => s.points.filter((p) => typeof p[1] === "number").map((p) => p[0])));
+	if (!(first > spec.from + 0.6 * (spec.to - spec.from)))
+		return spec.from;
+	return Math.max(spec.from, Math.min(first, spec.to - YOUNG_S) - 0.03 * (spec.to - first));
+}
+
 class Chart {
 	constructor(key) {
 		this.key = key;
@@ -121,7 +132,7 @@ class Chart {
 
 	show(spec, onZoom) {
 		const shape = JSON.stringify([spec.unit, spec.series.map((s) => s.label)]);
-		this.spec = spec;
+		this.spec = {...spec, from: begin(spec)};
 		this.onZoom = onZoom;
 		this.title.replaceChildren(spec.title, ...(spec.note ? [el("small", null, spec.note)] : []));
 		this.box.setAttribute("aria-label", inWords(spec));

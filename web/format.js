@@ -99,7 +99,8 @@ export function ago(value) {
 
 export const plural = (n, one, many) => `${count(n)} ${n === 1 ? one : many || one + "s"}`;
 
-export const sentence = (text) => String(text ?? "").replace(/^./, (c) => c.toUpperCase());
+/* Names stay as they are. */
+export const sentence = (text) => String(text ?? "").replace(/^(?!pgmend|\w+_)./, (c) => c.toUpperCase());
 
 /* A statement on one line. */
 export const oneLine = (text) => String(text ?? "").replace(/\s+/g, " ").trim();

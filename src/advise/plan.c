@@ -198,6 +198,17 @@ static void statements_of(struct pgm_arena *arena, const struct pgm_advice *advi
 	plan->statement_count = statements.count;
 }
 
+/* A file by its name alone: its folder says nothing to who reads the Plan. */
+static char *title_of(struct pgm_arena *arena, const struct pgm_workload *workload, size_t count,
+		      const struct pgm_advise_options *options)
+{
+	const char *slash = strrchr(workload->source, '/'), *indexes = count == 1 ? "index" : "indexes";
+	if (options->fingerprint)
+		return pgm_sprintf(arena, "%zu %s for one statement", count, indexes);
+	return pgm_sprintf(arena, "%zu %s for the workload of %s", count, indexes,
+			   slash ? slash + 1 : workload->source);
+}
+
 void pgm_advise_plan(struct pgm_arena *arena, struct pgm_conn *conn, const struct pgm_workload *workload,
 		     const struct pgm_advice *advice, const struct pgm_advise_options *options,
 		     struct pgm_plan *plan)
@@ -228,8 +239,6 @@ void pgm_advise_plan(struct pgm_arena *arena, struct pgm_conn *conn, const struc
 	for (size_t i = 0; i < changes.count; i++)
 		changes.items[i].step = (int)i + 1;
 	*plan = pgm_plan_of(arena, pgm_strdup(arena, pgm_conn_database(conn)),
-			    pgm_sprintf(arena, "%zu indexes for the workload of %s", advice->proposal_count,
-					workload->source),
-			    &changes);
+			    title_of(arena, workload, advice->proposal_count, options), &changes);
 	statements_of(arena, advice, plan);
 }

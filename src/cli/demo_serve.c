@@ -193,14 +193,15 @@ static bool print_link(const struct running *running, struct pgm_error *err)
 	token[strcspn(token, "\n")] = '\0';
 	pgm_progress_clear();
 	printf("%sThe dashboard:  http://127.0.0.1:%d/#token=%s%s\n\n"
-	       "Five applications are at work, through the pooler of \"pgmend serve\"; statements show up "
-	       "after %d seconds.\n\n"
-	       "  1. Queries: open the slowest, and press \"Advise on this one\".\n"
+	       "What to try, once statements show up (half a minute):\n\n"
+	       "  1. Queries: open the slowest SELECT, and press \"Advise on this one\". (The UPDATE of "
+	       "display_name\n"
+	       "     waits for a lock that no index takes away: Sessions shows who holds it.)\n"
 	       "  2. \"Apply\" builds the index while everything goes on, and measures before and after.\n"
-	       "  3. See the latency fall in its chart. Changes has the way back: \"Roll back\".\n"
+	       "  3. See its latency fall in the chart. Changes has the way back: \"Roll back\".\n"
 	       "  4. Indexes finds all that are missing at once; Overview says what else is wrong.\n\n"
 	       "Ctrl-C ends it and removes everything.\n",
-	       pgm_term_on(stdout, PGM_BOLD), running->port, token, pgm_term_off(stdout), 6 * WATCH_S);
+	       pgm_term_on(stdout, PGM_BOLD), running->port, token, pgm_term_off(stdout));
 	fflush(stdout);
 	return true;
 }

@@ -67,7 +67,7 @@ def test_find_apply_watch_and_roll_back(browser, server):
     browser.one("pre", "customer_id")
     browser.wait(lambda: milliseconds(tile(browser, "Mean")) > 0, "its mean")
     browser.one("#plan pre", "Seq Scan on orders")
-    browser.one("#samples pre", "customer_id = ")
+    browser.one("#samples td", "customer_id = ")
     assert milliseconds(tile(browser, "P95")) > 0
 
     browser.click("[data-key=advise-one]")

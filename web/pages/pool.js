@@ -28,7 +28,7 @@ function databases(rows) {
 	return dataTable({key: "pool-databases", caption: "Databases of the pooler", rows, sort: "name", down: false,
 		columns: [
 			{key: "name", title: "Name", value: (r) => r.name, className: "name-cell", render: (r) => [r.name, " ", r.paused ? badge("paused", "warning") : ""]},
-			{key: "host", title: "Server", value: (r) => [r.host, r.port].filter(Boolean).join(":"), className: "name-cell"},
+			{key: "host", title: "Server", value: (r) => (r.host ? [r.host, r.port].filter(Boolean).join(":") : "this process"), className: "name-cell"},
 			{key: "size", title: "Pool size", numeric: true, value: (r) => r.pool_size, render: (r) => f.count(r.pool_size)},
 			{key: "now", title: "Connections", numeric: true, value: (r) => r.current_connections, render: (r) => f.count(r.current_connections)},
 		]});
@@ -49,7 +49,7 @@ export default {
 		const rows = data.pools || [], latency = data.latency || {}, totals = data.totals || {};
 		const waiting = await ctx.series(METRICS.waiting, "pool");
 		return [head,
-			tiles(tile("Clients", f.count(total(rows, "clients_active"))), tile("Waiting", f.count(total(rows, "clients_waiting")), {tone: total(rows, "clients_waiting") ? "bad" : ""}),
+			tiles(tile("Clients", f.count(total(rows, "clients_active")), {note: `${f.count(total(rows, "clients_waiting"))} more wait for a server`, tone: total(rows, "clients_waiting") ? "bad" : ""}),
 				tile("Servers", f.count(total(rows, "servers_active") + total(rows, "servers_idle")), {note: `${f.count(total(rows, "servers_active"))} active`}),
 				typeof totals.queries_per_s === "number" && tile("Statements", f.rate(totals.queries_per_s)),
 				typeof latency.p95_ms === "number" && tile("Latency P95", f.ms(latency.p95_ms), {note: `P50 ${f.ms(latency.p50_ms)}, P99 ${f.ms(latency.p99_ms)}`})),

@@ -11,18 +11,18 @@ import {proposals} from "../proposals.js";
 const hits = (r) => (r.blocks_hit + r.blocks_read > 0 ? r.blocks_hit / (r.blocks_hit + r.blocks_read) : null);
 const burst = (r) => r.n_plus_one && r.n_plus_one.bursts > 0;
 
-function columns(ctx) {
+function columns(ctx, rows) {
 	return [
 		{key: "query", title: "Statement", className: "query", plain: true, value: (r) => r.query,
 			render: (r) => r.others ? el("span", {class: "soft"}, "all others") : [el("a", {class: "clip mono", href: ctx.link("queries", r.id), "data-key": "query-" + r.id}, f.oneLine(r.query)), burst(r) && badge("N+1", "warning")]},
-		{key: "spark", title: "Trend", plain: true, optional: true, value: () => null, render: (r) => (r.spark && sparkline(r.spark)) || ""},
+		{key: "spark", title: "Trend", plain: true, optional: true, value: () => null, render: (r) => sparkline(r.spark) || ""},
 		{key: "total", title: "Share", hint: "of the time of all statements", numeric: true, value: (r) => r.total_ms, render: (r) => [f.percent(r.share), el("span", {class: "optional"}, meter(r.share))]},
 		{key: "calls", title: "Calls", numeric: true, optional: true, value: (r) => r.calls, render: (r) => f.count(r.calls)},
 		{key: "mean", title: "Mean", numeric: true, value: (r) => r.mean_ms, render: (r) => f.ms(r.mean_ms)},
 		{key: "p95", title: "P95", numeric: true, optional: true, value: (r) => r.p95_ms, render: (r) => f.ms(r.p95_ms)},
 		{key: "p99", title: "P99", numeric: true, optional: true, plain: true, value: (r) => r.p99_ms, render: (r) => f.ms(r.p99_ms)},
-		{key: "rows", title: "Rows", hint: "a call", numeric: true, optional: true, value: (r) => r.rows, render: (r) => f.count(r.calls > 0 ? r.rows / r.calls : null)},
-	];
+		{key: "rows", title: "Rows", hint: "a call; sorted by those of all calls", numeric: true, optional: true, value: (r) => r.rows, render: (r) => f.count(r.calls > 0 ? r.rows / r.calls : null)},
+	].filter((c) => c.key !== "spark" || rows.some((r) => sparkline(r.spark)));
 }
 
 async function list(ctx) {
@@ -30,8 +30,8 @@ async function list(ctx) {
 	const data = await ctx.ranged("/statements", {sort, limit: 200});
 	const rows = data.statements || [];
 	return [
-		el("div", {class: "head"}, el("h1", null, "Queries"), el("p", null, `${f.plural(rows.length, "statement")} of ${ctx.range.name}`, data.source ? `, by ${data.source}` : "")),
-		dataTable({key: "queries-" + ctx.db, caption: "Statements", rows, sort, down: true, columns: columns(ctx), filter: (r) => r.query, filterLabel: "Filter statements",
+		el("div", {class: "head"}, el("h1", null, "Queries"), el("p", null, `${f.plural(rows.length, "statement")} of ${ctx.range.name}`, rows.length > 0 && `, by ${data.source}`)),
+		dataTable({key: "queries-" + ctx.db, caption: "Statements", rows, sort, down: true, columns: columns(ctx, rows), filter: (r) => r.query, filterLabel: "Filter statements",
 			onSort: (key) => ctx.go(ctx.link("queries", null, {sort: key})),
 			empty: nothing("No statement was seen in this time", "They show up half a minute after pgmend has started: then it can compare. Otherwise choose a longer time. Statements come from pg_stat_statements (", el("code", null, "CREATE EXTENSION pg_stat_statements"), ", with it in shared_preload_libraries), or from the pooler.")})];
 }
@@ -41,8 +41,7 @@ function figures(r) {
 		r.share > 0 && tile("Share of all time", f.percent(r.share)),
 		tile("Calls", f.count(r.calls)),
 		tile("Mean", f.ms(r.mean_ms), {note: typeof r.max_ms === "number" ? `longest ${f.ms(r.max_ms)}` : ""}),
-		typeof r.p50_ms === "number" && tile("P50", f.ms(r.p50_ms)),
-		typeof r.p95_ms === "number" && tile("P95", f.ms(r.p95_ms), {note: typeof r.p99_ms === "number" ? `P99 ${f.ms(r.p99_ms)}` : ""}),
+		typeof r.p95_ms === "number" && tile("P95", f.ms(r.p95_ms), {note: `P50 ${f.ms(r.p50_ms)}, P99 ${f.ms(r.p99_ms)}`}),
 		tile("Rows a call", f.count(r.calls > 0 ? r.rows / r.calls : null)),
 		hits(r) !== null && tile("Cache hits", f.percent(hits(r)), {note: `${f.count((r.blocks_hit + r.blocks_read) / (r.calls || 1))} blocks a call`}),
 		r.temp_blocks > 0 && tile("Spilled to disk", f.bytes(r.temp_blocks * 8192), {tone: "warn"}));
@@ -66,19 +65,21 @@ function histogram(r) {
 		return null;
 	const most = Math.max(...bins.map((b) => b[1]));
 	return el("section", {class: "card", "aria-label": "How long calls took"}, el("h2", null, "How long calls took"),
-		el("div", {class: "scroll"}, el("table", null, el("caption", {class: "sr"}, "Calls by how long they took"),
+		el("div", {class: "scroll bins"}, el("table", null, el("caption", {class: "sr"}, "Calls by how long they took"),
 			el("thead", null, el("tr", null, el("th", {scope: "col"}, "up to"), el("th", {scope: "col", class: "r"}, "calls"), el("th", {scope: "col"}, el("span", {class: "sr"}, "bar")))),
-			el("tbody", null, bins.map(([upper, n]) => el("tr", null, el("th", {scope: "row"}, f.ms(upper)), el("td", {class: "r"}, f.count(n)), el("td", null, meter(n / most, false))))))));
+			el("tbody", null, bins.map(([upper, n]) => el("tr", null, el("th", {scope: "row"}, f.ms(upper)), el("td", {class: "r"}, f.count(n)), el("td", null, meter(n / most, true))))))));
 }
 
-/* What the planner said, as a promise: a refresh of the page does not ask it again. */
+/* What the planner said, as a promise: not each refresh of the page asks it again. */
 const plans = new Map();
+const PLAN_S = 30;
 
 function planOf(ctx, again) {
 	const key = ctx.db + "\n" + ctx.id;
-	if (again || !plans.has(key))
-		plans.set(key, api(of(ctx.db, `/statements/${encodeURIComponent(ctx.id)}/plan`)).then((p) => ({...p, at: Date.now() / 1000}), (error) => ({error})));
-	return plans.get(key);
+	const at = Date.now() / 1000, known = plans.get(key);
+	if (again || !known || at - known.at > PLAN_S)
+		plans.set(key, {at, said: api(of(ctx.db, `/statements/${encodeURIComponent(ctx.id)}/plan`)).then((p) => ({...p, at}), (error) => ({error}))});
+	return plans.get(key).said;
 }
 
 const KINDS = {generic: "for values that are not known (generic)", sample: "for one of the samples below: without values the server does not plan it"};
@@ -87,7 +88,7 @@ function plan(ctx) {
 	const card = el("section", {class: "card", id: "plan", "aria-label": "Plan"}, el("h2", null, "Plan"),
 		el("p", {class: "soft small"}, ctx.canOperate ? "Asking the planner\u2026" : "An operator can see how the server would run it."));
 	const show = (p) => refill(card,
-		el("div", {class: "bar"}, el("h2", null, "Plan"), !p.error && el("span", {class: "soft small"}, `${KINDS[p.kind]}, of ${f.ago(p.at)}`),
+		el("div", {class: "bar"}, el("h2", null, "Plan"), !p.error && el("span", {class: "soft small"}, `${KINDS[p.kind]}, asked ${f.ago(p.at)}`),
 			el("span", {class: "push"}, el("button", {class: "slim quiet", "data-key": "plan-again", onclick: () => planOf(ctx, true).then(show)}, "Ask again"), p.text && copyButton(p.text))),
 		p.error ? el("div", {class: "banner warn"}, el("b", null, f.sentence(p.error.message)), p.error.hint && el("p", null, p.error.hint)) : el("pre", null, p.text));
 	if (ctx.canOperate)
@@ -97,17 +98,19 @@ function plan(ctx) {
 
 /* How often which value came at each place, as far as one came often. */
 function places(s) {
-	const rows = (s.values || []).flatMap((v) => (v.top || []).slice(0, 3).map((t, i) => [v, t, i])).filter(([v, t]) => v.looked >= 10 && t.count / v.looked >= 0.1);
+	/* What is sure of it: the count may be too high by its error. */
+	const share = (v, t) => (t.count - t.error) / v.looked;
+	const rows = (s.values || []).filter((v) => v.looked >= 10).flatMap((v) => v.top.filter((t) => share(v, t) >= 0.1).slice(0, 3).map((t, i) => [v, t, i]));
 	return rows.length > 0 && el("div", {class: "scroll"}, el("table", null, el("caption", null, "Values that come often"),
 		el("thead", null, el("tr", null, el("th", {scope: "col"}, "Place"), el("th", {scope: "col"}, "Value"), el("th", {scope: "col", class: "r"}, "Share of the calls looked at"))),
-		el("tbody", null, rows.map(([v, t, i]) => el("tr", null, el("th", {scope: "row", class: "mono"}, i ? "" : "$" + v.number), el("td", {class: "mono"}, t.value ?? "hidden"), el("td", {class: "r"}, f.percent(t.count / v.looked), " ", meter(t.count / v.looked)))))));
+		el("tbody", null, rows.map(([v, t, i]) => el("tr", null, el("th", {scope: "row", class: "mono"}, i ? "" : "$" + v.number), el("td", {class: "mono"}, t.value ?? "hidden"), el("td", {class: "r"}, f.percent(share(v, t)), " ", meter(share(v, t))))))));
 }
 
 function slowest(s) {
 	const rows = s.slowest || [];
 	return rows.length > 0 && el("div", {class: "scroll"}, el("table", null, el("caption", null, "The slowest calls"),
-		el("thead", null, el("tr", null, el("th", {scope: "col", class: "r"}, "Took"), el("th", {scope: "col"}, "When"), el("th", {scope: "col"}, "As it was run"))),
-		el("tbody", null, rows.map((c) => el("tr", null, el("td", {class: "r"}, f.ms(c.ms)), el("td", null, f.ago(c.at)), el("td", {class: "query"}, el("span", {class: "mono"}, c.query === null ? "\u2013" : f.oneLine(c.query))))))));
+		el("thead", null, el("tr", null, el("th", {scope: "col", class: "r"}, "Took"), el("th", {scope: "col", class: "r"}, "When"), el("th", {scope: "col"}, "As it was run"))),
+		el("tbody", null, rows.map((c) => el("tr", null, el("td", {class: "r"}, f.ms(c.ms)), el("td", {class: "r"}, f.ago(c.at)), el("td", {class: "query"}, el("span", {class: "mono"}, c.query === null ? "\u2013" : f.oneLine(c.query))))))));
 }
 
 /* What the pooler of this process kept of it. */
@@ -122,7 +125,7 @@ function sampled(ctx, r) {
 		s.wait && s.wait.max_ms >= 1 && el("p", null, "Calls waited for a server for ", el("b", null, f.ms(s.wait.p95_ms)), " at P95, ", el("b", null, f.ms(s.wait.max_ms)), " at most."),
 		errors.length > 0 && el("p", null, "Failed: ", errors.map(([code, n]) => `${f.plural(n, "time")} with SQLSTATE ${code}`).join(", "), "."),
 		slowest(s), places(s),
-		(s.samples || []).length > 0 && el("details", {"data-key": "samples", open: true}, el("summary", null, f.plural(s.samples.length, "sample")), s.samples.map((text) => el("pre", null, text))));
+		(s.samples || []).length > 0 && el("details", {"data-key": "samples"}, el("summary", null, f.plural(s.samples.length, "sample")), s.samples.map((text) => el("pre", null, text))));
 }
 
 function adviseButton(ctx, r) {

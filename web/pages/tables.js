@@ -36,9 +36,9 @@ function table(data, growth, bloat, parts) {
 	const empty = (r) => bloat.get(nameOf(r));
 	const growing = new Map((growth.tables || []).map((g) => [`${g.schema}.${g.name}`, g]));
 	const of = (r) => growing.get(`${r.schema}.${r.name}`) || {};
+	const perDay = (r) => of(r).bytes_per_day ?? of(r).bytes_in_last_day;
 	const largest = Math.max(1, ...rows.map((r) => r.size_bytes || 0));
-	const known = {growth: (r) => of(r).bytes_per_day, doubles: (r) => of(r).doubles_in_days};
-	const shown = (c) => !known[c.key] || rows.some((r) => typeof known[c.key](r) === "number");
+	const shown = (c) => c.key !== "doubles" || rows.some((r) => typeof of(r).doubles_in_days === "number");
 	return dataTable({key: "tables", caption: "Tables", rows, sort: "size", filter: (r) => `${r.schema}.${r.name}`, filterLabel: "Filter tables",
 		empty: nothing("This database has no table", "As soon as there is one, it shows up here within a minute."),
 		columns: [
@@ -47,7 +47,7 @@ function table(data, growth, bloat, parts) {
 			{key: "size", title: "Size", numeric: true, value: (r) => r.size_bytes, render: (r) => [f.bytes(r.size_bytes), el("span", {class: "optional"}, meter(r.size_bytes / largest))]},
 			{key: "indexes", title: "Indexes", numeric: true, optional: true, value: (r) => r.index_bytes, render: (r) => f.bytes(r.index_bytes)},
 			{key: "rows", title: "Rows", numeric: true, value: (r) => r.rows, render: (r) => f.count(r.rows)},
-			{key: "growth", title: "Growth", hint: "a day", numeric: true, optional: true, value: (r) => of(r).bytes_per_day, render: (r) => (typeof of(r).bytes_per_day === "number" ? f.bytes(of(r).bytes_per_day) + "/day" : "\u2013")},
+			{key: "growth", title: "Growth", hint: "a day; known after five days of watching, before that of the last 24 hours", numeric: true, optional: true, value: perDay, render: (r) => (typeof perDay(r) === "number" ? f.bytes(perDay(r)) + "/day" : "\u2013")},
 			{key: "doubles", title: "Doubles in", numeric: true, optional: true, value: (r) => of(r).doubles_in_days, render: (r) => days(of(r).doubles_in_days)},
 			{key: "dead", title: "Dead", hint: "rows that VACUUM has not taken yet", numeric: true, optional: true, value: deadShare, render: (r) => f.percent(deadShare(r))},
 			{key: "bloat", title: "Bloat", hint: "empty space, as the check table_bloat estimates it: of tables from 100 MB of which 30 % or more is empty", numeric: true, optional: true, value: (r) => (empty(r) ? empty(r).bytes : 0), render: (r) => (empty(r) ? `${f.bytes(empty(r).bytes)} (${f.percent(empty(r).share)})` : "\u2013")},
