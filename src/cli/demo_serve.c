@@ -162,7 +162,8 @@ static bool start(struct running *running, struct pgm_error *err)
 		running->pid = 0;
 		return false;
 	}
-	for (double until = pgm_clock_ms() + START_MS; !answers(running->port);) {
+	for (double until = pgm_clock_ms() + START_MS;
+	     !answers(running->port) || access(running->token_file, R_OK) != 0;) {
 		if (has_ended(running))
 			return ended_early(running, err);
 		if (pgm_interrupted())
