@@ -134,7 +134,7 @@ def run_tables(binary, count, settle_s):
         cpu = over_time(serve, 2 * settle_s)
         spent, calls, worst, text = conn.execute(
             "SELECT coalesce(sum(total_exec_time), 0), coalesce(sum(calls), 0), coalesce(max(max_exec_time), 0),"
-            " (array_agg(left(query, 60) ORDER BY max_exec_time DESC))[1]"
+            " (array_agg(left(regexp_replace(query, '[[:space:]]+', ' ', 'g'), 60) ORDER BY max_exec_time DESC))[1]"
             " FROM pg_stat_statements WHERE query LIKE '%%/* pgmend */%%'").fetchone()
         watched_s = last + 2 * settle_s
         ms, series = fetch(f"http://127.0.0.1:{serve.port}/metrics", serve.tokens["viewer"])
