@@ -121,6 +121,22 @@ def test_what_cannot_be_read_any_more_is_not_shown_as_now(db, cluster, serve):
             conn.execute("DROP ROLE serve_stale")
 
 
+def test_names_that_are_not_utf8_are_listed(cluster, serve):
+    with cluster.connect() as conn:
+        conn.execute("CREATE DATABASE serve_raw TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'")
+    try:
+        with cluster.connect("serve_raw", client_encoding="SQL_ASCII") as conn:
+            conn.execute(b"CREATE TABLE \"na\xefve\" (id int CONSTRAINT \"k\xef\" PRIMARY KEY)")
+        server = serve(watch={"raw": cluster.conninfo("serve_raw")})
+        for kind, name in (("tables", "na?ve"), ("indexes", "k?")):
+            found = server.wait_for(lambda kind=kind: (lambda answer: answer.status == 200 and answer.data)(
+                server.get(f"/api/v1/databases/raw/{kind}", "viewer")))
+            assert [row["name"] for row in found[kind]] == [name] and found["total"] == 1
+    finally:
+        with cluster.connect() as conn:
+            conn.execute("DROP DATABASE serve_raw WITH (FORCE)")
+
+
 def test_the_pooler_of_the_process(db, cluster):
     """Under pgbouncer_exporter's names, with histograms of its profile, and over the API."""
     port = clusters.free_port()

@@ -1,5 +1,6 @@
 /* Statements over a range, added up from the rows of its intervals. */
 #include "serve/history/parts.h"
+#include "util/utf8.h"
 #include "util/vec.h"
 
 #include <math.h>
@@ -268,6 +269,14 @@ static int most_first(const void *a, const void *b)
 	       (x->sum->cell.statement < y->sum->cell.statement);
 }
 
+/* Texts are kept as they came, which may be any bytes, and long ones are cut anywhere. */
+static const char *sound_text(sqlite3_stmt *row, int column, struct pgm_arena *arena)
+{
+	char *text = pgm_db_text(row, column, arena);
+	pgm_utf8_mend(text);
+	return text;
+}
+
 static bool add_names(struct adding *adding, uint32_t number, struct pgm_history_statement *out)
 {
 	sqlite3_stmt *select = pgm_db_prepare(
@@ -281,8 +290,8 @@ static bool add_names(struct adding *adding, uint32_t number, struct pgm_history
 	if (!row)
 		return true;
 	out->id = pgm_sprintf(adding->arena, "%lld", (long long)sqlite3_column_int64(select, 0));
-	out->user = pgm_db_text(select, 1, adding->arena);
-	out->query = pgm_db_text(select, 2, adding->arena);
+	out->user = sound_text(select, 1, adding->arena);
+	out->query = sound_text(select, 2, adding->arena);
 	sqlite3_reset(select);
 	return true;
 }

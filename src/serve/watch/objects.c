@@ -102,7 +102,7 @@ static void read_field(struct pgm_arena *arena, const struct pgm_rows *rows, siz
 		*(int64_t *)to = (int64_t)pgm_rows_double(rows, r, c);
 		break;
 	case TEXT:
-		*(const char **)to = pgm_strdup(arena, pgm_rows_text(rows, r, c));
+		*(const char **)to = pgm_watch_text(arena, pgm_rows_text(rows, r, c));
 		break;
 	case OID:
 		*(uint32_t *)to = (uint32_t)pgm_rows_int(rows, r, c);

@@ -75,6 +75,9 @@ struct pgm_samples_part *pgm_samples_end(struct pgm_samples_builder *builder);
 /* What a query gave: each column named after a metric is a value, those named after its labels are labels. */
 void pgm_samples_add_rows(struct pgm_samples_builder *builder, const struct pgm_rows *rows);
 
+/* A copy that is UTF-8: names of a database, and those that clients of the pooler send, can be any bytes. */
+const char *pgm_watch_text(struct pgm_arena *arena, const char *text);
+
 size_t pgm_rows_column(const struct pgm_rows *rows, const char *name); /* rows->columns: there is none */
 
 /* ---- collectors.c ---- */

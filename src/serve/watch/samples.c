@@ -45,8 +45,7 @@ void pgm_samples_begin(struct pgm_samples_builder *builder, enum pgm_collector_i
 	*builder = (struct pgm_samples_builder){.collector = collector, .arena = pgm_arena_new(0)};
 }
 
-/* Names come from clients of the pooler as well, and can be any bytes. */
-static const char *label(struct pgm_arena *arena, const char *text)
+const char *pgm_watch_text(struct pgm_arena *arena, const char *text)
 {
 	char *copy = pgm_strdup(arena, text);
 	pgm_utf8_mend(copy);
@@ -68,7 +67,7 @@ void pgm_samples_add(struct pgm_samples_builder *builder, const struct pgm_metri
 	size_t label_count = pgm_metric_label_count(metric);
 	const char **copies = PGM_NEW_ARRAY(arena, const char *, label_count + 1);
 	for (size_t i = 0; i < label_count; i++)
-		copies[i] = labels[i] ? label(arena, labels[i]) : "";
+		copies[i] = labels[i] ? pgm_watch_text(arena, labels[i]) : "";
 	struct pgm_buckets *kept = NULL;
 	if (buckets) {
 		kept = PGM_NEW(arena, struct pgm_buckets);

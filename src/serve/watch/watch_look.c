@@ -93,7 +93,7 @@ static bool read_identity(struct pgm_look *look, struct pgm_error *err)
 
 static bool open_session(struct pgm_look *look, struct pgm_error *err)
 {
-	char connect_timeout[24], settings[256];
+	char connect_timeout[24], settings[512];
 	snprintf(connect_timeout, sizeof(connect_timeout), "%lld",
 		 (long long)(look->options->connect_ms + 999) / 1000);
 	struct pgm_conn_options options = {.conninfo = look->conninfo,
@@ -109,7 +109,10 @@ static bool open_session(struct pgm_look *look, struct pgm_error *err)
 	snprintf(settings, sizeof(settings),
 		 PGM_CONN_MARKER
 		 "SET statement_timeout = %lld; SET lock_timeout = %d; SET jit = off; "
-		 "SET max_parallel_workers_per_gather = 0; SET default_transaction_read_only = on",
+		 "SET max_parallel_workers_per_gather = 0; SET default_transaction_read_only = on; "
+		 /* its names and texts can be any bytes: the server would refuse to give them as UTF-8 */
+		 "SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', false) "
+		 "WHERE pg_catalog.current_setting('server_encoding') = 'SQL_ASCII'",
 		 (long long)look->options->timeout_ms, LOCK_TIMEOUT_MS);
 	note_session(look);
 	if (pgm_conn_exec(look->conn, settings, err) && read_identity(look, err) && read_columns(look, err))

@@ -234,7 +234,7 @@ static void put_statements(struct pgm_history *history, int i, double calls,
 		*copy = *histogram;
 	}
 	rows[0] = (struct pgm_statement_row){.id = (uint64_t)-5,
-					     .text = "SELECT $1",
+					     .text = "SELECT $1 /* \xff */",
 					     .user = "app",
 					     .calls = calls,
 					     .rows = calls * 2,
@@ -260,7 +260,7 @@ static void statements_are_changes(void **state)
 	assert_true(pgm_history_statements(history, &wanted, arena, &list, &err));
 	assert_int_equal(list.count, 1); /* the other one did nothing */
 	assert_string_equal(list.items[0].id, "-5");
-	assert_string_equal(list.items[0].query, "SELECT $1");
+	assert_string_equal(list.items[0].query, "SELECT $1 /* ? */");
 	assert_int_equal(list.items[0].calls, 900);
 	assert_int_equal(list.items[0].rows, 1800);
 	assert_true(fabs(list.items[0].mean_ms - 3) < 0.01 && list.items[0].share == 1);
