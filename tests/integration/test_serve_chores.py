@@ -6,9 +6,10 @@ import re
 
 import pytest
 
+import serving
 from changes import invalid_indexes
 from conftest import find_binary
-from serving_jobs import make_events, open_serve
+from serving_jobs import holding, job_of, make_events, open_serve, put_plan, wait_job
 
 SHOP = "/api/v1/databases/shop"
 
@@ -85,6 +86,44 @@ def test_they_keep_house(shop, tmp_path):
         spans = sorted((j["started_at"], j["finished_at"]) for j in jobs if j["finished_at"])
         # One after the other: none begins before the one before it has ended (to the second).
         assert all(a[1] <= b[0] for a, b in zip(spans, spans[1:])), spans
+
+
+def test_asking_for_one_takes_no_other_s_turn(shop):
+    """One database under two names, whose reports' files would have the same name."""
+    watch = {"a.b": shop.conninfo, "a-b": shop.conninfo}
+    chores = {"analyze": "every 2s", "partitions": "weekly mon 03:00", "report": "weekly mon 07:00"}
+    with serving.Serve(find_binary(), {"watch": watch, "chores": chores}) as serve:
+        serve.start()
+
+        def ask(name, database):
+            return serve.post(f"/api/v1/chores/{name}/run", "operator", {"database": database}).status
+
+        def of(name):
+            return next(c for c in serve.get("/api/v1/chores", "viewer").data["chores"] if c["name"] == name)
+
+        def last(name):
+            return of(name)["last"]
+
+        # asked again and again for one, it is still run for the other when it is due
+        serve.wait_for(lambda: ask("analyze", "a.b") and "a-b" in last("analyze"), 60)
+        for name in watch:
+            assert serve.wait_for(lambda name=name: ask("report", name) == 202, 60)
+        serve.wait_for(lambda: set(last("report")) == set(watch), 60)
+        titles = {serve.get(f"/api/v1/databases/{name}/weekly-report", "viewer").body.splitlines()[0] for name in watch}
+        assert len(titles) == 2, titles
+        # one that waits for its turn is not put aside for another database
+        plan = put_plan(serve, "CREATE INDEX CONCURRENTLY bloated_again ON public.bloated (payload);", database="a.b")
+        with holding(shop, "bloated"):
+            change = serve.wait_for(lambda: (lambda answer: answer.status == 202 and job_of(answer))(
+                serve.post(f"/api/v1/databases/a.b/plans/{plan}/apply", "operator")))
+            assert ask("partitions", "a.b") == 202  # it waits behind that change
+            serve.wait_for(lambda: of("partitions")["running"])
+            assert ask("partitions", "a.b") == 202 and ask("partitions", "a.b") == 202
+            assert ask("partitions", "a-b") == 409
+        wait_job(serve, change)
+        serve.wait_for(lambda: last("partitions").get("a.b"), 120)
+        assert serve.wait_for(lambda: ask("partitions", "a-b") == 202)
+        serve.wait_for(lambda: last("partitions").get("a-b"), 120)
 
 
 def test_what_is_wrong_in_the_file_is_said(pgmend, tmp_path):

@@ -22,7 +22,10 @@ static void run_chore(struct pgm_request *request, struct pgm_reply *reply)
 		pgm_reply_json(reply, 202, json_pack("{s:b, s:{s:s}}", "success", 1, "data", "chore", name));
 		return;
 	}
-	pgm_reply_error(reply, 404, "not_found", "%s", err.message);
+	if (err.kind == PGM_ERR_STATE)
+		pgm_reply_error(reply, 409, "conflict", "%s", err.message);
+	else
+		pgm_reply_error(reply, 404, "not_found", "%s", err.message);
 	pgm_reply_hint(reply, "%s", err.hint);
 }
 

@@ -35,7 +35,8 @@ void pgm_chores_stop(struct pgm_chores *chores); /* does not wait for a job that
 /* Each configured chore: name, summary, timetable, due_at, last_at, running, and last: what came of it. */
 json_t *pgm_chores_json(struct pgm_chores *chores);
 
-/* Have one run as soon as may be, for one database (NULL: all of its). PGM_ERR_INPUT: not configured. */
+/* Have one run as soon as may be, for one database (NULL: all of its). PGM_ERR_INPUT: not configured;
+ * PGM_ERR_STATE: it waits for its turn for another database. */
 bool pgm_chores_run(struct pgm_chores *chores, const char *name, const char *database, const char *who,
 		    struct pgm_error *err) PGM_MUST_CHECK;
 

@@ -95,7 +95,6 @@ static void run(struct pgm_chores *chores, struct pgm_chore *chore, const char *
 {
 	PGM_AUTO_ARENA arena = pgm_arena_new(0);
 	const char **names;
-	keep_last(chores, chore);
 	size_t count = pgm_jobs_targets(chores->jobs, arena, &names);
 	for (size_t i = 0; i < count && !pgm_chores_stopping(chores); i++)
 		if (is_chosen(chores, names[i], only))
@@ -125,17 +124,27 @@ static struct pgm_chore *next_due(struct pgm_chores *chores, int64_t now, int64_
 static void run_due(struct pgm_chores *chores, struct pgm_chore *chore, int64_t now)
 {
 	char *only = chore->now_database, *asked = chore->now_who, who[128];
+	if (now >= chore->due_s) { /* its turn: for all, and so for whom somebody asked */
+		free(only);
+		free(asked);
+		only = asked = NULL;
+	}
 	if (asked)
 		snprintf(who, sizeof(who), "%.90s", asked);
 	else
 		snprintf(who, sizeof(who), "chore:%s", kinds[chore->id].name);
 	chore->now = false;
 	chore->now_database = chore->now_who = NULL;
-	chore->last_s = now;
-	/* However many times were missed, it runs once. */
-	chore->due_s = pgm_timetable_next(&chore->timetable, now);
+	/* What somebody asked for one database takes no other's turn. However many times were missed, it runs
+	 * once. */
+	if (!only) {
+		chore->last_s = now;
+		chore->due_s = pgm_timetable_next(&chore->timetable, now);
+	}
 	chores->running = (int)chore->id;
 	pthread_mutex_unlock(&chores->lock);
+	if (!only)
+		keep_last(chores, chore);
 	run(chores, chore, only, who);
 	free(only);
 	free(asked);
@@ -346,6 +355,12 @@ json_t *pgm_chores_json(struct pgm_chores *chores)
 	return list;
 }
 
+/* Whether a run for the first is one for the second; NULL: all of them. */
+static bool covers(const char *waiting, const char *wanted)
+{
+	return !waiting || (wanted && strcmp(waiting, wanted) == 0);
+}
+
 bool pgm_chores_run(struct pgm_chores *chores, const char *name, const char *database, const char *who,
 		    struct pgm_error *err)
 {
@@ -354,6 +369,7 @@ bool pgm_chores_run(struct pgm_chores *chores, const char *name, const char *dat
 	for (int i = 0; i < PGM_CHORES; i++)
 		if (chores->items[i] && strcmp(kinds[i].name, name) == 0)
 			chore = chores->items[i];
+	bool covered = chore && (!chore->now || covers(chore->now_database, database));
 	if (chore && !chore->now) {
 		chore->now = true;
 		chore->now_database = database ? strdup(database) : NULL;
@@ -361,8 +377,13 @@ bool pgm_chores_run(struct pgm_chores *chores, const char *name, const char *dat
 	}
 	pthread_cond_broadcast(&chores->changed);
 	pthread_mutex_unlock(&chores->lock);
-	if (chore)
+	if (covered)
 		return true;
+	if (chore) {
+		pgm_error_set(err, PGM_ERR_STATE, "chore %.50s waits for its turn for another database",
+			      name);
+		return pgm_error_hint(err, "Ask again when it has begun.");
+	}
 	pgm_error_set(err, PGM_ERR_INPUT, "no chore %.50s is configured", name);
 	return pgm_error_hint(err, "Give it a timetable in [chores].");
 }

@@ -8,6 +8,7 @@
 #include "util/clock.h"
 #include "util/file.h"
 #include "util/format.h"
+#include "util/hash.h"
 #include "util/safe_text.h"
 #include "util/vec.h"
 
@@ -20,14 +21,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WEEK_MS	   ((int64_t)7 * 86400 * 1000)
-#define STATEMENTS 500
-#define SHOWN	   20
-#define CALLS_MIN  20 /* fewer tell nothing of a mean */
-#define SLOWER	   1.2
-#define SLOWER_MS  0.2 /* of the mean */
-#define ASK_MS	   120000
-#define QUERY_MAX  300
+#define WEEK_MS	      ((int64_t)7 * 86400 * 1000)
+#define STATEMENTS    500
+#define SHOWN	      20
+#define CALLS_MIN     20 /* fewer tell nothing of a mean */
+#define SLOWER	      1.2
+#define SLOWER_MS     0.2 /* of the mean */
+#define ASK_MS	      120000
+#define QUERY_MAX     300
+#define FILE_NAME_MAX 100
 
 struct slower {
 	const char *query;
@@ -299,7 +301,8 @@ static bool write_form(const struct weekly *weekly, bool html, const char *path,
 	return ok;
 }
 
-/* A database's name can be anything; a file's is made of letters that are the same everywhere. */
+/* A database's name can be anything; a file's is made of letters that are the same everywhere. A hash keeps
+ * those apart that come to the same. */
 static const char *file_name(struct pgm_arena *arena, const char *database)
 {
 	char *name = pgm_strdup(arena, database);
@@ -307,7 +310,9 @@ static const char *file_name(struct pgm_arena *arena, const char *database)
 		if (!((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
 		      (*at >= '0' && *at <= '9') || *at == '_'))
 			*at = '-';
-	return strlen(name) > 100 ? pgm_strndup(arena, name, 100) : name;
+	if (strcmp(name, database) == 0 && strlen(name) <= FILE_NAME_MAX)
+		return name;
+	return pgm_sprintf(arena, "%.*s-%08x", FILE_NAME_MAX, name, (unsigned)pgm_hash_string(database));
 }
 
 static int by_name(const void *a, const void *b)
