@@ -202,6 +202,15 @@ def test_what_cannot_be_recorded(shop):
         assert [j["state"] for j in serve.get("/api/v1/jobs", "viewer").data["jobs"]] == ["done"]
 
 
+def test_ends_are_seen_where_the_starter_ignores_them(shop):
+    """SIGCHLD that is ignored stays so over exec, and then nobody may wait for a child."""
+    with open_serve(find_binary(), shop) as serve:
+        command = serve.command()
+        serve.command = lambda: ["/bin/sh", "-c", "trap '' CHLD; exec \"$0\" \"$@\"", *command]
+        serve.start()
+        run_job(serve, f"{SHOP}/purges", "admin", {"table": "orders", "where": "id < 10"})
+
+
 def test_who_may_do_what(serve, shop):
     plan = put_plan(serve, "ANALYZE public.orders;")
     for path, body in [(f"{SHOP}/plans/{plan}/apply", {}), (f"{SHOP}/plans/{plan}/rollback", {}),

@@ -96,6 +96,9 @@ static void make_locks(struct pgm_jobs *jobs)
 
 static bool start_thread(struct pgm_jobs *jobs, struct pgm_error *err)
 {
+	/* where whoever started us ignores it, nobody could tell how a child ended */
+	const struct sigaction usual = {.sa_handler = SIG_DFL};
+	sigaction(SIGCHLD, &usual, NULL);
 	jobs->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (jobs->wake < 0)
 		return pgm_error_set(err, PGM_ERR_SYSTEM, "eventfd: %s", strerror(errno));
