@@ -88,11 +88,18 @@ int pgm_loop_add(struct pgm_loop *loop, struct pgm_source *source, uint32_t extr
 	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, source->fd, &event);
 }
 
-int pgm_loop_want_write(struct pgm_loop *loop, struct pgm_source *source, bool want)
+static int watch(struct pgm_loop *loop, struct pgm_source *source)
 {
-	struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET | (want ? EPOLLOUT : 0),
+	struct epoll_event event = {.events = (source->resting ? 0 : EPOLLIN | EPOLLRDHUP) | EPOLLET |
+					      (source->writing ? EPOLLOUT : 0),
 				    .data.ptr = source};
 	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, source->fd, &event);
+}
+
+int pgm_loop_want_write(struct pgm_loop *loop, struct pgm_source *source, bool want)
+{
+	source->writing = want;
+	return watch(loop, source);
 }
 
 void pgm_loop_again(struct pgm_loop *loop, struct pgm_source *source)
@@ -118,25 +125,92 @@ void pgm_loop_not_again(struct pgm_loop *loop, struct pgm_source *source)
 	source->again = false;
 }
 
+void pgm_loop_rest(struct pgm_loop *loop, struct pgm_source *source)
+{
+	source->asked = true;
+	if (source->resting)
+		return;
+	if (!loop->resting)
+		loop->look_us = loop->now_us + PGM_LOOP_REST_US;
+	source->next_resting = loop->resting;
+	loop->resting = source;
+	source->resting = true;
+	(void)!watch(loop, source);
+}
+
+static void take_off(struct pgm_loop *loop, struct pgm_source *source)
+{
+	struct pgm_source **link = &loop->resting;
+	while (*link != source)
+		link = &(*link)->next_resting;
+	*link = source->next_resting;
+	source->resting = source->due = false;
+}
+
+void pgm_loop_rest_ends(struct pgm_loop *loop, struct pgm_source *source)
+{
+	if (!source->resting)
+		return;
+	take_off(loop, source);
+	/* what has come meanwhile is told as an event */
+	(void)!watch(loop, source);
+}
+
 void pgm_loop_remove(struct pgm_loop *loop, struct pgm_source *source)
 {
 	pgm_loop_not_again(loop, source);
+	if (source->resting)
+		take_off(loop, source);
+	source->writing = false;
 	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+}
+
+static struct pgm_source *next_due(const struct pgm_loop *loop)
+{
+	struct pgm_source *source = loop->resting;
+	while (source && !source->due)
+		source = source->next_resting;
+	return source;
+}
+
+/* What one does may end others' rest, or close them. */
+static void look_at_resting(struct pgm_loop *loop)
+{
+	for (struct pgm_source *source = loop->resting; source; source = source->next_resting) {
+		source->due = true;
+		source->asked = false;
+	}
+	loop->hurry = false;
+	for (struct pgm_source *source = next_due(loop); source; source = next_due(loop)) {
+		source->due = false;
+		loop->now_us = pgm_loop_clock_us();
+		source->ready(source, EPOLLIN);
+		if (!source->asked)
+			pgm_loop_rest_ends(loop, source);
+	}
+	loop->look_us = loop->now_us + (loop->hurry ? PGM_LOOP_HURRY_US : PGM_LOOP_REST_US);
 }
 
 /*
  * Under load whoever we wrote to is about to answer: let it run first. What it sends meanwhile wakes nobody,
- * and is found all at once. On an idle machine this is one call that returns at once. Where little happens
- * but a large result going through, it pays to let some of it gather.
+ * and is found all at once. On an idle machine this is one call that returns at once.
  */
-static void let_others_run(struct pgm_loop *loop)
+static int wait_for_events(struct pgm_loop *loop, struct epoll_event *events, int timeout_ms)
 {
-	static const struct timespec pause = {.tv_nsec = PGM_LOOP_BULK_PAUSE_US * 1000};
-	if (loop->bulky && loop->last_count <= 2)
-		nanosleep(&pause, NULL);
-	else if (loop->last_count > 0)
+	struct timespec left = {0};
+	if (loop->last_count > 0)
 		sched_yield();
-	loop->bulky = false;
+	if (loop->again)
+		timeout_ms = 0;
+	if (!loop->resting || timeout_ms == 0)
+		return epoll_wait(loop->epoll_fd, events, PGM_LOOP_BATCH, timeout_ms);
+	uint64_t now = pgm_loop_clock_us();
+	if (now < loop->look_us)
+		left.tv_nsec = (long)(loop->look_us - now) * 1000;
+	int count = epoll_pwait2(loop->epoll_fd, events, PGM_LOOP_BATCH, &left, NULL);
+	if (count < 0 && errno != EINTR) /* before Linux 5.11 */
+		count = epoll_wait(loop->epoll_fd, events, PGM_LOOP_BATCH, 1);
+	return count;
 }
 
 /* The first `due` of them; the others were put off in this round. */
@@ -153,8 +227,7 @@ static void run_again(struct pgm_loop *loop, unsigned due)
 void pgm_loop_run_once(struct pgm_loop *loop, pthread_mutex_t *lock, int timeout_ms)
 {
 	struct epoll_event events[PGM_LOOP_BATCH];
-	let_others_run(loop);
-	int count = epoll_wait(loop->epoll_fd, events, PGM_LOOP_BATCH, loop->again ? 0 : timeout_ms);
+	int count = wait_for_events(loop, events, timeout_ms);
 	pthread_mutex_lock(lock);
 	unsigned due = 0;
 	for (struct pgm_source *source = loop->again; source; source = source->next_again)
@@ -168,6 +241,8 @@ void pgm_loop_run_once(struct pgm_loop *loop, pthread_mutex_t *lock, int timeout
 			source->ready(source, events[i].events);
 	}
 	run_again(loop, due);
+	if (loop->resting && ((count <= 0 && !due) || loop->now_us >= loop->look_us))
+		look_at_resting(loop);
 	pgm_outgoing_flush(loop);
 	if (count <= 0)
 		loop->now_us = pgm_loop_clock_us();

@@ -13,11 +13,11 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 
-#define PGM_LOOP_BATCH	       64	      /* events fetched by one call */
-#define PGM_LOOP_BULK_BYTES    ((size_t)8192) /* so much at once is part of something large */
-#define PGM_LOOP_BULK_PAUSE_US 100
-#define PGM_LOOP_OUTGOING      128 /* streams written to at a batch's end */
-#define PGM_LOOP_SPARES	       128 /* buffers that are kept for the next streams that write */
+#define PGM_LOOP_BATCH	  64  /* events fetched by one call */
+#define PGM_LOOP_REST_US  400 /* between two looks at those that rest */
+#define PGM_LOOP_HURRY_US 100 /* the same where one may be out of room */
+#define PGM_LOOP_OUTGOING 128 /* streams written to at a batch's end */
+#define PGM_LOOP_SPARES	  128 /* buffers that are kept for the next streams that write */
 
 struct pgm_loop;
 
@@ -25,8 +25,12 @@ struct pgm_loop;
 struct pgm_source {
 	int fd;
 	void (*ready)(struct pgm_source *source, uint32_t events);
-	struct pgm_source *next_again;
-	bool again; /* ready() is due in the next round, whatever epoll says */
+	struct pgm_source *next_again, *next_resting;
+	bool again;   /* ready() is due in the next round, whatever epoll says */
+	bool writing; /* it wants to be told when it can be written */
+	bool resting; /* it is not told when it can be read: pgm_loop_rest() */
+	bool asked;   /* for more of that, since ready() was called */
+	bool due;     /* of those that rest: ready() is to be called in this round */
 };
 
 /* A message to a loop from another thread; embedded, owned by the receiver once posted. */
@@ -59,8 +63,10 @@ struct pgm_loop {
 	uint64_t now_us;	/* monotonic; as of the event that is handled */
 	struct pgm_grave *graves;
 	struct pgm_source *again;
-	int last_count; /* events of the last round */
-	bool bulky;	/* one of them brought much, so more of it is on its way */
+	struct pgm_source *resting;
+	uint64_t look_us; /* when they are looked at */
+	bool hurry;	  /* one of them may have had to wait for room */
+	int last_count;	  /* events of the last round */
 	pthread_mutex_t letters_lock;
 	struct pgm_letter *letters, **letters_end;
 	bool wake_sent;
@@ -81,6 +87,15 @@ void pgm_loop_remove(struct pgm_loop *loop, struct pgm_source *source);
  */
 void pgm_loop_again(struct pgm_loop *loop, struct pgm_source *source);
 void pgm_loop_not_again(struct pgm_loop *loop, struct pgm_source *source);
+
+/*
+ * For a source through which something large comes: instead of each time a piece of that arrives its ready()
+ * is called every now and then, when much has gathered; others are served meanwhile as ever. To be called
+ * again whenever that brought a large piece, else it ends by itself. pgm_loop_rest_ends() ends it at once,
+ * also before the source is closed.
+ */
+void pgm_loop_rest(struct pgm_loop *loop, struct pgm_source *source);
+void pgm_loop_rest_ends(struct pgm_loop *loop, struct pgm_source *source);
 
 /*
  * Wait for events (at most timeout_ms) without lock held, then handle them with it: whoever holds the lock

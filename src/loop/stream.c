@@ -214,6 +214,17 @@ static enum pgm_stream_result read_tls(struct pgm_stream *stream, void *bytes, s
 	}
 }
 
+/* While it rests it may lag for a while. */
+static void note_bulk(struct pgm_stream *stream, size_t count)
+{
+	if (count >= PGM_STREAM_PIECE)
+		stream->bulk += count;
+	else if (!stream->source.resting)
+		stream->bulk = 0;
+	if (count >= PGM_STREAM_PIECE && stream->bulk >= PGM_STREAM_BULK_BYTES)
+		pgm_loop_rest(stream->loop, &stream->source);
+}
+
 enum pgm_stream_result pgm_stream_read(struct pgm_stream *stream, void *bytes, size_t size, size_t *got)
 {
 	*got = 0;
@@ -229,8 +240,9 @@ enum pgm_stream_result pgm_stream_read(struct pgm_stream *stream, void *bytes, s
 	while (count < 0 && errno == EINTR);
 	if (count > 0) {
 		*got = (size_t)count;
-		if ((size_t)count >= PGM_LOOP_BULK_BYTES)
-			stream->loop->bulky = true;
+		note_bulk(stream, (size_t)count);
+		if ((size_t)count == size && stream->unix_socket)
+			stream->loop->hurry = true; /* its buffer doesn't grow, as TCP's does */
 		if ((size_t)count < size && !stream->hangup)
 			stream->readable = false;
 		return PGM_STREAM_DATA;
@@ -295,6 +307,7 @@ void pgm_stream_close(struct pgm_stream *stream)
 {
 	if (stream->source.fd >= 0) {
 		pgm_loop_not_again(stream->loop, &stream->source);
+		pgm_loop_rest_ends(stream->loop, &stream->source);
 		pgm_outgoing_remove(stream);
 		if (!stream->blocked)
 			(void)!pgm_stream_flush(stream);

@@ -15,7 +15,9 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#define PGM_STREAM_IOV_MAX 128
+#define PGM_STREAM_IOV_MAX    128
+#define PGM_STREAM_PIECE      ((size_t)8192)	 /* a read of less ends what was large */
+#define PGM_STREAM_BULK_BYTES ((size_t)64 << 10) /* so much in such pieces is something large */
 
 struct pgm_stream {
 	struct pgm_source source;
@@ -23,6 +25,7 @@ struct pgm_stream {
 	struct pgm_tls *tls;
 	uint8_t *out; /* malloc'ed; bytes that the socket did not take */
 	size_t out_sent, out_end, out_capacity;
+	size_t bulk;	 /* bytes that came in large pieces, one after the other */
 	bool readable;	 /* there may be something to read */
 	bool hangup;	 /* the peer has closed its side, or the connection broke */
 	bool blocked;	 /* the socket took less than there was: registered for writing */
@@ -55,6 +58,13 @@ bool pgm_stream_join(struct pgm_stream *stream, struct pgm_loop *loop);
 bool pgm_stream_note(struct pgm_stream *stream, uint32_t events);
 
 enum pgm_stream_result pgm_stream_read(struct pgm_stream *stream, void *bytes, size_t size, size_t *got);
+
+/* What came last is the end of an answer: what follows is not known to be large. */
+static inline void pgm_stream_bulk_ends(struct pgm_stream *stream)
+{
+	stream->bulk = 0;
+	pgm_loop_rest_ends(stream->loop, &stream->source);
+}
 
 /* Write all, or keep what the socket does not take. False: the connection is broken. */
 bool pgm_stream_writev(struct pgm_stream *stream, const struct iovec *iov, int count);

@@ -242,6 +242,9 @@ static bool hide_ready(struct relay *relay, const uint8_t *body, size_t length)
 		if (server->failed)
 			owe_readies(relay);
 	}
+	pgm_stream_bulk_ends(&server->stream);
+	if (server->client)
+		pgm_stream_bulk_ends(&server->client->stream);
 	server->syncs_in_copy = 0;
 	server->failed = false;
 	memset(server->failed_sqlstate, 0, sizeof(server->failed_sqlstate));

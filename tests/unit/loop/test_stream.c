@@ -107,11 +107,84 @@ static void test_small_writes_go_together(void **state)
 	close_end(&end);
 }
 
+/* A piece of so many bytes comes. */
+static void send_piece(struct end *end, size_t size)
+{
+	static const uint8_t piece[PGM_STREAM_PIECE];
+	assert_int_equal(write(end->peer, piece, size), size);
+}
+
+static void pass_piece(struct end *end, size_t size)
+{
+	uint8_t bytes[PGM_STREAM_PIECE * 2];
+	size_t got;
+	send_piece(end, size);
+	end->stream.readable = true;
+	assert_int_equal(pgm_stream_read(&end->stream, bytes, sizeof(bytes), &got), PGM_STREAM_DATA);
+	assert_int_equal(got, size);
+}
+
+static void make_rest(struct end *end)
+{
+	for (size_t bytes = 0; bytes < PGM_STREAM_BULK_BYTES; bytes += PGM_STREAM_PIECE) {
+		assert_false(end->stream.source.resting);
+		pass_piece(end, PGM_STREAM_PIECE);
+	}
+	assert_true(end->stream.source.resting);
+}
+
+/* More of it is waited for only once much of one answer has come, and not behind the answer's end. */
+static void test_what_is_large_gathers(void **state)
+{
+	(void)state;
+	struct end end;
+	open_end(&end);
+	for (size_t bytes = PGM_STREAM_PIECE; bytes < PGM_STREAM_BULK_BYTES; bytes += PGM_STREAM_PIECE)
+		pass_piece(&end, PGM_STREAM_PIECE);
+	pass_piece(&end, 10);
+	make_rest(&end);
+	pgm_stream_bulk_ends(&end.stream);
+	make_rest(&end);
+	close_end(&end);
+}
+
+/* While it gathers no event tells of it, but it is looked at; and where that finds little, events tell again.
+ */
+static void test_what_gathers_is_looked_at(void **state)
+{
+	(void)state;
+	struct end end;
+	struct epoll_event event;
+	open_end(&end);
+	pgm_loop_run_once(&end.loop, &lock, 0);
+	make_rest(&end);
+	send_piece(&end, 1);
+	assert_int_equal(epoll_wait(end.loop.epoll_fd, &event, 1, 0), 0);
+	end.events = 0;
+	for (int i = 0; i < 10000 && !end.events; i++)
+		pgm_loop_run_once(&end.loop, &lock, 10);
+	assert_int_equal(end.events, EPOLLIN);
+	assert_false(end.stream.source.resting);
+	send_piece(&end, 1);
+	assert_int_equal(epoll_wait(end.loop.epoll_fd, &event, 1, 0), 1);
+	assert_ptr_equal(event.data.ptr, &end.stream.source);
+	assert_int_equal(drain(end.stream.source.fd), 1);
+	pgm_stream_bulk_ends(&end.stream);
+	/* what came before its rest ended is not lost, either */
+	make_rest(&end);
+	send_piece(&end, 1);
+	pgm_stream_bulk_ends(&end.stream);
+	assert_int_equal(epoll_wait(end.loop.epoll_fd, &event, 1, 0), 1);
+	close_end(&end);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_room_is_reported),
 		cmocka_unit_test(test_small_writes_go_together),
+		cmocka_unit_test(test_what_is_large_gathers),
+		cmocka_unit_test(test_what_gathers_is_looked_at),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
