@@ -36,7 +36,6 @@ static const struct field table_fields[] = {
 	TABLE("live_rows", DOUBLE, live_rows),
 	TABLE("dead_rows", DOUBLE, dead_rows),
 	TABLE("modified_since_analyze", DOUBLE, modified_since_analyze),
-	TABLE("inserted_since_vacuum", DOUBLE, inserted_since_vacuum),
 	TABLE("seq_scans", DOUBLE, seq_scans),
 	TABLE("seq_rows", DOUBLE, seq_rows),
 	TABLE("idx_scans", DOUBLE, idx_scans),
@@ -49,8 +48,6 @@ static const struct field table_fields[] = {
 	TABLE("heap_hit", DOUBLE, heap_hit),
 	TABLE("idx_read", DOUBLE, idx_read),
 	TABLE("idx_hit", DOUBLE, idx_hit),
-	TABLE("toast_read", DOUBLE, toast_read),
-	TABLE("toast_hit", DOUBLE, toast_hit),
 	TABLE("table_bytes", DOUBLE, table_bytes),
 	TABLE("index_bytes", DOUBLE, index_bytes),
 	TABLE("last_vacuum", SECONDS, last_vacuum_s),
@@ -72,7 +69,6 @@ static const struct field table_fields[] = {
 	}
 static const struct field index_fields[] = {
 	INDEX("oid", OID, oid),
-	INDEX("table_oid", OID, table_oid),
 	INDEX("nspname", TEXT, schema),
 	INDEX("tablename", TEXT, table),
 	INDEX("relname", TEXT, name),
@@ -83,7 +79,6 @@ static const struct field index_fields[] = {
 	INDEX("read_blocks", DOUBLE, read_blocks),
 	INDEX("hit_blocks", DOUBLE, hit_blocks),
 	INDEX("bytes", DOUBLE, bytes),
-	INDEX("table_rows", DOUBLE, table_rows),
 	INDEX("indisvalid", BOOL, valid),
 	INDEX("indisunique", BOOL, unique),
 	INDEX("indisprimary", BOOL, primary),
@@ -161,11 +156,10 @@ static bool ask(struct pgm_look *look, struct pgm_arena *arena, const char *file
 
 /* ---- tables ---- */
 
-static size_t choose_tables(struct pgm_look *look, const struct pgm_objects *objects, size_t *ranked)
+static size_t choose_tables(struct pgm_look *look, struct pgm_arena *arena, const struct pgm_objects *objects,
+			    size_t *ranked)
 {
-	struct pgm_top_item *items = calloc(objects->table_count + 1, sizeof(*items));
-	if (!items)
-		abort();
+	struct pgm_top_item *items = PGM_NEW_ARRAY(arena, struct pgm_top_item, objects->table_count + 1);
 	for (size_t i = 0; i < objects->table_count; i++) {
 		const struct pgm_table_row *row = &objects->tables[i];
 		items[i] = (struct pgm_top_item){
@@ -173,9 +167,7 @@ static size_t choose_tables(struct pgm_look *look, const struct pgm_objects *obj
 			.counter = row->seq_rows + row->idx_rows + row->inserts + row->updates + row->deletes,
 			.weight = (row->table_bytes + row->index_bytes) / PAGE_BYTES};
 	}
-	size_t count = pgm_top_choose(look->top_tables, items, objects->table_count, ranked);
-	free(items);
-	return count;
+	return pgm_top_choose(look->top_tables, items, objects->table_count, ranked);
 }
 
 /* The files' sizes of those that get series: by the catalog's pages where they cannot be had just now. */
@@ -275,7 +267,7 @@ static bool look_at_tables(struct pgm_look *look, struct pgm_arena *arena, const
 	objects->table_count = rows.count;
 	objects->tables_total = (size_t)of_all(&rows, "all_tables");
 	size_t *ranked = PGM_NEW_ARRAY(arena, size_t, places + 1);
-	size_t count = choose_tables(look, objects, ranked);
+	size_t count = choose_tables(look, arena, objects, ranked);
 	size_tables(look, arena, made, ranked, count);
 	for (size_t i = 0; i < rows.count; i++)
 		due += tables[i].vacuum_due > 1;
@@ -291,13 +283,11 @@ static bool look_at_tables(struct pgm_look *look, struct pgm_arena *arena, const
 
 /* ---- indexes ---- */
 
-static void add_indexes(struct pgm_samples_builder *builder, struct pgm_look *look,
+static void add_indexes(struct pgm_samples_builder *builder, struct pgm_look *look, struct pgm_arena *arena,
 			const struct pgm_objects *objects)
 {
-	struct pgm_top_item *items = calloc(objects->index_count + 1, sizeof(*items));
-	size_t *ranked = calloc(look->options->top_indexes + 1, sizeof(*ranked));
-	if (!items || !ranked)
-		abort();
+	struct pgm_top_item *items = PGM_NEW_ARRAY(arena, struct pgm_top_item, objects->index_count + 1);
+	size_t *ranked = PGM_NEW_ARRAY(arena, size_t, look->options->top_indexes + 1);
 	for (size_t i = 0; i < objects->index_count; i++)
 		items[i] = (struct pgm_top_item){.id = objects->indexes[i].oid,
 						 .counter = objects->indexes[i].scans,
@@ -310,8 +300,6 @@ static void add_indexes(struct pgm_samples_builder *builder, struct pgm_look *lo
 		pgm_samples_add_named(builder, "pgmend_index_rows_read_total", labels, row->rows_read);
 		pgm_samples_add_named(builder, "pgmend_index_size_bytes", labels, row->bytes);
 	}
-	free(items);
-	free(ranked);
 }
 
 /* 16 and later. Without them, it is not known when. */
@@ -362,7 +350,7 @@ static bool look_at_indexes(struct pgm_look *look, struct pgm_arena *arena, stru
 		    !indexes[i].constraint)
 			unused_bytes += indexes[i].bytes;
 	pgm_samples_begin(&builder, PGM_COLLECT_INDEXES);
-	add_indexes(&builder, look, objects);
+	add_indexes(&builder, look, arena, objects);
 	pgm_samples_add_named(&builder, "pgmend_indexes", NULL, (double)objects->indexes_total);
 	pgm_samples_add_named(&builder, "pgmend_index_unused_bytes", NULL, unused_bytes);
 	pgm_samples_add_named(&builder, "pgmend_indexes_invalid", NULL, of_all(&rows, "all_invalid"));

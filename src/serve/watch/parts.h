@@ -119,12 +119,12 @@ struct pgm_collector_state {
 
 struct pgm_look {
 	const struct pgm_watch_options *options; /* with its defaults filled in */
-	const char *name, *conninfo, *pool_database;
+	const char *conninfo, *pool_database;
 	struct pgm_arena *arena; /* of the session: what follows */
 	struct pgm_conn *conn;
 	struct pgm_map columns;
 	const char *statements_schema; /* quoted; NULL: there is none */
-	const char *database_oid, *version_text;
+	const char *database_oid;
 	bool lost; /* the session is of no use any more */
 
 	int version; /* of the last session */
@@ -162,8 +162,6 @@ bool pgm_look_run(struct pgm_look *look, _Atomic bool *stopping, struct pgm_erro
 void pgm_look_done(struct pgm_look *look);
 /* What happened since the last look that went well: look->marks. */
 void pgm_look_mark(struct pgm_look *look);
-/* The counters begin anew: nothing is to be compared with what was before. */
-void pgm_look_forget(struct pgm_look *look);
 
 /* One statement, bounded by the server's timeout and by ours: a server that does not answer loses us. */
 bool pgm_look_query(struct pgm_look *look, struct pgm_arena *arena, const char *sql, size_t param_count,
@@ -171,8 +169,6 @@ bool pgm_look_query(struct pgm_look *look, struct pgm_arena *arena, const char *
 
 /* statements.c: STATEMENTS by that file. */
 bool pgm_look_statements(struct pgm_look *look, const char *file, struct pgm_error *err) PGM_MUST_CHECK;
-/* Samples of look->statements, and of what it grew by since look->statements_before. */
-void pgm_look_statement_samples(struct pgm_look *look);
 
 /* objects.c: TABLES, INDEXES, TABLE_SIZES. False only where the tables cannot be read. */
 bool pgm_look_objects(struct pgm_look *look, const char *file, struct pgm_error *err) PGM_MUST_CHECK;

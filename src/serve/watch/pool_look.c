@@ -241,11 +241,8 @@ static void merge_row(struct pgm_statement_row *into, struct profiled *profiled,
 	into->calls += (double)row->calls;
 	into->rows += (double)row->rows;
 	into->total_ms += (double)row->server.sum_us / 1000;
-	into->wait_ms += (double)row->wait.sum_us / 1000;
 	into->errors += (double)row->errors;
 	into->bursts += (double)row->bursts;
-	if (into->max_ms < (double)row->server.max_us / 1000)
-		into->max_ms = (double)row->server.max_us / 1000;
 }
 
 /* Rows of several users become one; that of all the others, which has no database, is left out. */
@@ -310,6 +307,15 @@ static void grow_databases(struct pgm_pool_look *pool, const struct profile_part
 	}
 }
 
+static void keep_profile(struct pgm_look *look, struct pgm_statements_part *made)
+{
+	if (look->profile_before)
+		pgm_part_release(&look->profile_before->part);
+	look->profile_before = look->profile;
+	look->profile = made;
+	look->fresh_profile = true;
+}
+
 static void take_profile(struct pgm_look *look, const struct pgm_profile_snapshot *profile)
 {
 	struct profile_part *made = read_profile(profile, look->wall_ms);
@@ -317,11 +323,7 @@ static void take_profile(struct pgm_look *look, const struct pgm_profile_snapsho
 	if (again)
 		look->marks |= PGM_MARK_POOL;
 	look->pool->since_us = profile->since_unix_us;
-	if (look->profile_before)
-		pgm_part_release(&look->profile_before->part);
-	look->profile_before = look->profile;
-	look->profile = &made->statements;
-	look->fresh_profile = true;
+	keep_profile(look, &made->statements);
 	grow_databases(look->pool, made, look->profile_before ? as_profile(look->profile_before) : NULL);
 }
 
@@ -338,10 +340,9 @@ static void add_profile(struct pgm_samples_builder *builder, struct pgm_look *lo
 		return;
 	const struct profile_part *profile = as_profile(look->profile);
 	const struct pgm_statements *statements = &look->profile->statements;
-	struct pgm_top_item *items = calloc(statements->count + 1, sizeof(*items));
-	size_t *ranked = calloc(look->options->top_statements + 1, sizeof(*ranked));
-	if (!items || !ranked)
-		abort();
+	PGM_AUTO_ARENA arena = pgm_arena_new(0);
+	struct pgm_top_item *items = PGM_NEW_ARRAY(arena, struct pgm_top_item, statements->count + 1);
+	size_t *ranked = PGM_NEW_ARRAY(arena, size_t, look->options->top_statements + 1);
 	for (size_t i = 0; i < statements->count; i++)
 		items[i] = (struct pgm_top_item){.id = pgm_hash_bytes(statements->rows[i].id,
 								      profile->profiled[i].database,
@@ -356,8 +357,6 @@ static void add_profile(struct pgm_samples_builder *builder, struct pgm_look *lo
 		grow(&buckets, &profile->profiled[ranked[i]].server, NULL);
 		add_histogram(builder, "pgmend_fingerprint_duration_seconds", labels, &buckets);
 	}
-	free(items);
-	free(ranked);
 }
 
 /* ---- a look ---- */
@@ -412,9 +411,5 @@ void pgm_look_profile(struct pgm_look *look, struct pgm_statements_part *of_pool
 			rows[made->statements.count++] = from->rows[i];
 	if (look->profile && look->profile->statements.since_ms != from->since_ms)
 		look->marks |= PGM_MARK_POOL;
-	if (look->profile_before)
-		pgm_part_release(&look->profile_before->part);
-	look->profile_before = look->profile;
-	look->profile = made;
-	look->fresh_profile = true;
+	keep_profile(look, made);
 }

@@ -190,10 +190,8 @@ static void add_collected(struct pgm_snapshot_part *made, const struct pgm_look 
 		snapshot->before[i] = keep_samples(made, look->before[i]);
 		snapshot->fresh[i] = look->fresh[i];
 	}
-	if (!snapshot->stale_ms[PGM_COLLECT_STATEMENTS]) {
+	if (!snapshot->stale_ms[PGM_COLLECT_STATEMENTS])
 		snapshot->statements = keep_statements(made, look->statements);
-		snapshot->statements_before = keep_statements(made, look->statements_before);
-	}
 	if (look->profile &&
 	    is_stale(look, look->profile->statements.mono_ms, (double)look->options->statements_ms))
 		return;

@@ -85,10 +85,6 @@ static const struct {
 	{"temp_blocks", offsetof(struct pgm_statement_row, temp_blocks)},
 	{"read_ms", offsetof(struct pgm_statement_row, read_ms)},
 	{"write_ms", offsetof(struct pgm_statement_row, write_ms)},
-	{"wal_bytes", offsetof(struct pgm_statement_row, wal_bytes)},
-	{"min_ms", offsetof(struct pgm_statement_row, min_ms)},
-	{"max_ms", offsetof(struct pgm_statement_row, max_ms)},
-	{"stddev_ms", offsetof(struct pgm_statement_row, stddev_ms)},
 };
 #define FIGURES (sizeof(figures) / sizeof(*figures))
 
@@ -97,16 +93,13 @@ static void read_rows(struct pgm_look *look, const struct pgm_rows *rows, struct
 	struct pgm_arena *arena = made->part.arena;
 	struct pgm_statements *statements = &made->statements;
 	struct pgm_statement_row *list = PGM_NEW_ARRAY(arena, struct pgm_statement_row, rows->count + 1);
-	size_t columns[FIGURES], user = pgm_rows_column(rows, "username"),
-				 entries = pgm_rows_column(rows, "entries");
+	size_t columns[FIGURES], user = pgm_rows_column(rows, "username");
 	for (size_t f = 0; f < FIGURES; f++)
 		columns[f] = pgm_rows_column(rows, figures[f].column);
 	bool unknown = false;
 	for (size_t r = 0; r < rows->count; r++) {
 		const char *id = pgm_rows_get(rows, r, 0);
 		const char *text = id ? pgm_map_get(&look->texts->map, id) : NULL;
-		if (!id)
-			statements->hidden += (size_t)pgm_rows_int(rows, r, entries);
 		unknown |= id && !text;
 		if (!text || !*text) /* ours, or not known yet */
 			continue;
@@ -120,32 +113,6 @@ static void read_rows(struct pgm_look *look, const struct pgm_rows *rows, struct
 	statements->rows = list;
 	/* what is left out may have been there for long: nobody is to take it for new */
 	statements->cut = unknown || rows->count > PGM_LOOK_STATEMENTS_MAX;
-}
-
-bool pgm_look_statements(struct pgm_look *look, const char *file, struct pgm_error *err)
-{
-	PGM_AUTO_ARENA arena = pgm_arena_new(0);
-	struct pgm_rows rows;
-	char *sql = pgm_sprintf(arena, pgm_embedded_text(file), look->statements_schema);
-	const char *params[] = {look->database_oid, pgm_sprintf(arena, "%d", PGM_LOOK_STATEMENTS_MAX + 1)};
-	if (!pgm_look_query(look, arena, sql, 2, params, &rows, err))
-		return false;
-	learn_texts(look, arena, &rows);
-	if (look->lost)
-		return pgm_error_set(err, PGM_ERR_CONNECT, "the session was lost");
-	struct pgm_statements_part *made = pgm_part_new(sizeof(*made));
-	made->part.base = pgm_part_keep(&look->texts->part);
-	read_rows(look, &rows, made);
-	made->statements.wall_ms = look->wall_ms;
-	made->statements.mono_ms = pgm_clock_ms();
-	made->statements.since_ms = (int64_t)(1000 * look->statements_since_s);
-	if (look->statements_before)
-		pgm_part_release(&look->statements_before->part);
-	look->statements_before = look->statements;
-	look->statements = made;
-	look->fresh_statements = true;
-	pgm_look_statement_samples(look);
-	return true;
 }
 
 /* ---- samples ---- */
@@ -213,7 +180,8 @@ static void add_row(struct pgm_samples_builder *builder, const char *database,
 			      row->write_ms / 1000);
 }
 
-void pgm_look_statement_samples(struct pgm_look *look)
+/* Of look->statements, and of what it grew by since look->statements_before. */
+static void add_samples(struct pgm_look *look, struct pgm_arena *arena)
 {
 	const struct pgm_statements *now = &look->statements->statements;
 	struct pgm_samples_builder builder;
@@ -223,16 +191,40 @@ void pgm_look_statement_samples(struct pgm_look *look)
 	pgm_samples_add_named(&builder, "pgmend_statements_calls_total", NULL, look->sum_calls);
 	pgm_samples_add_named(&builder, "pgmend_statements_seconds_total", NULL, look->sum_seconds);
 	pgm_samples_add_named(&builder, "pgmend_statements_rows_total", NULL, look->sum_rows);
-	struct pgm_top_item *items = calloc(now->count + 1, sizeof(*items));
-	size_t *ranked = calloc(look->options->top_statements + 1, sizeof(*ranked));
-	if (!items || !ranked)
-		abort();
+	struct pgm_top_item *items = PGM_NEW_ARRAY(arena, struct pgm_top_item, now->count + 1);
+	size_t *ranked = PGM_NEW_ARRAY(arena, size_t, look->options->top_statements + 1);
 	for (size_t i = 0; i < now->count; i++)
 		items[i] = (struct pgm_top_item){.id = now->rows[i].id, .counter = now->rows[i].total_ms};
 	size_t count = pgm_top_choose(look->top_statements, items, now->count, ranked);
 	for (size_t i = 0; i < count; i++)
 		add_row(&builder, look->database, &now->rows[ranked[i]]);
-	free(items);
-	free(ranked);
 	pgm_look_take(look, pgm_samples_end(&builder));
+}
+
+/* ---- both ---- */
+
+bool pgm_look_statements(struct pgm_look *look, const char *file, struct pgm_error *err)
+{
+	PGM_AUTO_ARENA arena = pgm_arena_new(0);
+	struct pgm_rows rows;
+	char *sql = pgm_sprintf(arena, pgm_embedded_text(file), look->statements_schema);
+	const char *params[] = {look->database_oid, pgm_sprintf(arena, "%d", PGM_LOOK_STATEMENTS_MAX + 1)};
+	if (!pgm_look_query(look, arena, sql, 2, params, &rows, err))
+		return false;
+	learn_texts(look, arena, &rows);
+	if (look->lost)
+		return pgm_error_set(err, PGM_ERR_CONNECT, "the session was lost");
+	struct pgm_statements_part *made = pgm_part_new(sizeof(*made));
+	made->part.base = pgm_part_keep(&look->texts->part);
+	read_rows(look, &rows, made);
+	made->statements.wall_ms = look->wall_ms;
+	made->statements.mono_ms = pgm_clock_ms();
+	made->statements.since_ms = (int64_t)(1000 * look->statements_since_s);
+	if (look->statements_before)
+		pgm_part_release(&look->statements_before->part);
+	look->statements_before = look->statements;
+	look->statements = made;
+	look->fresh_statements = true;
+	add_samples(look, arena);
+	return true;
 }

@@ -200,7 +200,6 @@ static bool add_database(struct pgm_watch *watch, const struct pgm_watch_target_
 	snprintf(slot->database, sizeof(slot->database), "%s", info->dbname ? info->dbname : "");
 	snprintf(slot->user, sizeof(slot->user), "%s", info->user ? info->user : "");
 	slot->server = server_of(watch, slot);
-	slot->look.name = slot->name;
 	slot->look.conninfo = slot->conninfo;
 	slot->look.pool_database = slot->pool_database;
 	pgm_look_init(&slot->look, &watch->options);
@@ -228,7 +227,6 @@ bool pgm_watch_add_pool(struct pgm_watch *watch, struct pgm_error *err)
 	pthread_mutex_lock(&watch->lock);
 	bool added = add_slot(watch, PGM_TARGET_POOL, "pool", &slot, err);
 	if (added) {
-		slot->look.name = slot->name;
 		pgm_look_init(&slot->look, &watch->options);
 		watch->pool = slot;
 	}

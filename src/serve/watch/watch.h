@@ -111,12 +111,9 @@ struct pgm_statement_row {
 	/* all of these only grow, but for resets */
 	double calls, rows, total_ms;
 	double errors;				     /* the pooler's alone */
-	double wait_ms;				     /* for a server, the pooler's alone */
 	double hit_blocks, read_blocks, temp_blocks; /* the server's alone, as are the rest */
-	double read_ms, write_ms, wal_bytes;
-	double bursts; /* N+1: the pooler's alone */
-	/* as it is */
-	double min_ms, max_ms, stddev_ms;
+	double read_ms, write_ms;
+	double bursts;			       /* N+1: the pooler's alone */
 	const struct pgm_histogram *histogram; /* of server time since the begin; NULL: not known */
 };
 
@@ -126,7 +123,6 @@ struct pgm_statements {
 	int64_t since_ms; /* begin of the counters, where it is known; else 0 */
 	size_t count;
 	const struct pgm_statement_row *rows; /* the most total time first */
-	size_t hidden;			      /* that we may not read */
 	bool cut;			      /* there are more than are here */
 };
 
@@ -135,9 +131,9 @@ struct pgm_table_row {
 	const char *schema, *name;
 	uint32_t oid;
 	char kind; /* r, m, p */
-	double live_rows, dead_rows, modified_since_analyze, inserted_since_vacuum;
+	double live_rows, dead_rows, modified_since_analyze;
 	double seq_scans, seq_rows, idx_scans, idx_rows, inserts, updates, deletes, hot_updates;
-	double heap_read, heap_hit, idx_read, idx_hit, toast_read, toast_hit;
+	double heap_read, heap_hit, idx_read, idx_hit;
 	double table_bytes, index_bytes; /* by the catalog's pages, or exact where sized */
 	bool sized;
 	int64_t last_vacuum_s, last_autovacuum_s, last_analyze_s, last_autoanalyze_s; /* 0: never */
@@ -148,8 +144,8 @@ struct pgm_table_row {
 
 struct pgm_index_row {
 	const char *schema, *table, *name;
-	uint32_t oid, table_oid;
-	double scans, rows_read, rows_fetched, read_blocks, hit_blocks, bytes, table_rows;
+	uint32_t oid;
+	double scans, rows_read, rows_fetched, read_blocks, hit_blocks, bytes;
 	int64_t last_scan_s; /* 16 and later; 0: never or not known */
 	bool valid, unique, primary, constraint;
 	const char *method;
@@ -184,9 +180,9 @@ struct pgm_snapshot {
 	int64_t stale_ms[PGM_COLLECTORS];
 	/* what it had seen in the look before, for rates; NULL where that is not to be compared */
 	const struct pgm_samples *before[PGM_COLLECTORS];
-	const struct pgm_statements *statements; /* of pg_stat_statements; NULL: none */
-	const struct pgm_statements *profile;	 /* of the pooler; NULL: none */
-	const struct pgm_statements *statements_before, *profile_before; /* as before[] */
+	const struct pgm_statements *statements;     /* of pg_stat_statements; NULL: none */
+	const struct pgm_statements *profile;	     /* of the pooler; NULL: none */
+	const struct pgm_statements *profile_before; /* as before[] */
 	/* NULL: not yet looked at. Kept where stale_ms[PGM_COLLECT_TABLES] says that they are old */
 	const struct pgm_objects *objects;
 	bool fresh_statements, fresh_profile, fresh_objects;

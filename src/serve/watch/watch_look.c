@@ -85,9 +85,8 @@ static bool read_identity(struct pgm_look *look, struct pgm_error *err)
 		return false;
 	if (!rows.count)
 		return pgm_error_set(err, PGM_ERR_STATE, "the database is not in its own catalog");
-	look->version_text = pgm_rows_get(&rows, 0, 0);
-	look->database_oid = pgm_rows_get(&rows, 0, 1);
-	look->statements_schema = pgm_rows_get(&rows, 0, 2);
+	look->database_oid = pgm_rows_get(&rows, 0, 0);
+	look->statements_schema = pgm_rows_get(&rows, 0, 1);
 	return true;
 }
 
@@ -288,7 +287,8 @@ static void forget_statements(struct pgm_look *look)
 	look->statements_before = NULL;
 }
 
-void pgm_look_forget(struct pgm_look *look)
+/* The counters begin anew: nothing is to be compared with what was before. */
+static void forget(struct pgm_look *look)
 {
 	for (size_t i = 0; i < PGM_COLLECTORS; i++) {
 		if (look->before[i])
@@ -348,7 +348,7 @@ bool pgm_look_run(struct pgm_look *look, _Atomic bool *stopping, struct pgm_erro
 		return false;
 	}
 	if (look->marks & (PGM_MARK_RESTART | PGM_MARK_RESET | PGM_MARK_UPGRADE))
-		pgm_look_forget(look);
+		forget(look);
 	else if (look->marks & PGM_MARK_STATEMENTS)
 		forget_statements(look);
 	look->failures = 0;
@@ -361,7 +361,7 @@ void pgm_look_done(struct pgm_look *look)
 {
 	if (look->conn)
 		close_session(look);
-	pgm_look_forget(look);
+	forget(look);
 	for (size_t i = 0; i < PGM_COLLECTORS; i++)
 		if (look->samples[i])
 			pgm_part_release(&look->samples[i]->part);

@@ -1,6 +1,5 @@
 -- What stays the same in a session, and where pg_stat_statements is (NULL: it is not installed).
-SELECT pg_catalog.current_setting('server_version') AS version,
-	d.oid AS database_oid,
+SELECT d.oid AS database_oid,
 	(SELECT pg_catalog.quote_ident(n.nspname)
 		FROM pg_catalog.pg_extension AS e
 		JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace

@@ -2,7 +2,6 @@
 -- and the most used. $3 is the schema that is ours. all_* are of all indexes.
 WITH candidate AS MATERIALIZED (
 	SELECT x.indexrelid,
-		x.indrelid,
 		x.indisvalid,
 		x.indisunique,
 		x.indisprimary,
@@ -10,7 +9,6 @@ WITH candidate AS MATERIALIZED (
 		i.relam,
 		i.relpages,
 		c.relname AS tablename,
-		c.reltuples,
 		n.nspname,
 		pg_catalog.pg_stat_get_numscans(x.indexrelid) AS scans,
 		pg_catalog.count(*) OVER () AS all_indexes,
@@ -31,7 +29,6 @@ WITH candidate AS MATERIALIZED (
 	LIMIT $1::pg_catalog.int8
 )
 SELECT c.indexrelid AS oid,
-	c.indrelid AS table_oid,
 	c.nspname,
 	c.tablename,
 	c.relname,
@@ -43,7 +40,6 @@ SELECT c.indexrelid AS oid,
 		AS read_blocks,
 	pg_catalog.pg_stat_get_blocks_hit(c.indexrelid) AS hit_blocks,
 	c.relpages::pg_catalog.float8 * pg_catalog.current_setting('block_size')::pg_catalog.float8 AS bytes,
-	greatest(c.reltuples, 0) AS table_rows,
 	c.indisvalid,
 	c.indisunique,
 	c.indisprimary,

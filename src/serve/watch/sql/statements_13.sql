@@ -1,5 +1,5 @@
 -- The statements of this database, without their texts (they are in a file that the server would read whole);
--- up to PostgreSQL 16. Of others' statements that we may not see queryid is NULL: one row with their number.
+-- up to PostgreSQL 16. queryid is NULL of others' statements that we may not see.
 SELECT s.queryid,
 	pg_catalog.sum(s.calls) AS calls,
 	pg_catalog.sum(s.rows) AS rows,
@@ -9,12 +9,7 @@ SELECT s.queryid,
 	pg_catalog.sum(s.temp_blks_read + s.temp_blks_written) AS temp_blocks,
 	pg_catalog.sum(s.blk_read_time) AS read_ms,
 	pg_catalog.sum(s.blk_write_time) AS write_ms,
-	pg_catalog.sum(s.wal_bytes) AS wal_bytes,
-	min(s.min_exec_time) AS min_ms,
-	max(s.max_exec_time) AS max_ms,
-	max(s.stddev_exec_time) AS stddev_ms,
-	CASE WHEN min(s.userid) = max(s.userid) THEN pg_catalog.pg_get_userbyid(min(s.userid)) ELSE '' END AS username,
-	pg_catalog.count(*) AS entries
+	CASE WHEN min(s.userid) = max(s.userid) THEN pg_catalog.pg_get_userbyid(min(s.userid)) ELSE '' END AS username
 FROM %s.pg_stat_statements(false) AS s
 WHERE s.dbid = $1::pg_catalog.oid
 GROUP BY s.queryid
