@@ -39,14 +39,6 @@ void pgm_console_close_views(struct pgm_pooler *pooler)
 	pthread_mutex_unlock(&views.lock);
 }
 
-bool pgm_pool_view_is_there(void)
-{
-	pthread_mutex_lock(&views.lock);
-	bool there = views.pooler != NULL;
-	pthread_mutex_unlock(&views.lock);
-	return there;
-}
-
 void pgm_pool_view_free(struct pgm_pool_view *view)
 {
 	if (view)

@@ -19,9 +19,6 @@ struct pgm_pool_view {
 	struct pgm_profile_snapshot *profile;		  /* where it was asked for, and is not off */
 };
 
-/* Whether there is a pooler that serves. */
-bool pgm_pool_view_is_there(void);
-
 /*
  * commands: "SHOW POOLS"..., at most PGM_POOL_VIEW_TABLES_MAX. NULL with PGM_ERR_STATE where there is no
  * pooler, with PGM_ERR_TIMEOUT where it does not answer in time.

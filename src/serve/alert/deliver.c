@@ -93,11 +93,8 @@ static void queue_delivery(struct pgm_alerts *alerts, size_t receiver, const str
 	struct pgm_error err = {0};
 	free(key);
 	free(payload);
-	if (!event->renewal) {
-		delivery->saved = pgm_alert_save_delivery(alerts, receiver, delivery, &err);
-		if (!delivery->saved)
-			say(alerts, PGM_ALERT_WARNING, err.message);
-	}
+	if (!event->renewal && !pgm_alert_save_delivery(alerts, receiver, delivery, &err))
+		say(alerts, PGM_ALERT_WARNING, err.message);
 	if (alerts->queues[receiver].waiting >= PGM_ALERT_WAITING_MAX)
 		give_up(alerts, receiver, "too many wait");
 	pthread_mutex_lock(&alerts->lock);

@@ -9,7 +9,7 @@
 
 #define RENEWED_FOR_MS 1800000 /* an Alertmanager resolves by itself what it has not heard of for so long */
 
-void pgm_alert_iso(int64_t ms, char stamp[static 32])
+static void iso(int64_t ms, char stamp[static 32])
 {
 	time_t seconds = (time_t)(ms / 1000);
 	struct tm utc;
@@ -45,8 +45,8 @@ char *pgm_alert_line(const struct pgm_alert_event *event)
 static json_t *generic(const struct pgm_alert_event *event)
 {
 	char fired[32], at[32], *key = pgm_alert_key(event);
-	pgm_alert_iso(event->fired_ms, fired);
-	pgm_alert_iso(event->at_ms, at);
+	iso(event->fired_ms, fired);
+	iso(event->at_ms, at);
 	json_t *json = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:s, s:s, s:s, s:s}",
 				 "version", 1, "key", key, "status", event->resolved ? "resolved" : "firing",
 				 "alert", event->id, "rule", event->rule->id, "severity",
@@ -95,8 +95,8 @@ static json_t *slack(const struct pgm_alert_event *event)
 static json_t *alertmanager(const struct pgm_alert_event *event)
 {
 	char fired[32], ends[32];
-	pgm_alert_iso(event->fired_ms, fired);
-	pgm_alert_iso(event->resolved ? event->at_ms : event->at_ms + RENEWED_FOR_MS, ends);
+	iso(event->fired_ms, fired);
+	iso(event->resolved ? event->at_ms : event->at_ms + RENEWED_FOR_MS, ends);
 	return json_pack("[{s:{s:s, s:s, s:s, s:s, s:s}, s:{s:s, s:s}, s:s, s:s}]", "labels", "alertname",
 			 event->rule->id, "severity", pgm_alert_severity_name(event->severity), "target",
 			 event->target, "what", event->what, "source", "pgmend", "annotations", "summary",

@@ -122,7 +122,6 @@ struct pgm_alert_delivery {
 	int64_t made_ms;
 	int attempts;
 	double due_mono_ms;
-	bool saved;
 };
 
 struct pgm_alert_queue {
@@ -177,7 +176,6 @@ char *pgm_alert_message(enum pgm_alert_form form, const struct pgm_alert_event *
 /* "warning: shop: a statement has run for 2 min (query_over_a_minute)"; malloc()ed. */
 char *pgm_alert_line(const struct pgm_alert_event *event);
 char *pgm_alert_key(const struct pgm_alert_event *event);
-void pgm_alert_iso(int64_t ms, char stamp[static 32]);
 
 /* ---- saved.c: what is in the file ---- */
 

@@ -102,7 +102,6 @@ static bool load_delivery(struct pgm_alerts *alerts, const struct pgm_history_re
 			continue;
 		struct pgm_alert_delivery *delivery =
 			pgm_alert_delivery_new(record->id, key, payload, record->at_ms);
-		delivery->saved = true;
 		pgm_alert_queue_add(&alerts->queues[i], delivery);
 		return true;
 	}

@@ -28,11 +28,6 @@ const char *pgm_chore_name(enum pgm_chore_id id)
 	return kinds[id].name;
 }
 
-const char *pgm_chore_summary(enum pgm_chore_id id)
-{
-	return kinds[id].summary;
-}
-
 bool pgm_chores_stopping(struct pgm_chores *chores)
 {
 	pthread_mutex_lock(&chores->lock);

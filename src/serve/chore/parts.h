@@ -10,9 +10,6 @@
 
 #include <pthread.h>
 
-#define PGM_CHORES_MAX		8
-#define PGM_CHORE_DATABASES_MAX 1024
-
 enum pgm_chore_id {
 	PGM_CHORE_PARTITIONS,
 	PGM_CHORE_ANALYZE,
@@ -64,7 +61,6 @@ struct pgm_chore_outcome {
 };
 
 const char *pgm_chore_name(enum pgm_chore_id id);
-const char *pgm_chore_summary(enum pgm_chore_id id);
 bool pgm_chores_stopping(struct pgm_chores *chores);
 
 /* The chores themselves: on the thread, without the lock. */

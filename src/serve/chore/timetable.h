@@ -20,7 +20,6 @@ enum pgm_timetable_kind { PGM_EVERY, PGM_HOURLY, PGM_DAILY, PGM_WEEKLY };
 
 /* Offsets of a time zone from UTC, by the moment from which each holds. */
 struct pgm_zone {
-	char name[PGM_TIMETABLE_ZONE_MAX]; /* "" is UTC */
 	size_t count;
 	int64_t from_s[PGM_TIMETABLE_CHANGES_MAX];
 	int32_t offset_s[PGM_TIMETABLE_CHANGES_MAX];

@@ -104,7 +104,6 @@ bool pgm_zone_read(const char *name, struct pgm_zone *zone, struct pgm_error *er
 	if (file)
 		fclose(file);
 	free(bytes);
-	snprintf(zone->name, sizeof(zone->name), "%s", name);
 	if (known)
 		return true;
 	pgm_error_set(err, PGM_ERR_INPUT,

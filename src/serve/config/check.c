@@ -15,7 +15,8 @@ static struct pgm_config_place whole(const struct pgm_serve_config *config)
 	return (struct pgm_config_place){config->path, 0, 0};
 }
 
-bool pgm_serve_listens_locally(const struct pgm_serve_config *config)
+/* On the loopback alone. */
+static bool listens_locally(const struct pgm_serve_config *config)
 {
 	struct in_addr four;
 	struct in6_addr six;
@@ -37,7 +38,7 @@ static void check_listening(const struct pgm_serve_config *config, struct pgm_co
 				 "listen: \"%.100s\" is no address", config->listen);
 		return;
 	}
-	if (pgm_serve_listens_locally(config))
+	if (listens_locally(config))
 		return;
 	if (!config->tls_cert_file)
 		pgm_config_error(problems, whole(config),

@@ -69,7 +69,6 @@ struct pgm_serve_checks {
 
 /* What does not fit together: an open address without TLS and tokens... */
 void pgm_serve_config_check(const struct pgm_serve_config *config, struct pgm_config_problems *problems);
-bool pgm_serve_listens_locally(const struct pgm_serve_config *config); /* on the loopback alone */
 
 /* A setting of [serve] that the command line gives over the file; key NULL ends a list of them. */
 struct pgm_serve_override {

@@ -108,7 +108,6 @@ struct pgm_request {
 	struct pgm_arena *arena; /* freed when the reply has been made; PGM_HTTP_ARENA_MAX */
 	const struct pgm_route *route;
 	const char *path;	     /* decoded; for the log */
-	const char *remote;	     /* who asks: "192.0.2.1" */
 	const char *user;	     /* name of the token; NULL: none */
 	enum pgm_role role;	     /* of the token */
 	json_t *body;		     /* object, or NULL; borrowed */

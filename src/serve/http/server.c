@@ -74,7 +74,6 @@ static void *begin(void *data, const char *uri, struct MHD_Connection *connectio
 	exchange->link = info ? info->socket_context : NULL;
 	exchange->request.arena = pgm_arena_new(PGM_HTTP_ARENA_MAX);
 	exchange->request.context = http->options.context;
-	exchange->request.remote = exchange->remote;
 	exchange->request.path = "";
 	exchange->reply.request = &exchange->request;
 	describe_peer(connection, exchange->remote);

@@ -21,7 +21,8 @@ json_t *pgm_job_text(const char *text)
 	return value ? value : json_null();
 }
 
-void pgm_job_tell(struct pgm_jobs *jobs, struct pgm_job *job, const char *type, json_t *data)
+/* Add an event; takes data (a JSON object) over. */
+static void tell(struct pgm_jobs *jobs, struct pgm_job *job, const char *type, json_t *data)
 {
 	char *text = json_dumps(data, JSON_COMPACT);
 	json_decref(data);
@@ -39,12 +40,11 @@ void pgm_job_tell(struct pgm_jobs *jobs, struct pgm_job *job, const char *type, 
 
 void pgm_job_tell_state(struct pgm_jobs *jobs, struct pgm_job *job)
 {
-	pgm_job_tell(jobs, job, "state",
-		     json_pack("{s:s, s:o, s:o, s:o, s:o}", "state", pgm_job_state_name(job->state),
-			       "exit_code", job->exit_code >= 0 ? json_integer(job->exit_code) : json_null(),
-			       "error", *job->error ? pgm_job_text(job->error) : json_null(), "hint",
-			       *job->hint ? pgm_job_text(job->hint) : json_null(), "plan",
-			       pgm_job_text(job->plan)));
+	tell(jobs, job, "state",
+	     json_pack("{s:s, s:o, s:o, s:o, s:o}", "state", pgm_job_state_name(job->state), "exit_code",
+		       job->exit_code >= 0 ? json_integer(job->exit_code) : json_null(), "error",
+		       *job->error ? pgm_job_text(job->error) : json_null(), "hint",
+		       *job->hint ? pgm_job_text(job->hint) : json_null(), "plan", pgm_job_text(job->plan)));
 }
 
 void pgm_job_take_message(const char *line, char *error, char *hint)
@@ -64,14 +64,14 @@ static void heard_line(struct pgm_jobs *jobs, struct pgm_job *job)
 {
 	json_t *said = *job->line == '{' ? json_loads(job->line, JSON_REJECT_DUPLICATES, NULL) : NULL;
 	if (json_is_string(json_object_get(said, "event"))) {
-		pgm_job_tell(jobs, job, "progress", said);
+		tell(jobs, job, "progress", said);
 		return;
 	}
 	json_decref(said);
 	if (!*job->line)
 		return;
 	pgm_job_take_message(job->line, job->error, job->hint);
-	pgm_job_tell(jobs, job, "output", json_pack("{s:o}", "text", pgm_job_text(job->line)));
+	tell(jobs, job, "output", json_pack("{s:o}", "text", pgm_job_text(job->line)));
 }
 
 void pgm_job_heard(struct pgm_jobs *jobs, struct pgm_job *job, const char *bytes, size_t length)

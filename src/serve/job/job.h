@@ -144,9 +144,6 @@ json_t *pgm_job_json(struct pgm_jobs *jobs, const char *id, bool result);
 json_t *pgm_jobs_json(struct pgm_jobs *jobs, const char *database, const char *state, const char *kind,
 		      size_t limit);
 
-/* The job that changes this database now: its id, or false. */
-bool pgm_jobs_changing(struct pgm_jobs *jobs, const char *database, char id[static PGM_JOB_ID_SIZE]);
-
 struct pgm_job_event {
 	int64_t seq;	  /* 1, 2, ... in its job; gaps where a slow reader missed some */
 	const char *type; /* state, progress, note, output */

@@ -374,6 +374,7 @@ static enum pgm_job_answer seen_before(struct pgm_jobs *jobs, const struct pgm_j
 		       : PGM_JOB_KEY_REUSED;
 }
 
+/* The job that changes this database now: its id, or false. */
 static bool changing(const struct pgm_jobs *jobs, const char *database, char id[static PGM_JOB_ID_SIZE])
 {
 	for (const struct pgm_job *job = jobs->jobs; job; job = job->next)
@@ -382,14 +383,6 @@ static bool changing(const struct pgm_jobs *jobs, const char *database, char id[
 			return true;
 		}
 	return false;
-}
-
-bool pgm_jobs_changing(struct pgm_jobs *jobs, const char *database, char id[static PGM_JOB_ID_SIZE])
-{
-	pthread_mutex_lock(&jobs->lock);
-	bool found = changing(jobs, database, id);
-	pthread_mutex_unlock(&jobs->lock);
-	return found;
 }
 
 static bool record_start(struct pgm_jobs *jobs, const struct pgm_job *job, struct pgm_error *err)

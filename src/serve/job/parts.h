@@ -114,10 +114,8 @@ bool pgm_jobs_wait(struct pgm_jobs *jobs, double until_ms);
 struct pgm_record_job pgm_job_row(const struct pgm_job *job);
 void pgm_job_free(struct pgm_job *job);
 
-/* Add an event; takes data (a JSON object) over. */
-void pgm_job_tell(struct pgm_jobs *jobs, struct pgm_job *job, const char *type, json_t *data);
+/* An event of each kind: that of its state, and what bytes of standard error say. */
 void pgm_job_tell_state(struct pgm_jobs *jobs, struct pgm_job *job);
-/* Bytes of standard error. */
 void pgm_job_heard(struct pgm_jobs *jobs, struct pgm_job *job, const char *bytes, size_t length);
 /* "pgmend apply: message" and "hint: ..." */
 void pgm_job_take_message(const char *line, char *error, char *hint);
