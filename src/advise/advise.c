@@ -12,8 +12,6 @@
 #include "pg/quote.h"
 #include "util/clock.h"
 
-#include <string.h>
-
 static void progress(const struct pgm_advise_run *run, const char *what, double fraction)
 {
 	if (run->options->progress)

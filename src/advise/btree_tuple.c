@@ -3,7 +3,6 @@
 #include "catalog/widths.h"
 
 #include <math.h>
-#include <string.h>
 
 #define HEADER_BYTES	    8.0
 #define NULL_HEADER_BYTES   16.0 /* with a bitmap of 4 bytes, rounded up to 8 */

@@ -3,7 +3,6 @@
 #include "advise/size.h"
 #include "advise/whatif.h"
 
-#include <math.h>
 #include <string.h>
 
 #define LOSS_SHARE_MAX \

@@ -3,7 +3,6 @@
 #include "pg/quote.h"
 #include "util/buf.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static const char *constant_term(struct pgm_arena *arena, const struct pgm_query *query,

@@ -2,7 +2,6 @@
 
 #include "util/clock.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -3,7 +3,6 @@
 #include "pg/quote.h"
 #include "sql/index_sql.h"
 #include "util/embedded.h"
-#include "util/interrupt.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,8 +5,6 @@
 #include "util/buf.h"
 #include "util/embedded.h"
 
-#include <string.h>
-
 /* A concurrent drop blocks nobody while it waits, so its tries may be longer. */
 #define CONCURRENT_TRY_FACTOR 10
 

@@ -4,8 +4,6 @@
 #include "util/buf.h"
 #include "util/embedded.h"
 
-#include <string.h>
-
 /* Longer than deadlock_timeout, after which autovacuum gives way. */
 #define VACUUM_WAIT "3s"
 

@@ -5,7 +5,6 @@
 #include "util/embedded.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define MAKE_TRIES    40
 #define MAKE_WAIT_MS  250

@@ -5,8 +5,6 @@
 #include "pg/quote.h"
 #include "util/buf.h"
 
-#include <string.h>
-
 struct load {
 	const struct pgm_change *change;
 	const char *quoted;

@@ -3,7 +3,6 @@
 #include "util/buf.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* A statement of migrate:down that no pgmend:undo assigns to a step. */

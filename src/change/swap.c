@@ -11,7 +11,6 @@
 #include "util/vec.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ROUND_FIRST    1000

@@ -7,7 +7,6 @@
 #include "util/nearest.h"
 #include "util/vec.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 bool pgm_check_catalogue(struct pgm_arena *arena, const struct pgm_check **checks, size_t *count,

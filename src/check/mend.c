@@ -6,7 +6,6 @@
 #include "util/hash.h"
 #include "util/vec.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 struct mends {

@@ -3,8 +3,6 @@
 #include "cli/verify_run.h"
 #include "util/term.h"
 
-#include <string.h>
-
 struct verified {
 	const struct pgm_change_output *output;
 	const struct pgm_cli *cli;

@@ -1,8 +1,6 @@
 #include "cli/commands.h"
 #include "cli/lint_print.h"
 
-#include "util/term.h"
-
 #include <string.h>
 
 static const struct pgm_option options[] = {

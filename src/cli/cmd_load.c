@@ -4,12 +4,9 @@
 #include "cli/load_request.h"
 
 #include "load/watching.h"
-#include "util/clock.h"
-#include "util/interrupt.h"
 #include "util/term.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 static const struct pgm_option options[] = {
 	{'f', "file", "FILE[@WEIGHT]", "run a script of pgbench's syntax (repeatable)"},

@@ -6,7 +6,6 @@
 #include "pool/config/settings.h"
 #include "pool/pool.h"
 #include "util/buf.h"
-#include "util/term.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,7 +6,6 @@
 #include "serve/serve.h"
 #include "util/hash.h"
 #include "util/safe_text.h"
-#include "util/term.h"
 
 #include <errno.h>
 #include <pwd.h>

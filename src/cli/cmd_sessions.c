@@ -1,6 +1,5 @@
 #include "cli/commands.h"
 #include "cli/sessions_print.h"
-#include "util/term.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -4,8 +4,6 @@
 #include "lib/error.h"
 #include "util/clock.h"
 
-#include <math.h>
-
 /* Connections that are opened at once: a server that comes back is not to be overrun. */
 #define OPENING_MAX	 4
 #define BACKOFF_FIRST_MS 50

@@ -1,6 +1,5 @@
 #include "loop/outgoing.h"
 
-#include <errno.h>
 #include <liburing.h>
 #include <stdlib.h>
 #include <sys/socket.h>

@@ -2,7 +2,6 @@
 
 #include "partition/look.h"
 #include "pg/quote.h"
-#include "util/embedded.h"
 #include "util/format.h"
 
 #include <string.h>

@@ -5,7 +5,6 @@
 #include "util/vec.h"
 
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 const char *pgm_upkeep_class_name(enum pgm_upkeep_class class)

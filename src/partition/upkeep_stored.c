@@ -3,7 +3,6 @@
 #include "pg/quote.h"
 #include "util/embedded.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static struct pgm_upkeep_table *find(struct pgm_upkeep_table *tables, size_t count, const char *schema,

@@ -1,7 +1,6 @@
 #include "pg/conninfo.h"
 
 #include <libpq-fe.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* No value of channel_binding, and easy to find in libpq's message. */

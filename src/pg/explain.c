@@ -1,7 +1,6 @@
 #include "pg/explain.h"
 
 #include <jansson.h>
-#include <math.h>
 #include <string.h>
 
 static const char *text_of(struct pgm_arena *arena, json_t *object, const char *key)

@@ -5,7 +5,6 @@
 #include "pool/peers.h"
 #include "pool/worker.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>

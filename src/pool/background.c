@@ -4,8 +4,6 @@
 #include "pool/client.h"
 #include "util/buf.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <netdb.h>
 #include <pwd.h>
 #include <signal.h>

@@ -2,7 +2,6 @@
 
 #include "pool/worker.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <grp.h>
 #include <linux/filter.h>

@@ -4,7 +4,6 @@
 #include "pool/cancel.h"
 #include "pool/client.h"
 #include "pool/scan/scan_cache.h"
-#include "util/clock.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

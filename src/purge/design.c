@@ -1,7 +1,6 @@
 #include "purge/parts.h"
 
 #include "pg/quote.h"
-#include "util/clock.h"
 #include "util/format.h"
 #include "util/hash.h"
 #include "util/vec.h"

@@ -4,8 +4,6 @@
 #include "util/buf.h"
 #include "util/clock.h"
 
-#include <string.h>
-
 /* A column's values count as varying where at least this many rows of the first half would change. */
 #define ROWS_CHANGED_MIN 50
 

@@ -7,7 +7,6 @@
 #include "pool/config/settings.h"
 
 #include <ctype.h>
-#include <stdlib.h>
 
 enum pair_type {
 	PAIR_TEXT,

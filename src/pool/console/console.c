@@ -1,6 +1,5 @@
 #include "pool/console/console_parts.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>

@@ -8,7 +8,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define SAVE_PERIOD_US ((uint64_t)60 * 1000000)
 

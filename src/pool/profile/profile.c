@@ -1,5 +1,4 @@
 #include "pool/profile/profile_entry.h"
-#include "pool/scan/scan.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,8 +2,6 @@
 
 #include "serve/api/api.h"
 
-#include <string.h>
-
 /* For load balancers and systemd: that this answers says it all, and tells strangers nothing. */
 static void healthz(struct pgm_request *request, struct pgm_reply *reply)
 {

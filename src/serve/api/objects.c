@@ -5,9 +5,6 @@
 
 #include "serve/watch/watch.h"
 
-#include <math.h>
-#include <string.h>
-
 static const struct pgm_param page_params[] = {
 	{"limit", PGM_IN_QUERY, PGM_PARAM_INT, false, "At most so many, the first of the largest", 1, 2000,
 	 NULL},

@@ -1,8 +1,6 @@
 /* Partitions and purges: looks and jobs. */
 #include "serve/api/begin.h"
 
-#include <string.h>
-
 #define PARTITIONS_KEEP_MS 30000
 #define LIST_DEFAULT	   50
 

@@ -3,7 +3,6 @@
 #include "serve/config/config.h"
 #include "util/clock.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

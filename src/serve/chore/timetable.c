@@ -2,7 +2,6 @@
 
 #include "util/format.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 

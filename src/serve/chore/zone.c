@@ -5,7 +5,6 @@
 #include "serve/chore/timetable.h"
 
 #include <endian.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

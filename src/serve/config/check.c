@@ -4,8 +4,6 @@
 #include "pool/config/config_parts.h"
 
 #include <arpa/inet.h>
-#include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #define INTERVAL_MIN_MS 1000

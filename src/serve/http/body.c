@@ -3,8 +3,6 @@
  */
 #include "serve/http/parts.h"
 
-#include <string.h>
-
 struct place {
 	int line, column;
 };

@@ -6,7 +6,6 @@
 #include "serve/watch/parts.h"
 #include "util/utf8.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,6 @@
 #include "serve/watch/top.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define FADE	   0.966 /* to the 20th: a half */
 #define FIRST_PART 0.05

@@ -13,7 +13,6 @@
 #include "pg/conninfo.h"
 #include "util/clock.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
