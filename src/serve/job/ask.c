@@ -46,7 +46,7 @@ static bool attend(struct asking *asking, double until, const struct pgm_jobs *j
 			*spent = "pgmend serve was stopped";
 		else if (!*spent && now >= until)
 			*spent = "it took too long";
-		else if (!*spent && pgm_child_memory(&asking->child) > (int64_t)jobs->memory_bytes)
+		else if (!*spent && pgm_child_memory(&asking->child) > PGM_JOB_MEMORY_BYTES)
 			*spent = "it took too much memory";
 		if (!*spent)
 			continue;
@@ -81,7 +81,7 @@ static void explain(const struct asking *asking, int code, struct pgm_error *err
 static json_t *ask_child(const struct pgm_child_request *request, const struct pgm_jobs *jobs, double until,
 			 int *code_out, struct pgm_error *err)
 {
-	struct asking asking = {.out.limit = jobs->output_bytes, .err.limit = MESSAGES_MAX};
+	struct asking asking = {.out.limit = PGM_JOB_OUTPUT_BYTES, .err.limit = MESSAGES_MAX};
 	const char *spent;
 	json_t *json = NULL;
 	json_error_t problem;
@@ -187,7 +187,7 @@ static json_t *kept_or_mine(struct pgm_jobs *jobs, const char *question, double 
 		if (answer && answer->json && pgm_clock_ms() < answer->until_ms)
 			return json_incref(answer->json);
 		bool busy = answer && answer->asked;
-		if (!busy && jobs->asking < jobs->questions && !is_ending(jobs)) {
+		if (!busy && jobs->asking < PGM_JOB_AT_ONCE && !is_ending(jobs)) {
 			if (answer)
 				drop(answer);
 			*mine = place(jobs, question);
@@ -228,7 +228,7 @@ json_t *pgm_job_ask(struct pgm_jobs *jobs, const char *database, const char *con
 	pthread_mutex_unlock(&jobs->lock);
 	if (!mine)
 		return json;
-	struct pgm_child_request request = {.program = jobs->program, .argv = argv, .conninfo = conninfo};
+	struct pgm_child_request request = {.argv = argv, .conninfo = conninfo};
 	json = ask_child(&request, jobs, until, NULL, err);
 	pthread_mutex_lock(&jobs->lock);
 	jobs->asking--;
@@ -249,7 +249,7 @@ static bool take_place(struct pgm_jobs *jobs, double until, struct pgm_error *er
 {
 	bool mine;
 	pthread_mutex_lock(&jobs->lock);
-	while (!(mine = jobs->asking < jobs->questions && !is_ending(jobs)))
+	while (!(mine = jobs->asking < PGM_JOB_AT_ONCE && !is_ending(jobs)))
 		if (is_ending(jobs) || !pgm_jobs_wait(jobs, until))
 			break;
 	jobs->asking += mine;
@@ -279,8 +279,7 @@ json_t *pgm_job_act(struct pgm_jobs *jobs, const char *database, const char *con
 	if (!pgm_jobs_audit(jobs, who, role, argv[0], database, NULL, detail, err) ||
 	    !take_place(jobs, until, err))
 		return NULL;
-	struct pgm_child_request request = {
-		.program = jobs->program, .argv = argv, .conninfo = conninfo, .actor = who};
+	struct pgm_child_request request = {.argv = argv, .conninfo = conninfo, .actor = who};
 	json_t *json = ask_child(&request, jobs, until, code, err);
 	give_place(jobs, database);
 	return json;

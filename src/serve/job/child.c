@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define PROGRAM	    "/proc/self/exe"
 #define READ_BYTES  65536
 #define READ_ROUNDS 16 /* then it is somebody else's turn */
 
@@ -88,7 +89,7 @@ static int spawn(const struct pgm_child_request *request, int out, int err, pid_
 	posix_spawnattr_setpgroup(&attributes, 0); /* Ctrl-C on serve's terminal is serve's to answer */
 	posix_spawnattr_setflags(&attributes,
 				 POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-	int problem = posix_spawn(pid, request->program, &actions, &attributes, arguments(arena, request),
+	int problem = posix_spawn(pid, PROGRAM, &actions, &attributes, arguments(arena, request),
 				  environment(arena, request));
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attributes);
@@ -108,8 +109,7 @@ bool pgm_child_start(struct pgm_child *child, const struct pgm_child_request *re
 		close(out[0]);
 		close(error[0]);
 		child->pid = 0;
-		return pgm_error_set(err, PGM_ERR_SYSTEM, "cannot start %s: %s", request->program,
-				     strerror(problem));
+		return pgm_error_set(err, PGM_ERR_SYSTEM, "cannot start %s: %s", PROGRAM, strerror(problem));
 	}
 	child->out = out[0];
 	child->err = error[0];

@@ -21,7 +21,6 @@ struct pgm_child {
 };
 
 struct pgm_child_request {
-	const char *program;	 /* a path */
 	const char *const *argv; /* without the program's name; NULL at the end */
 	const char *conninfo;	 /* for its environment */
 	const char *actor;	 /* likewise; NULL: none */

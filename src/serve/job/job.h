@@ -36,33 +36,13 @@ enum pgm_job_state {
 	PGM_JOB_INTERRUPTED, /* serve ended while it was under way */
 };
 
-/* Texts are copied. 0 and NULL: the default. */
-struct pgm_jobs_options {
-	const char *path;		  /* the SQLite file; NULL: records are kept in memory alone */
-	const char *program;		  /* NULL: /proc/self/exe */
-	const char *plans;		  /* the folder of Plan files; NULL: a temporary one */
-	size_t at_once;			  /* jobs that run at a time (4); others are queued */
-	size_t questions;		  /* pgm_job_ask()s at a time (4) */
-	size_t queue_max;		  /* then jobs are refused (64) */
-	size_t keep;			  /* how many ended jobs are kept (1000) */
-	size_t output_bytes;		  /* of standard output, each (16 MB); more is cut off and said */
-	size_t memory_bytes;		  /* resident memory of a child (2 GB); above it the child is ended */
-	int64_t limit_ms;		  /* of a job that names no limit (24 h) */
-	void (*log)(const char *message); /* one line for the operator; may be NULL */
-};
-
-/* A database that jobs may be about. */
-struct pgm_job_target {
-	const char *name;     /* as in [watch] and in paths of the API */
-	const char *conninfo; /* as psql takes it; never shown, never an argument */
-};
-
-struct pgm_jobs *pgm_jobs_open(const struct pgm_jobs_options *options, struct pgm_error *err) PGM_MUST_CHECK;
-
-/* The same as the configuration wants it: records and Plans beside the history, its databases as targets. */
+/*
+ * Records and Plans beside the configuration's history (in memory and a temporary folder where it keeps
+ * none), its databases as those that jobs may be about. log: one line for the operator.
+ */
 struct pgm_jobs *pgm_jobs_start(const struct pgm_serve_config *config, void (*log)(const char *message),
 				struct pgm_error *err) PGM_MUST_CHECK;
-/* Its databases from now on. */
+/* Its databases from now on; copied. Jobs under way are not touched. */
 void pgm_jobs_configure(struct pgm_jobs *jobs, const struct pgm_serve_config *config);
 
 /* Cancels what runs (SIGINT), waits for at most grace_ms, ends the rest, and closes. NULL is fine. */
@@ -71,13 +51,10 @@ void pgm_jobs_close(struct pgm_jobs *jobs, int64_t grace_ms);
 /* The end is near: questions under way and those that wait are given up. Any thread. */
 void pgm_jobs_hurry(struct pgm_jobs *jobs);
 
-/* The databases from now on; copied. Jobs under way are not touched. */
-void pgm_jobs_set_targets(struct pgm_jobs *jobs, const struct pgm_job_target *targets, size_t count);
-
 /* The Plans that jobs made and that people gave. */
 struct pgm_plans *pgm_jobs_plans(struct pgm_jobs *jobs);
 
-/* Names in the order they were set. */
+/* The names of its databases, in their order. */
 size_t pgm_jobs_targets(struct pgm_jobs *jobs, struct pgm_arena *arena, const char ***names);
 
 /* The connection string of a database, or NULL: for who opens a session of its own. */

@@ -14,12 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define AT_ONCE	      4
-#define QUEUE_MAX     64
-#define KEEP	      1000
-#define OUTPUT_BYTES  ((size_t)16 << 20)
-#define MEMORY_BYTES  ((size_t)2 << 30)
-#define LIMIT_MS      ((int64_t)24 * 3600 * 1000)
 #define ARGUMENTS_MAX 256
 
 const char *pgm_job_state_name(enum pgm_job_state state)
@@ -32,8 +26,6 @@ void pgm_jobs_say(const struct pgm_jobs *jobs, const char *format, ...)
 {
 	char line[1024];
 	va_list args;
-	if (!jobs->log)
-		return;
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
@@ -51,14 +43,6 @@ bool pgm_jobs_wait(struct pgm_jobs *jobs, double until_ms)
 {
 	struct timespec until = pgm_clock_moment(until_ms);
 	return pthread_cond_timedwait(&jobs->changed, &jobs->lock, &until) != ETIMEDOUT;
-}
-
-const struct pgm_job_place *pgm_jobs_place(const struct pgm_jobs *jobs, const char *database)
-{
-	for (size_t i = 0; i < jobs->place_count; i++)
-		if (strcmp(jobs->places[i].name, database) == 0)
-			return &jobs->places[i];
-	return NULL;
 }
 
 struct pgm_job *pgm_jobs_find(struct pgm_jobs *jobs, const char *id)
@@ -108,31 +92,40 @@ static bool start_thread(struct pgm_jobs *jobs, struct pgm_error *err)
 	       pgm_error_set(err, PGM_ERR_SYSTEM, "cannot start a thread: %s", strerror(problem));
 }
 
-struct pgm_jobs *pgm_jobs_open(const struct pgm_jobs_options *options, struct pgm_error *err)
+struct pgm_jobs *pgm_jobs_start(const struct pgm_serve_config *config, void (*log)(const char *message),
+				struct pgm_error *err)
 {
+	PGM_AUTO_ARENA arena = pgm_arena_new(0);
+	bool kept = config->history && *config->history;
 	struct pgm_jobs *jobs = calloc(1, sizeof(*jobs));
 	if (!jobs) {
 		pgm_error_set(err, PGM_ERR_SYSTEM, "out of memory");
 		return NULL;
 	}
 	make_locks(jobs);
-	jobs->program = strdup(options->program ? options->program : "/proc/self/exe");
-	jobs->at_once = options->at_once ? options->at_once : AT_ONCE;
-	jobs->questions = options->questions ? options->questions : AT_ONCE;
-	jobs->queue_max = options->queue_max ? options->queue_max : QUEUE_MAX;
-	jobs->keep = options->keep ? options->keep : KEEP;
-	jobs->output_bytes = options->output_bytes ? options->output_bytes : OUTPUT_BYTES;
-	jobs->memory_bytes = options->memory_bytes ? options->memory_bytes : MEMORY_BYTES;
-	jobs->limit_ms = options->limit_ms ? options->limit_ms : LIMIT_MS;
-	jobs->log = options->log;
+	jobs->at_once = config->jobs > 0 ? (size_t)config->jobs : PGM_JOB_AT_ONCE;
+	jobs->log = log;
 	jobs->wake = -1;
-	jobs->record = pgm_record_open(options->path, err);
-	jobs->plans = jobs->record ? pgm_plans_open(options->plans, err) : NULL;
-	if (!jobs->program || !jobs->plans || !start_thread(jobs, err)) {
+	jobs->record = pgm_record_open(kept ? pgm_sprintf(arena, "%s.jobs", config->history) : NULL, err);
+	if (jobs->record)
+		jobs->plans =
+			pgm_plans_open(kept ? pgm_sprintf(arena, "%s.plans", config->history) : NULL, err);
+	if (!jobs->plans || !start_thread(jobs, err)) {
 		pgm_jobs_close(jobs, 0);
 		return NULL;
 	}
+	pgm_jobs_configure(jobs, config);
 	return jobs;
+}
+
+static void free_places(struct pgm_job_place *places, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		explicit_bzero(places[i].conninfo, strlen(places[i].conninfo));
+		free(places[i].conninfo);
+		free(places[i].name);
+	}
+	free(places);
 }
 
 void pgm_jobs_close(struct pgm_jobs *jobs, int64_t grace_ms)
@@ -167,12 +160,11 @@ void pgm_jobs_close(struct pgm_jobs *jobs, int64_t grace_ms)
 		free(jobs->answers[i].question);
 		json_decref(jobs->answers[i].json);
 	}
-	pgm_jobs_set_targets(jobs, NULL, 0);
+	free_places(jobs->places, jobs->place_count);
 	pgm_record_close(jobs->record);
 	pgm_plans_close(jobs->plans);
 	if (jobs->wake >= 0)
 		close(jobs->wake);
-	free(jobs->program);
 	free(jobs);
 }
 
@@ -181,31 +173,22 @@ struct pgm_plans *pgm_jobs_plans(struct pgm_jobs *jobs)
 	return jobs->plans;
 }
 
-void pgm_jobs_set_targets(struct pgm_jobs *jobs, const struct pgm_job_target *targets, size_t count)
+void pgm_jobs_configure(struct pgm_jobs *jobs, const struct pgm_serve_config *config)
 {
-	struct pgm_job_place *places = calloc(count + 1, sizeof(*places));
+	struct pgm_job_place *places = calloc(config->target_count + 1, sizeof(*places));
 	if (!places)
 		return;
-	for (size_t i = 0; i < count; i++) {
-		places[i].name = strdup(targets[i].name);
-		places[i].conninfo = strdup(targets[i].conninfo ? targets[i].conninfo : "");
+	for (size_t i = 0; i < config->target_count; i++) {
+		places[i].name = strdup(config->targets[i].name);
+		places[i].conninfo = strdup(config->targets[i].conninfo);
 	}
 	pthread_mutex_lock(&jobs->lock);
 	struct pgm_job_place *old = jobs->places;
 	size_t old_count = jobs->place_count;
 	jobs->places = places;
-	jobs->place_count = count;
+	jobs->place_count = config->target_count;
 	pthread_mutex_unlock(&jobs->lock);
-	for (size_t i = 0; i < old_count; i++) {
-		explicit_bzero(old[i].conninfo, strlen(old[i].conninfo));
-		free(old[i].conninfo);
-		free(old[i].name);
-	}
-	free(old);
-	if (!count) {
-		free(jobs->places);
-		jobs->places = NULL;
-	}
+	free_places(old, old_count);
 }
 
 size_t pgm_jobs_targets(struct pgm_jobs *jobs, struct pgm_arena *arena, const char ***names)
@@ -219,10 +202,18 @@ size_t pgm_jobs_targets(struct pgm_jobs *jobs, struct pgm_arena *arena, const ch
 	return count;
 }
 
+static const struct pgm_job_place *place_of(const struct pgm_jobs *jobs, const char *database)
+{
+	for (size_t i = 0; i < jobs->place_count; i++)
+		if (strcmp(jobs->places[i].name, database) == 0)
+			return &jobs->places[i];
+	return NULL;
+}
+
 const char *pgm_jobs_conninfo(struct pgm_jobs *jobs, struct pgm_arena *arena, const char *database)
 {
 	pthread_mutex_lock(&jobs->lock);
-	const struct pgm_job_place *place = pgm_jobs_place(jobs, database);
+	const struct pgm_job_place *place = place_of(jobs, database);
 	const char *conninfo = place ? pgm_strdup(arena, place->conninfo) : NULL;
 	pthread_mutex_unlock(&jobs->lock);
 	return conninfo;
@@ -340,18 +331,18 @@ static struct pgm_job *make_job(struct pgm_jobs *jobs, const struct pgm_job_requ
 	new_id(job->id);
 	job->command = command;
 	job->database = strdup(request->database);
+	job->conninfo = strdup(place->conninfo);
 	job->kind = strdup(request->kind);
 	job->title = strdup(request->title);
 	job->who = strdup(request->who ? request->who : "");
 	job->role = strdup(request->role ? request->role : "");
 	job->key = copy_of(request->key);
 	job->plan = copy_of(request->plan);
-	job->conninfo = strdup(place->conninfo);
 	job->changes = request->changes;
 	job->resumable = request->resumable && !request->input_option; /* the input is not kept */
-	job->limit_ms = request->limit_ms ? request->limit_ms : jobs->limit_ms;
+	job->limit_ms = request->limit_ms ? request->limit_ms : PGM_JOB_LIMIT_MS;
 	job->exit_code = -1;
-	job->out.limit = jobs->output_bytes;
+	job->out.limit = PGM_JOB_OUTPUT_BYTES;
 	job->child = (struct pgm_child){.out = -1, .err = -1, .exited = -1};
 	pgm_clock_stamp(job->created_at);
 	if (take_arguments(jobs, job, request, err))
@@ -396,7 +387,7 @@ static enum pgm_job_answer start(struct pgm_jobs *jobs, const struct pgm_job_req
 				 char id[static PGM_JOB_ID_SIZE], struct pgm_error *err)
 {
 	size_t queued = 0;
-	const struct pgm_job_place *place = pgm_jobs_place(jobs, request->database);
+	const struct pgm_job_place *place = place_of(jobs, request->database);
 	if (!place)
 		return free(command), PGM_JOB_NO_DATABASE;
 	enum pgm_job_answer answer = seen_before(jobs, request, command, id);
@@ -406,7 +397,7 @@ static enum pgm_job_answer start(struct pgm_jobs *jobs, const struct pgm_job_req
 		return free(command), PGM_JOB_CONFLICT;
 	for (const struct pgm_job *job = jobs->jobs; job; job = job->next)
 		queued += job->state == PGM_JOB_QUEUED;
-	if (queued >= jobs->queue_max || jobs->closing)
+	if (queued >= PGM_JOB_QUEUE_MAX || jobs->closing)
 		return free(command), PGM_JOB_FULL;
 	struct pgm_job *job = make_job(jobs, request, place, command, err);
 	if (!job)

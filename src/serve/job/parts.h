@@ -4,6 +4,7 @@
 #ifndef PGM_SERVE_JOB_PARTS_H
 #define PGM_SERVE_JOB_PARTS_H
 
+#include "serve/config/config.h"
 #include "serve/job/child.h"
 #include "serve/job/job.h"
 #include "serve/job/plans.h"
@@ -21,6 +22,12 @@
 #define PGM_JOB_MEMORY_LOOK_MS 1000
 #define PGM_JOB_ANSWERS	       64 /* of short questions that are kept */
 #define PGM_JOB_ERROR_MAX      2000
+#define PGM_JOB_AT_ONCE	       4    /* questions, and jobs where the configuration does not say */
+#define PGM_JOB_QUEUE_MAX      64   /* then jobs are refused */
+#define PGM_JOB_KEEP	       1000 /* ended jobs */
+#define PGM_JOB_OUTPUT_BYTES   ((size_t)16 << 20) /* of standard output, each; more is cut off and said */
+#define PGM_JOB_MEMORY_BYTES   ((int64_t)2 << 30) /* of a child; above it the child is ended */
+#define PGM_JOB_LIMIT_MS       ((int64_t)24 * 3600 * 1000) /* of a job that names no limit */
 
 struct pgm_job_note {
 	int64_t seq;
@@ -84,9 +91,7 @@ struct pgm_jobs {
 	_Atomic bool hurry; /* serve ends: questions are given up */
 	bool ended;	    /* nothing is started any more */
 
-	char *program;
-	size_t at_once, questions, queue_max, keep, output_bytes, memory_bytes;
-	int64_t limit_ms;
+	size_t at_once;
 	void (*log)(const char *message);
 	struct pgm_plans *plans; /* has a lock of its own */
 
@@ -105,7 +110,6 @@ static inline bool pgm_job_under_way(const struct pgm_job *job)
 
 struct pgm_job *pgm_jobs_find(struct pgm_jobs *jobs, const char *id); /* NULL: not in memory */
 void pgm_jobs_wake(struct pgm_jobs *jobs);
-const struct pgm_job_place *pgm_jobs_place(const struct pgm_jobs *jobs, const char *database);
 void pgm_jobs_say(const struct pgm_jobs *jobs, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Wait for jobs->changed; false: until_ms has come. */
 bool pgm_jobs_wait(struct pgm_jobs *jobs, double until_ms);

@@ -50,7 +50,7 @@ static void end_job(struct pgm_jobs *jobs, struct pgm_job *job, enum pgm_job_sta
 	}
 	pgm_job_tell_state(jobs, job);
 	pgm_child_text_done(&job->out);
-	pgm_record_trim(jobs->record, jobs->keep, PGM_JOB_RESULTS_KEPT);
+	pgm_record_trim(jobs->record, PGM_JOB_KEEP, PGM_JOB_RESULTS_KEPT);
 }
 
 /* Ended jobs beyond the last few are only in the record. */
@@ -71,8 +71,7 @@ static void forget_old(struct pgm_jobs *jobs)
 static void start_job(struct pgm_jobs *jobs, struct pgm_job *job)
 {
 	struct pgm_error err = {0};
-	struct pgm_child_request request = {.program = jobs->program,
-					    .argv = (const char *const *)job->argv,
+	struct pgm_child_request request = {.argv = (const char *const *)job->argv,
 					    .conninfo = job->conninfo,
 					    .actor = *job->who ? job->who : NULL};
 	pgm_clock_stamp(job->started_at);
@@ -188,11 +187,11 @@ static void ask_to_end(struct pgm_job *job, const char *why, double now)
 }
 
 /* Limits of one running child. Returns when it is to be looked at again. */
-static double check(struct pgm_jobs *jobs, struct pgm_job *job, double now)
+static double check(struct pgm_job *job, double now)
 {
 	if (now >= job->memory_look_ms) {
 		job->memory_look_ms = now + PGM_JOB_MEMORY_LOOK_MS;
-		if (!job->kill_ms && pgm_child_memory(&job->child) > (int64_t)jobs->memory_bytes)
+		if (!job->kill_ms && pgm_child_memory(&job->child) > PGM_JOB_MEMORY_BYTES)
 			ask_to_end(job, "it took more memory than a job may have", now);
 	}
 	if (!job->kill_ms && now >= job->deadline_ms)
@@ -219,7 +218,7 @@ static size_t gather(struct pgm_jobs *jobs, struct pollfd *fds, nfds_t *count, d
 		if (job->state != PGM_JOB_RUNNING)
 			continue;
 		running++;
-		double next = check(jobs, job, now);
+		double next = check(job, now);
 		*until = next < *until ? next : *until;
 		const int watched[] = {job->child.out, job->child.err, job->child.exited};
 		for (int i = 0; i < 3; i++)
