@@ -7,8 +7,9 @@
 #include "serve/api/api.h"
 #include "serve/job/job.h"
 
-#define PGM_API_DATABASE "/api/v1/databases/{db}"
-#define PGM_API_ASK_MS	 60000 /* how long a short question may take */
+#define PGM_API_DATABASE       "/api/v1/databases/{db}"
+#define PGM_API_ASK_MS	       60000 /* how long a short question may take */
+#define PGM_API_LEDGER_KEEP_MS 2000  /* what the Ledger said */
 
 /* The name of the {db} of the path where that is watched; NULL where 404 was replied. */
 const char *pgm_api_database(struct pgm_request *request, struct pgm_reply *reply);

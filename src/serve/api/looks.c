@@ -1,8 +1,6 @@
 /* What the commands say of a database: findings and the Ledger. */
 #include "serve/api/begin.h"
 
-#define CHANGES_KEEP_MS 2000
-
 static void get_findings(struct pgm_request *request, struct pgm_reply *reply)
 {
 	struct pgm_error err = {0};
@@ -19,8 +17,7 @@ static void get_findings(struct pgm_request *request, struct pgm_reply *reply)
 
 static void get_changes(struct pgm_request *request, struct pgm_reply *reply)
 {
-	static const char *const argv[] = {"history", "--format=json", NULL};
-	pgm_api_look(request, reply, argv, CHANGES_KEEP_MS);
+	pgm_api_look(request, reply, pgm_job_history, PGM_API_LEDGER_KEEP_MS);
 }
 
 static void get_change(struct pgm_request *request, struct pgm_reply *reply)
@@ -31,11 +28,11 @@ static void get_change(struct pgm_request *request, struct pgm_reply *reply)
 	const char *id = database ? pgm_api_plan_id(request, reply) : NULL;
 	if (!id)
 		return;
-	pgm_api_word(&words, "history");
-	pgm_api_word(&words, "--format=json");
+	for (const char *const *word = pgm_job_history; *word; word++)
+		pgm_api_word(&words, *word);
 	pgm_api_option(&words, "plan", id);
 	json_t *data = pgm_job_ask(PGM_API(request)->jobs, database, words.items, PGM_API_ASK_MS,
-				   CHANGES_KEEP_MS, &err);
+				   PGM_API_LEDGER_KEEP_MS, &err);
 	if (!data && err.kind == PGM_ERR_INPUT)
 		pgm_reply_error(reply, 404, "not_found", "%s", err.message);
 	else

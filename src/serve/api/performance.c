@@ -22,7 +22,7 @@ struct part {
 };
 
 struct report {
-	const char *name;
+	const char *name;	  /* in the report of all */
 	const struct part *parts; /* one without file and sql ends them */
 	const char *const *about; /* checks and families; NULL: all */
 };
@@ -56,12 +56,12 @@ static const char *const about_system[] = {"cluster", NULL};
 enum { POOL, DATABASE, INDEX, CACHE, BLOAT, SYSTEM, REPORTS };
 
 static const struct report reports[REPORTS] = {
-	[POOL] = {"pool-stats", pool_parts, about_pool},
-	[DATABASE] = {"database-stats", database_parts, about_database},
-	[INDEX] = {"index-usage", index_parts, about_indexes},
-	[CACHE] = {"cache-stats", cache_parts, about_cache},
-	[BLOAT] = {"table-bloat", bloat_parts, about_bloat},
-	[SYSTEM] = {"system-metrics", system_parts, about_system},
+	[POOL] = {"pool_stats", pool_parts, about_pool},
+	[DATABASE] = {"database_stats", database_parts, about_database},
+	[INDEX] = {"index_usage", index_parts, about_indexes},
+	[CACHE] = {"cache_stats", cache_parts, about_cache},
+	[BLOAT] = {"table_bloat", bloat_parts, about_bloat},
+	[SYSTEM] = {"system_metrics", system_parts, about_system},
 };
 
 /* This machine, where the server is on it: elsewhere nobody can tell by SQL. */
@@ -191,18 +191,11 @@ static json_t *all_figures(struct pgm_conn *conn, struct pgm_arena *arena, struc
 	json_t *data = json_object();
 	for (int i = 0; i < REPORTS; i++) {
 		json_t *value = figures(conn, arena, &reports[i], err);
-		char name[32];
 		if (!value && !pgm_conn_alive(conn)) {
 			json_decref(data);
 			return NULL;
 		}
-		/* pool-stats -> pool_stats */
-		char *end = stpncpy(name, reports[i].name, sizeof(name) - 1);
-		*end = '\0';
-		for (char *at = name; *at; at++)
-			if (*at == '-')
-				*at = '_';
-		json_object_set_new(data, name, value ? value : json_null());
+		json_object_set_new(data, reports[i].name, value ? value : json_null());
 	}
 	return data;
 }

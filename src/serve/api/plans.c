@@ -7,9 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HISTORY_KEEP_MS 2000
-#define ADVICE_MAX	200 /* jobs among which the latest advice is looked for */
-#define LIST_MAX	200 /* Plans whose text is sent along */
+#define ADVICE_MAX 200 /* jobs among which the latest advice is looked for */
+#define LIST_MAX   200 /* Plans whose text is sent along */
 
 static struct pgm_plans *plans_of(struct pgm_request *request)
 {
@@ -67,11 +66,13 @@ static json_t *plan_json(const struct pgm_plan *plan, const char *state, bool wh
 			 "statements", statements);
 }
 
-/* What the Ledger says of a Plan: "new" where it knows none. */
+/* What the Ledger says of a Plan: "new" where it knows none, "unknown" where it could not be read: NULL. */
 static const char *state_in(const json_t *history, const char *id)
 {
 	size_t i;
 	json_t *run;
+	if (!history)
+		return "unknown";
 	json_array_foreach(json_object_get(history, "runs"), i, run)
 	{
 		const char *plan = json_string_value(json_object_get(run, "plan"));
@@ -82,12 +83,12 @@ static const char *state_in(const json_t *history, const char *id)
 	return "new";
 }
 
-/* The Ledger, or NULL where it cannot be read: the states are not known then. */
+/* The Ledger, or NULL where it cannot be read. */
 static json_t *ledger(struct pgm_request *request, const char *database)
 {
-	static const char *const argv[] = {"history", "--format=json", NULL};
 	struct pgm_error ignored = {0};
-	return pgm_job_ask(PGM_API(request)->jobs, database, argv, PGM_API_ASK_MS, HISTORY_KEEP_MS, &ignored);
+	return pgm_job_ask(PGM_API(request)->jobs, database, pgm_job_history, PGM_API_ASK_MS,
+			   PGM_API_LEDGER_KEEP_MS, &ignored);
 }
 
 static void get_plans(struct pgm_request *request, struct pgm_reply *reply)
@@ -103,9 +104,7 @@ static void get_plans(struct pgm_request *request, struct pgm_reply *reply)
 		struct pgm_plan plan;
 		struct pgm_error ignored = {0};
 		if (pgm_plans_get(plans_of(request), arena, database, ids[i], &plan, &ignored))
-			json_array_append_new(
-				list,
-				plan_json(&plan, history ? state_in(history, ids[i]) : "unknown", false));
+			json_array_append_new(list, plan_json(&plan, state_in(history, ids[i]), false));
 		pgm_arena_reset(arena);
 	}
 	json_decref(history);
@@ -134,7 +133,7 @@ static void get_plan(struct pgm_request *request, struct pgm_reply *reply)
 	if (!find(request, reply, &database, &plan))
 		return;
 	json_t *history = ledger(request, database);
-	pgm_reply_data(reply, plan_json(&plan, history ? state_in(history, plan.id) : "unknown", true));
+	pgm_reply_data(reply, plan_json(&plan, state_in(history, plan.id), true));
 	json_decref(history);
 }
 
@@ -388,7 +387,7 @@ static void get_advice(struct pgm_request *request, struct pgm_reply *reply)
 	json_t *kept = NULL;
 	if (plan_id && pgm_plans_get(plans_of(request), request->arena, database, plan_id, &plan, &ignored)) {
 		json_t *history = ledger(request, database);
-		kept = plan_json(&plan, history ? state_in(history, plan.id) : "unknown", true);
+		kept = plan_json(&plan, state_in(history, plan.id), true);
 		json_decref(history);
 	}
 	json_t *advice = json_incref(json_object_get(job, "result"));

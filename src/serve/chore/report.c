@@ -374,7 +374,6 @@ void pgm_chore_report(struct pgm_chores *chores, struct pgm_arena *arena, const 
 {
 	static const char *const unused[] = {"check", "--format=json", "--fail-on=never",
 					     "--only=unused_index", NULL};
-	static const char *const history[] = {"history", "--format=json", NULL};
 	struct pgm_error err = {0};
 	struct weekly weekly = {.arena = arena, .database = database};
 	const char *path = NULL;
@@ -382,7 +381,7 @@ void pgm_chore_report(struct pgm_chores *chores, struct pgm_arena *arena, const 
 	pgm_clock_stamp(weekly.at);
 	compare_weeks(chores, &weekly);
 	weekly.unused = ask(chores, database, unused);
-	weekly.changes = ask(chores, database, history);
+	weekly.changes = ask(chores, database, pgm_job_history);
 	if (write_both(chores, &weekly, &path, &err)) {
 		trim(chores, arena, database);
 		outcome->state = "done";

@@ -206,6 +206,7 @@ static json_t *kept_or_mine(struct pgm_jobs *jobs, const char *question, double 
 }
 
 const char *const pgm_job_check[] = {"check", "--format=json", "--fail-on=never", NULL};
+const char *const pgm_job_history[] = {"history", "--format=json", NULL};
 
 json_t *pgm_job_ask(struct pgm_jobs *jobs, const char *database, const char *const *argv, int64_t timeout_ms,
 		    int64_t keep_ms, struct pgm_error *err)

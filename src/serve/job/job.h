@@ -141,8 +141,9 @@ bool pgm_job_next_event(struct pgm_jobs *jobs, const char *id, int64_t after_seq
 json_t *pgm_job_ask(struct pgm_jobs *jobs, const char *database, const char *const *argv, int64_t timeout_ms,
 		    int64_t keep_ms, struct pgm_error *err) PGM_MUST_CHECK;
 
-/* pgmend check, all of it: who asks for the findings asks with this, so that one kept answer serves all. */
-extern const char *const pgm_job_check[];
+/* All findings, and all of the Ledger: who asks for them asks with these, so that one kept answer serves all.
+ */
+extern const char *const pgm_job_check[], *const pgm_job_history[];
 
 /*
  * A short act (sessions --cancel): as a question, but never kept, and in the name of who asks, which the
