@@ -13,6 +13,7 @@ import subprocess
 import pytest
 
 import cluster as clusters
+import daemons
 import pooling
 import serving
 import watching
@@ -180,13 +181,7 @@ def make_pool(cluster):
 
     cluster.start()
     yield make
-    errors = []
-    for pool in made:
-        try:
-            pool.close()
-        except pooling.PoolError as error:
-            errors.append(str(error))
-    assert not errors, "\n".join(errors)
+    daemons.close_all(made)
 
 
 @pytest.fixture
@@ -207,13 +202,7 @@ def make_serve():
         return server.start() if start else server
 
     yield make
-    errors = []
-    for server in made:
-        try:
-            server.close()
-        except serving.ServeError as error:
-            errors.append(str(error))
-    assert not errors, "\n".join(errors)
+    daemons.close_all(made)
 
 
 @pytest.fixture

@@ -4,20 +4,14 @@ PGMEND_POOLER names another pooler's program (pgbouncer), to see what that does 
 """
 
 import os
-import pathlib
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 
-import cluster as clusters
 import wire
+from daemons import Daemon
 
-START_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 60
 PATIENCE_S = 60
-PREFIX = "pgmt-pool-"
 
 SETTINGS = {
     "listen_addr": "127.0.0.1",
@@ -29,10 +23,6 @@ SETTINGS = {
     "log_connections": 0,
     "log_disconnections": 0,
 }
-
-
-class PoolError(Exception):
-    """A pooler that did not start, or not end as it should; the message ends with its log."""
 
 
 def wait_for(what, *arguments, seconds=PATIENCE_S):
@@ -67,7 +57,7 @@ def make_certificate(folder, name="server"):
     return cert, key
 
 
-class Pool:
+class Pool(Daemon):
     """A running pooler in front of a cluster. target is its TCP port, unix its socket.
 
     databases: lines of [databases] by name, with {server} for where the cluster is. users: [users] lines.
@@ -75,18 +65,15 @@ class Pool:
     that is such a name is given its path.
     """
 
+    PREFIX = "pgmt-pool-"
+    STOP = signal.SIGQUIT
+
     def __init__(self, binary, cluster, databases=None, users=None, secrets=None, tls=False, files=None,
                  **settings):
-        self.binary = other_pooler() or binary
+        super().__init__(other_pooler() or binary)
         self.cluster = cluster
-        self.account = clusters.server_user()  # a pooler does not run as root
-        self.process = None
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
-        (self.folder / "owner").write_text(f"{os.getpid()} {clusters.process_start(os.getpid())}\n")
-        self.port = clusters.free_port()
         self.target = ("127.0.0.1", self.port)
         self.unix = (str(self.folder), self.port)
-        self.log_path = self.folder / "log"
         self.databases = databases or {"*": "{server}"}
         self.users = users or {}
         self.peers = {}  # lines of [peers] by number
@@ -112,46 +99,14 @@ class Pool:
         lines += ["[pgbouncer]"] + [f"{k} = {v}" for k, v in values.items()]
         self.config.write_text("\n".join(lines) + "\n")
         (self.folder / "userlist.txt").write_text("".join(f'"{u}" "{s}"\n' for u, s in self.secrets.items()))
-        if self.account:
-            for path in [self.folder, *self.folder.iterdir()]:
-                os.chown(path, self.account.pw_uid, self.account.pw_gid)
+        self.give_away()
 
     def command(self):
         return [self.binary, self.config] if other_pooler() else [self.binary, "pool", self.config]
 
-    def start(self):
-        as_account = {"user": self.account.pw_uid, "group": self.account.pw_gid,
-                      "extra_groups": []} if self.account else {}
-        with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            cwd=self.folder, env=clusters.clean_env(),
-                                            preexec_fn=clusters.die_with_parent(os.getpid()), **as_account)
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while True:
-            if self.process.poll() is not None:
-                code, self.process = self.process.returncode, None
-                raise PoolError(f"the pooler ended with {code} at its start:\n{self.log()}")
-            try:
-                wire.open_socket(self.target, 1).close()
-                return self
-            except OSError as error:
-                if time.monotonic() > deadline:
-                    raise PoolError(f"no answer in {START_TIMEOUT_S} s: {error}\n{self.log()}") from error
-            time.sleep(0.02)
-
-    def log(self, lines=60):
-        try:
-            return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-lines:])
-        except OSError:
-            return ""
-
-    def rss_bytes(self):
-        pages = pathlib.Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
-
-    @property
-    def running(self):
-        return self.process is not None and self.process.poll() is None
+    def answers(self):
+        wire.open_socket(self.target, 1).close()
+        return True
 
     def connect(self, database="postgres", **more):
         return wire.Connection(self.target, database=database, **more)
@@ -176,35 +131,3 @@ class Pool:
                         names.append(found.body[at:end].decode())
                         at = end + 19
             return [dict(zip(names, m.cells())) for m in answer if m.kind == "D"]
-
-    def stop(self):
-        """SIGQUIT; it must end with 0 and without a report of a sanitizer."""
-        if self.process is None:
-            return
-        died = self.process.poll()
-        if died is None:
-            self.process.send_signal(signal.SIGQUIT)
-            try:
-                self.process.wait(STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                self.process.send_signal(signal.SIGABRT)
-                self.process.wait(STOP_TIMEOUT_S)
-                raise PoolError(f"the pooler did not stop in {STOP_TIMEOUT_S} s:\n{self.log()}") from None
-        code, self.process = self.process.returncode, None
-        text = self.log_path.read_text(errors="replace")
-        at = min((text.find(mark) for mark in ("Sanitizer", "runtime error:") if mark in text), default=-1)
-        if at >= 0:
-            raise PoolError(f"a sanitizer reported:\n{text[max(0, at - 500):at + 6000]}")
-        if died is not None:
-            raise PoolError(f"the pooler died with {code}:\n{self.log()}")
-        if code != 0:
-            raise PoolError(f"the pooler ended with {code}:\n{self.log()}")
-
-    def close(self):
-        try:
-            self.stop()
-        finally:
-            if self.process is not None and self.process.poll() is None:
-                self.process.kill()
-                self.process.wait()
-            shutil.rmtree(self.folder, ignore_errors=True)

@@ -5,28 +5,17 @@ Tokens by role are made before the start, with the program itself: serve.tokens[
 
 import http.client
 import json
-import os
-import pathlib
 import re
-import shutil
 import signal
 import socket
 import ssl
 import subprocess
-import tempfile
-import time
 
 import cluster as clusters
+from daemons import Daemon
 
-START_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 60
 HTTP_TIMEOUT_S = 60
-PREFIX = "pgmt-serve-"
 ROLES = ("viewer", "operator", "admin")
-
-
-class ServeError(Exception):
-    """A server that did not start, or not end as it should; the message ends with its log."""
 
 
 class Answer:
@@ -58,23 +47,20 @@ class Answer:
         return f"<{self.status} {self.body[:300]!r}>"
 
 
-class Serve:
+class Serve(Daemon):
     """sections: {"watch": {"shop": conninfo}, "serve": {...}, ...}; [serve] gets a port, tokens and a history.
 
     with_tokens=False: none, so that one is made at the start. Without=("history",): settings that are left out.
     conninfo: `pgmend serve CONNINFO`, without a file.
     """
 
+    PREFIX = "pgmt-serve-"
+
     def __init__(self, binary, sections=None, with_tokens=True, without=(), conninfo=None, args=(), env=None):
-        self.binary = binary
-        self.account = clusters.server_user()  # it does not run as root
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
-        (self.folder / "owner").write_text(f"{os.getpid()} {clusters.process_start(os.getpid())}\n")
-        self.process = None
-        self.port = clusters.free_port()
-        self.log_path = self.folder / "log"
+        super().__init__(binary)
         self.config = self.folder / "serve.ini"
-        self.conninfo, self.args, self.env = conninfo, list(args), env or {}
+        self.conninfo, self.args = conninfo, list(args)
+        self.env = {"HOME": str(self.folder), **(env or {})}
         self.tokens = {}
         self.tls = None
         self.sections = {name: dict(lines) for name, lines in (sections or {}).items()}
@@ -103,12 +89,6 @@ class Serve:
         self.config.chmod(0o600)
         self.give_away()
 
-    def give_away(self):
-        """What we wrote is the account's under which the server runs."""
-        if self.account:
-            for path in [self.folder, *self.folder.iterdir()]:
-                os.chown(path, self.account.pw_uid, self.account.pw_gid, follow_symlinks=False)
-
     def use_tls(self, cert, key):
         self.settings.update(tls_cert_file=cert, tls_key_file=key)
         self.tls = ssl.create_default_context(cafile=str(cert))
@@ -119,46 +99,8 @@ class Serve:
             return [self.binary, "serve", "--port", str(self.port), *self.args, self.conninfo]
         return [self.binary, "serve", *self.args, self.config]
 
-    def launch(self):
-        as_account = {"user": self.account.pw_uid, "group": self.account.pw_gid,
-                      "extra_groups": []} if self.account else {}
-        with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            cwd=self.folder,
-                                            env=clusters.clean_env(HOME=str(self.folder), **self.env),
-                                            preexec_fn=clusters.die_with_parent(os.getpid()), **as_account)
-        return self.process
-
-    def start(self):
-        self.launch()
-        self.wait_for(self.answers, START_TIMEOUT_S)
-        return self
-
     def answers(self):
-        if self.process.poll() is not None:
-            code, self.process = self.process.returncode, None
-            raise ServeError(f"it ended with {code} at its start:\n{self.log()}")
-        try:
-            return self.get("/healthz").status == 200
-        except OSError:
-            return False
-
-    def wait_for(self, condition, timeout_s=60):
-        """Until condition() is true (and returned); it may raise what ends the wait."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            found = condition()
-            if found:
-                return found
-            if time.monotonic() > deadline:
-                raise ServeError(f"not within {timeout_s} s:\n{self.log()}")
-            time.sleep(0.05)
-
-    def log(self, lines=80):
-        try:
-            return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-lines:])
-        except OSError:
-            return ""
+        return self.get("/healthz").status == 200
 
     def link_token(self):
         """The one that was made at the start."""
@@ -210,42 +152,6 @@ class Serve:
 
     def reload(self):
         self.process.send_signal(signal.SIGHUP)
-
-    def stop(self, how=signal.SIGTERM):
-        """It must end with 0 and without a report of a sanitizer."""
-        if self.process is None:
-            return
-        died = self.process.poll()
-        if died is None:
-            self.process.send_signal(how)
-            try:
-                self.process.wait(STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                self.process.send_signal(signal.SIGABRT)
-                self.process.wait(STOP_TIMEOUT_S)
-                raise ServeError(f"it did not stop in {STOP_TIMEOUT_S} s:\n{self.log()}") from None
-        code, self.process = self.process.returncode, None
-        text = self.log_path.read_text(errors="replace")
-        found = re.search(r"Sanitizer|runtime error:", text)
-        if found:
-            raise ServeError(f"a sanitizer reported:\n{text[max(0, found.start() - 500):found.start() + 6000]}")
-        if died is not None or code != 0:
-            raise ServeError(f"it {'died' if died is not None else 'ended'} with {code}:\n{self.log()}")
-
-    def close(self):
-        try:
-            self.stop()
-        finally:
-            if self.process is not None and self.process.poll() is None:
-                self.process.kill()
-                self.process.wait()
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.close()
 
 
 def read_answer(sock):

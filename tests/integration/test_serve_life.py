@@ -1,6 +1,7 @@
 """pgmend serve: its file, its start and end, TLS, reload, and what the pooler does inside it."""
 
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -77,7 +78,7 @@ def test_the_pooler_passes_over_the_sections_of_serve(pgmend, tmp_path):
 
 
 def test_settings_are_documented(pgmend):
-    text = (serving.pathlib.Path(__file__).parents[2] / "docs" / "serve.md").read_text()
+    text = (pathlib.Path(__file__).parents[2] / "docs" / "serve.md").read_text()
     shown = pgmend("serve", "--show-config").out
     names = re.findall(r"^;?(\w+) =", shown, re.M)
     assert len(names) >= 17 and not [n for n in names if f"`{n}`" not in text]
