@@ -13,13 +13,7 @@ struct pgm_pool_config *pgm_pool_config_defaults(void)
 	struct pgm_pool_config *config = PGM_NEW(arena, struct pgm_pool_config);
 	config->arena = arena;
 	atomic_init(&config->references, 1);
-	for (size_t i = 0; i < pgm_setting_count; i++) {
-		struct pgm_error err = {0};
-		bool parsed = !pgm_settings[i].standard ||
-			      pgm_setting_parse(&pgm_settings[i], config, pgm_settings[i].standard, &err);
-		assert(parsed);
-		(void)parsed;
-	}
+	pgm_setting_defaults(pgm_settings, pgm_setting_count, config, arena);
 	return config;
 }
 

@@ -4,6 +4,7 @@
 #include "util/nearest.h"
 #include "util/vec.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -204,23 +205,44 @@ const char *pgm_setting_show_of(const struct pgm_setting *setting, const void *b
 	return NULL;
 }
 
+const struct pgm_setting *pgm_setting_find_in(const struct pgm_setting *rows, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(rows[i].name, name) == 0)
+			return &rows[i];
+	return NULL;
+}
+
+const char *pgm_setting_nearest_in(const struct pgm_setting *rows, size_t count, const char *typed)
+{
+	const char *names[256];
+	size_t named = 0;
+	for (; named < count && named < 256; named++)
+		names[named] = rows[named].name;
+	return pgm_nearest(typed, names, named);
+}
+
+void pgm_setting_defaults(const struct pgm_setting *rows, size_t count, void *base, struct pgm_arena *arena)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct pgm_error err = {0};
+		bool parsed = !rows[i].standard ||
+			      pgm_setting_parse_into(&rows[i], base, arena, rows[i].standard, &err);
+		assert(parsed);
+		(void)parsed;
+	}
+}
+
 const struct pgm_setting *pgm_setting_find(const char *name)
 {
 	if (strcmp(name, "service_name") == 0) /* PgBouncer's other name for it */
 		name = "job_name";
-	for (size_t i = 0; i < pgm_setting_count; i++)
-		if (strcmp(pgm_settings[i].name, name) == 0)
-			return &pgm_settings[i];
-	return NULL;
+	return pgm_setting_find_in(pgm_settings, pgm_setting_count, name);
 }
 
 const char *pgm_setting_nearest(const char *typed)
 {
-	const char *names[256];
-	size_t count = 0;
-	for (; count < pgm_setting_count && count < 256; count++)
-		names[count] = pgm_settings[count].name;
-	return pgm_nearest(typed, names, count);
+	return pgm_setting_nearest_in(pgm_settings, pgm_setting_count, typed);
 }
 
 int pgm_pool_mode_parse(const char *text)

@@ -30,7 +30,7 @@ struct pgm_setting {
 	const char *name;
 	enum pgm_setting_type type;
 	unsigned flags;
-	size_t offset;		  /* in struct pgm_pool_config */
+	size_t offset;		  /* in its struct */
 	const char *standard;	  /* the default as written; NULL: none */
 	int64_t min, max;	  /* of INT */
 	const char *const *names; /* of ENUM, by value; NULL in between: no such value; ends with "" */
@@ -47,7 +47,10 @@ const char *pgm_setting_nearest(const char *typed);	      /* or NULL */
 bool pgm_setting_parse(const struct pgm_setting *setting, struct pgm_pool_config *config, const char *value,
 		       struct pgm_error *err) PGM_MUST_CHECK;
 
-/* The same for a table of another struct: base is what offset counts from, texts are copied into arena. */
+/* The same for any table, as of [serve]: base is what offset counts from, texts are copied into arena. */
+const struct pgm_setting *pgm_setting_find_in(const struct pgm_setting *rows, size_t count, const char *name);
+const char *pgm_setting_nearest_in(const struct pgm_setting *rows, size_t count, const char *typed);
+void pgm_setting_defaults(const struct pgm_setting *rows, size_t count, void *base, struct pgm_arena *arena);
 bool pgm_setting_parse_into(const struct pgm_setting *setting, void *base, struct pgm_arena *arena,
 			    const char *value, struct pgm_error *err) PGM_MUST_CHECK;
 const char *pgm_setting_show_of(const struct pgm_setting *setting, const void *base, struct pgm_arena *arena);

@@ -4,10 +4,8 @@
 
 #include "pg/conninfo.h"
 #include "util/buf.h"
-#include "util/nearest.h"
 #include "util/utf8.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,19 +20,7 @@ struct reading {
 
 static const struct pgm_setting *find_setting(const char *key)
 {
-	for (size_t i = 0; i < pgm_serve_setting_count; i++)
-		if (strcmp(pgm_serve_settings[i].name, key) == 0)
-			return &pgm_serve_settings[i];
-	return NULL;
-}
-
-static const char *nearest_setting(const char *key)
-{
-	const char *names[64];
-	size_t count = 0;
-	for (; count < pgm_serve_setting_count && count < 64; count++)
-		names[count] = pgm_serve_settings[count].name;
-	return pgm_nearest(key, names, count);
+	return pgm_setting_find_in(pgm_serve_settings, pgm_serve_setting_count, key);
 }
 
 static bool set(struct pgm_serve_config *config, const char *key, const char *value, struct pgm_error *err)
@@ -43,7 +29,7 @@ static bool set(struct pgm_serve_config *config, const char *key, const char *va
 	if (setting)
 		return pgm_setting_parse_into(setting, config, config->arena, value, err) ||
 		       pgm_error_context(err, "%s", key);
-	const char *nearest = nearest_setting(key);
+	const char *nearest = pgm_setting_nearest_in(pgm_serve_settings, pgm_serve_setting_count, key);
 	pgm_error_set(err, PGM_ERR_INPUT, "there is no setting \"%.100s\" in [serve]", key);
 	return nearest && pgm_error_hint(err, "Did you mean \"%s\"?", nearest);
 }
@@ -53,14 +39,7 @@ struct pgm_serve_config *pgm_serve_config_defaults(void)
 	struct pgm_arena *arena = pgm_arena_new(0);
 	struct pgm_serve_config *config = PGM_NEW(arena, struct pgm_serve_config);
 	config->arena = arena;
-	for (size_t i = 0; i < pgm_serve_setting_count; i++) {
-		const struct pgm_setting *setting = &pgm_serve_settings[i];
-		struct pgm_error err = {0};
-		bool parsed = !setting->standard ||
-			      pgm_setting_parse_into(setting, config, arena, setting->standard, &err);
-		assert(parsed);
-		(void)parsed;
-	}
+	pgm_setting_defaults(pgm_serve_settings, pgm_serve_setting_count, config, arena);
 	return config;
 }
 
