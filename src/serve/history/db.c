@@ -111,13 +111,19 @@ bool pgm_db_step(struct pgm_db *db, sqlite3_stmt *statement, bool *row, struct p
 	return code == SQLITE_DONE;
 }
 
+bool pgm_db_next(struct pgm_db *db, sqlite3_stmt *rows, bool *fine, struct pgm_error *err)
+{
+	bool row = false;
+	*fine = rows && pgm_db_step(db, rows, &row, err);
+	return row;
+}
+
 bool pgm_db_run(struct pgm_db *db, sqlite3_stmt *statement, struct pgm_error *err)
 {
-	bool row = true;
-	while (row)
-		if (!pgm_db_step(db, statement, &row, err))
-			return false;
-	return true;
+	bool fine;
+	while (pgm_db_next(db, statement, &fine, err))
+		;
+	return fine;
 }
 
 bool pgm_db_exec(struct pgm_db *db, const char *sql, struct pgm_error *err)

@@ -43,6 +43,8 @@ sqlite3_stmt *pgm_db_prepare(struct pgm_db *db, const char *sql, struct pgm_erro
 void pgm_db_bind(sqlite3_stmt *statement, size_t count, const int64_t *values);
 /* The next row: *row false where there is none, and the statement is reset then. */
 bool pgm_db_step(struct pgm_db *db, sqlite3_stmt *statement, bool *row, struct pgm_error *err) PGM_MUST_CHECK;
+/* For a loop over rows: false at their end, where *fine says whether all came. rows NULL: none did. */
+bool pgm_db_next(struct pgm_db *db, sqlite3_stmt *rows, bool *fine, struct pgm_error *err) PGM_MUST_CHECK;
 /* To the end, without looking at rows. */
 bool pgm_db_run(struct pgm_db *db, sqlite3_stmt *statement, struct pgm_error *err) PGM_MUST_CHECK;
 bool pgm_db_exec(struct pgm_db *db, const char *sql, struct pgm_error *err) PGM_MUST_CHECK;

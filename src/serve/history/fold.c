@@ -20,21 +20,17 @@ static bool add_up(struct pgm_history_writer *writer, uint32_t target, int64_t f
 	struct pgm_db *db = &writer->db;
 	sqlite3_stmt *rows =
 		pgm_db_prepare(db, "SELECT cells FROM minutes WHERE id >= ?1 AND id < ?2 ORDER BY id", err);
-	bool row = rows != NULL;
+	bool fine;
 	if (!rows)
 		return false;
 	pgm_db_bind(rows, 2,
 		    (const int64_t[]){PGM_HISTORY_KEY(target, from_ms), PGM_HISTORY_KEY(target, to_ms)});
-	while (row) {
-		if (!pgm_db_step(db, rows, &row, err))
-			return false;
-		if (!row)
-			break;
+	while (pgm_db_next(db, rows, &fine, err)) {
 		struct pgm_cells minute = pgm_cells_unpack(writer->scratch, sqlite3_column_blob(rows, 0),
 							   (size_t)sqlite3_column_bytes(rows, 0));
 		*cells = pgm_cells_merge(writer->scratch, cells, &minute);
 	}
-	return true;
+	return fine;
 }
 
 bool pgm_history_fold(struct pgm_history_writer *writer, struct pgm_history_target *target, int64_t at_ms,
@@ -42,15 +38,12 @@ bool pgm_history_fold(struct pgm_history_writer *writer, struct pgm_history_targ
 {
 	int64_t to_ms = pgm_history_floor(at_ms, PGM_HISTORY_FOLD_MS);
 	while (target->folded_ms < to_ms) {
-		int64_t first;
-		if (!pgm_db_number(&writer->db, "SELECT min(id) FROM minutes WHERE id >= ?1 AND id < ?2", 2,
-				   (const int64_t[]){PGM_HISTORY_KEY(target->id, target->folded_ms),
-						     PGM_HISTORY_KEY(target->id, to_ms)},
-				   &first, err))
+		int64_t from_ms;
+		if (!pgm_history_first(&writer->db, "SELECT min(id) FROM minutes WHERE id >= ?1 AND id < ?2",
+				       target->id, target->folded_ms, to_ms, &from_ms, err))
 			return false;
-		if (!first)
+		if (!from_ms)
 			return note_folded(writer, target, to_ms, err);
-		int64_t from_ms = PGM_HISTORY_KEY_MS(first);
 		int64_t hour_ms = pgm_history_floor(from_ms, PGM_HISTORY_HOUR_MS);
 		int64_t end_ms =
 			hour_ms + PGM_HISTORY_HOUR_MS < to_ms ? hour_ms + PGM_HISTORY_HOUR_MS : to_ms;

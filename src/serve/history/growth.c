@@ -76,21 +76,16 @@ static bool read_days(struct pgm_db *db, int64_t series, int64_t from_ms, struct
 			       "SELECT at_ms / 86400000, last, max(at_ms) FROM hours WHERE series = ?1"
 			       " AND at_ms >= ?2 AND last IS NOT NULL GROUP BY 1 ORDER BY 1",
 			       err);
-	bool row = rows != NULL;
+	bool fine;
 	*count = 0;
 	if (!rows)
 		return false;
 	pgm_db_bind(rows, 2, (const int64_t[]){series, from_ms});
-	while (row) {
-		if (!pgm_db_step(db, rows, &row, err))
-			return false;
-		if (!row || *count == DAYS_MAX)
-			break;
+	while (*count < DAYS_MAX && pgm_db_next(db, rows, &fine, err))
 		days[(*count)++] = (struct pgm_growth_day){sqlite3_column_int64(rows, 0),
 							   sqlite3_column_double(rows, 1)};
-	}
 	sqlite3_reset(rows);
-	return true;
+	return fine;
 }
 
 static double value_days_ago(const struct pgm_growth_day *days, size_t count, int64_t ago)
@@ -119,20 +114,18 @@ static bool read_all(struct pgm_db *db, int64_t target, const char *metric, stru
 	int64_t newest;
 	sqlite3_stmt *rows = pgm_db_prepare(
 		db, "SELECT id, labels FROM series WHERE target = ?1 AND metric = ?2 LIMIT ?3", err);
-	bool row = rows != NULL;
+	bool fine;
 	if (!rows)
 		return false;
 	sqlite3_bind_int64(rows, 1, target);
 	sqlite3_bind_text(rows, 2, metric, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(rows, 3, SERIES_READ_MAX);
-	while (row) {
-		if (!pgm_db_step(db, rows, &row, err))
-			return false;
-		if (!row)
-			break;
+	while (pgm_db_next(db, rows, &fine, err)) {
 		*pgm_vec_add(arena, &ids) = sqlite3_column_int64(rows, 0);
 		pgm_vec_add(arena, &all)->labels = pgm_db_text(rows, 1, arena);
 	}
+	if (!fine)
+		return false;
 	*count = 0;
 	for (size_t i = 0; i < all.count; i++) {
 		struct pgm_growth_item item = all.items[i];

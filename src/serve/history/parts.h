@@ -37,7 +37,8 @@
 
 /* The key of a row of samples; stream: the target's number, or for statements that * 2 + source. */
 #define PGM_HISTORY_KEY(stream, at_ms) ((int64_t)(stream) << 43 | (at_ms))
-#define PGM_HISTORY_KEY_MS(key)	       ((key) & ((INT64_C(1) << 43) - 1))
+#define PGM_HISTORY_END_MS	       ((INT64_C(1) << 43) - 1) /* after all rows */
+#define PGM_HISTORY_KEY_MS(key)	       ((key)&PGM_HISTORY_END_MS)
 #define PGM_HISTORY_TARGETS_MAX	       ((int64_t)1 << 18)
 
 static inline int64_t pgm_history_floor(int64_t at_ms, int64_t step_ms)
@@ -170,6 +171,11 @@ void pgm_history_readers_close(struct pgm_history *history);
 /* *id 0: nothing is known of that target. */
 bool pgm_history_target_number(struct pgm_db *db, const char *name, int64_t *id,
 			       struct pgm_error *err) PGM_MUST_CHECK;
+/* *at_ms: of a stream's first row in a range, by sql: SELECT min(id) ... id >= ?1 AND id < ?2. 0: there is
+ * none. */
+bool pgm_history_first(struct pgm_db *db, const char *sql, int64_t stream, int64_t from_ms, int64_t to_ms,
+		       int64_t *at_ms, struct pgm_error *err) PGM_MUST_CHECK;
+bool pgm_history_range_ok(int64_t from_ms, int64_t to_ms, struct pgm_error *err) PGM_MUST_CHECK;
 /* A step of 10 s to a day that gives at most points steps. */
 int64_t pgm_history_step(int64_t from_ms, int64_t to_ms, int64_t points);
 

@@ -40,7 +40,7 @@ static bool find_wanted(struct reading *reading)
 			       " (?3 IS NULL OR labels = ?3 OR instr(',' || labels || ',', ',' || ?3 || ','))"
 			       " ORDER BY id LIMIT ?4",
 			       reading->err);
-	bool row = rows != NULL;
+	bool fine;
 	if (!rows)
 		return false;
 	sqlite3_bind_int64(rows, 1, reading->target);
@@ -49,18 +49,14 @@ static bool find_wanted(struct reading *reading)
 		sqlite3_bind_text(rows, 3, reading->range->labels, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(rows, 4, SERIES_READ_MAX);
 	reading->series = PGM_NEW_ARRAY(reading->arena, struct wanted_series, SERIES_READ_MAX);
-	while (row) {
-		if (!pgm_db_step(db, rows, &row, reading->err))
-			return false;
-		if (!row)
-			break;
+	while (pgm_db_next(db, rows, &fine, reading->err)) {
 		struct wanted_series *series = &reading->series[reading->count++];
 		series->id = (uint32_t)sqlite3_column_int64(rows, 0);
 		series->out.labels = pgm_db_text(rows, 1, reading->arena);
 		series->out.rate = sqlite3_column_int64(rows, 2) != 0;
 		series->at_ms = -1;
 	}
-	return true;
+	return fine;
 }
 
 static void end_step(struct reading *reading, struct wanted_series *series)
@@ -117,21 +113,17 @@ static void add_row(struct reading *reading, struct pgm_arena *scratch, int64_t 
 static bool read_rows(struct reading *reading, const char *sql, int64_t from_ms, int64_t to_ms)
 {
 	sqlite3_stmt *rows = pgm_db_prepare(reading->db, sql, reading->err);
-	bool row = rows != NULL;
+	bool fine;
 	if (!rows)
 		return false;
 	PGM_AUTO_ARENA scratch = pgm_arena_new(ROW_ARENA_BYTES);
 	pgm_db_bind(rows, 2,
 		    (const int64_t[]){PGM_HISTORY_KEY(reading->target, from_ms),
 				      PGM_HISTORY_KEY(reading->target, to_ms)});
-	while (row) {
-		if (!pgm_db_step(reading->db, rows, &row, reading->err))
-			return false;
-		if (row)
-			add_row(reading, scratch, PGM_HISTORY_KEY_MS(sqlite3_column_int64(rows, 0)),
-				sqlite3_column_blob(rows, 1), (size_t)sqlite3_column_bytes(rows, 1));
-	}
-	return true;
+	while (pgm_db_next(reading->db, rows, &fine, reading->err))
+		add_row(reading, scratch, PGM_HISTORY_KEY_MS(sqlite3_column_int64(rows, 0)),
+			sqlite3_column_blob(rows, 1), (size_t)sqlite3_column_bytes(rows, 1));
+	return fine;
 }
 
 static bool read_hours(struct reading *reading, int64_t from_ms, int64_t to_ms)
@@ -142,15 +134,11 @@ static bool read_hours(struct reading *reading, int64_t from_ms, int64_t to_ms)
 				       "SELECT at_ms, count, reset, least, sum, greatest, last FROM hours"
 				       " WHERE series = ?1 AND at_ms >= ?2 AND at_ms < ?3 ORDER BY at_ms",
 				       reading->err);
-		bool row = rows != NULL;
+		bool fine;
 		if (!rows)
 			return false;
 		pgm_db_bind(rows, 3, (const int64_t[]){reading->series[i].id, from_ms, to_ms});
-		while (row) {
-			if (!pgm_db_step(reading->db, rows, &row, reading->err))
-				return false;
-			if (!row)
-				break;
+		while (pgm_db_next(reading->db, rows, &fine, reading->err)) {
 			struct pgm_cell cell = {
 				.count = (uint32_t)sqlite3_column_int64(rows, 1),
 				.reset = sqlite3_column_int64(rows, 2) != 0,
@@ -161,19 +149,19 @@ static bool read_hours(struct reading *reading, int64_t from_ms, int64_t to_ms)
 			};
 			add_cell(reading, &reading->series[i], sqlite3_column_int64(rows, 0), &cell);
 		}
+		if (!fine)
+			return false;
 	}
 	return true;
 }
 
 static bool oldest(struct reading *reading, const char *sql, int64_t *oldest_ms)
 {
-	int64_t key;
-	if (!pgm_db_number(reading->db, sql, 2,
-			   (const int64_t[]){PGM_HISTORY_KEY(reading->target, 0),
-					     PGM_HISTORY_KEY(reading->target + 1, 0)},
-			   &key, reading->err))
+	if (!pgm_history_first(reading->db, sql, reading->target, 0, PGM_HISTORY_END_MS, oldest_ms,
+			       reading->err))
 		return false;
-	*oldest_ms = key ? PGM_HISTORY_KEY_MS(key) : INT64_MAX;
+	if (!*oldest_ms)
+		*oldest_ms = INT64_MAX;
 	return true;
 }
 
@@ -252,19 +240,11 @@ static void finish(struct reading *reading, struct pgm_history_answer *answer)
 	answer->count -= answer->left_out;
 }
 
-static bool range_ok(const struct pgm_history_range *range, struct pgm_error *err)
-{
-	if (range->from_ms >= 0 && range->to_ms > range->from_ms && range->to_ms < INT64_C(1) << 43)
-		return true;
-	pgm_error_set(err, PGM_ERR_USAGE, "a range of time must end after it begins");
-	return pgm_error_hint(err, "from and to are moments: to is the later one.");
-}
-
 bool pgm_history_range(struct pgm_history *history, const struct pgm_history_range *range,
 		       struct pgm_arena *arena, struct pgm_history_answer *answer, struct pgm_error *err)
 {
 	*answer = (struct pgm_history_answer){0};
-	if (!range_ok(range, err))
+	if (!pgm_history_range_ok(range->from_ms, range->to_ms, err))
 		return false;
 	int64_t least = pgm_history_step(range->from_ms, range->to_ms,
 					 range->step_ms ? PGM_HISTORY_POINTS_MAX : POINTS_DEFAULT);

@@ -60,6 +60,23 @@ bool pgm_history_target_number(struct pgm_db *db, const char *name, int64_t *id,
 	return true;
 }
 
+bool pgm_history_first(struct pgm_db *db, const char *sql, int64_t stream, int64_t from_ms, int64_t to_ms,
+		       int64_t *at_ms, struct pgm_error *err)
+{
+	const int64_t keys[] = {PGM_HISTORY_KEY(stream, from_ms), PGM_HISTORY_KEY(stream, to_ms)};
+	bool fine = pgm_db_number(db, sql, 2, keys, at_ms, err);
+	*at_ms = fine ? PGM_HISTORY_KEY_MS(*at_ms) : 0;
+	return fine;
+}
+
+bool pgm_history_range_ok(int64_t from_ms, int64_t to_ms, struct pgm_error *err)
+{
+	if (from_ms >= 0 && to_ms > from_ms && to_ms <= PGM_HISTORY_END_MS)
+		return true;
+	pgm_error_set(err, PGM_ERR_USAGE, "a range of time must end after it begins");
+	return pgm_error_hint(err, "from and to are moments: to is the later one.");
+}
+
 int64_t pgm_history_step(int64_t from_ms, int64_t to_ms, int64_t points)
 {
 	static const int64_t steps_s[] = {10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400};

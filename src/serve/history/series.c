@@ -12,19 +12,15 @@ static bool load_targets(struct pgm_history_writer *writer, struct pgm_error *er
 					    "raw.id >= targets.id << 43 AND raw.id < "
 					    "(targets.id + 1) << 43) FROM targets",
 					    err);
-	bool row = rows != NULL;
-	while (row) {
-		if (!pgm_db_step(db, rows, &row, err))
-			return false;
-		if (!row)
-			break;
+	bool fine;
+	while (pgm_db_next(db, rows, &fine, err)) {
 		struct pgm_history_target *target = PGM_NEW(writer->cache, struct pgm_history_target);
 		target->id = (uint32_t)sqlite3_column_int64(rows, 0);
 		target->folded_ms = sqlite3_column_int64(rows, 2);
 		target->last_ms = PGM_HISTORY_KEY_MS(sqlite3_column_int64(rows, 3));
 		pgm_map_set(&writer->targets, pgm_db_text(rows, 1, writer->cache), target);
 	}
-	return rows != NULL;
+	return fine;
 }
 
 static char *series_key(struct pgm_arena *arena, uint32_t target, const char *metric, const char *labels)
@@ -37,12 +33,8 @@ static bool load_series(struct pgm_history_writer *writer, struct pgm_error *err
 	struct pgm_db *db = &writer->db;
 	sqlite3_stmt *rows =
 		pgm_db_prepare(db, "SELECT id, target, metric, labels, seen_ms FROM series", err);
-	bool row = rows != NULL;
-	while (row) {
-		if (!pgm_db_step(db, rows, &row, err))
-			return false;
-		if (!row)
-			break;
+	bool fine;
+	while (pgm_db_next(db, rows, &fine, err)) {
 		struct pgm_history_series_slot *slot = PGM_NEW(writer->cache, struct pgm_history_series_slot);
 		slot->id = (uint32_t)sqlite3_column_int64(rows, 0);
 		slot->seen_ms = sqlite3_column_int64(rows, 4);
@@ -52,7 +44,7 @@ static bool load_series(struct pgm_history_writer *writer, struct pgm_error *err
 				       (const char *)sqlite3_column_text(rows, 3)),
 			    slot);
 	}
-	return rows != NULL;
+	return fine;
 }
 
 void pgm_history_statements_forget(struct pgm_history_writer *writer)

@@ -112,46 +112,40 @@ static bool read_rows(struct adding *adding, void (*visit)(void *, const struct 
 		"SELECT id, cells FROM statement_hours WHERE id >= ?1 AND id < ?2 ORDER BY id";
 	sqlite3_stmt *rows = pgm_db_prepare(
 		adding->db, adding->step_ms == PGM_HISTORY_MINUTE_MS ? minutes : hours, adding->err);
-	bool row = rows != NULL;
+	bool fine;
 	if (!rows)
 		return false;
 	pgm_db_bind(rows, 2,
 		    (const int64_t[]){PGM_HISTORY_KEY(adding->stream, adding->from_ms),
 				      PGM_HISTORY_KEY(adding->stream, adding->to_ms)});
-	while (row) {
-		if (!pgm_db_step(adding->db, rows, &row, adding->err))
-			return false;
-		if (!row)
-			break;
+	while (pgm_db_next(adding->db, rows, &fine, adding->err)) {
 		adding->at_ms = PGM_HISTORY_KEY_MS(sqlite3_column_int64(rows, 0));
 		pgm_statement_cells_visit(sqlite3_column_blob(rows, 1), (size_t)sqlite3_column_bytes(rows, 1),
 					  visit, adding);
 	}
-	return true;
+	return fine;
+}
+
+static bool first(struct adding *adding, const char *sql, int64_t from_ms, int64_t to_ms, int64_t *at_ms)
+{
+	return pgm_history_first(adding->db, sql, adding->stream, from_ms, to_ms, at_ms, adding->err);
 }
 
 /* Whether there is a row of that source in the range; then minutes or hours are chosen, too. */
 static bool try_source(struct adding *adding, int64_t target, enum pgm_history_source source, bool *found)
 {
+	static const char minutes_first[] =
+		"SELECT min(id) FROM statement_minutes WHERE id >= ?1 AND id < ?2";
 	const struct pgm_history_statements *wanted = adding->wanted;
 	adding->source = source;
 	adding->stream = target * 2 + (source == PGM_HISTORY_POOL);
-	int64_t first_minute, seen;
-	if (!pgm_db_number(adding->db, "SELECT min(id) FROM statement_minutes WHERE id >= ?1 AND id < ?2", 2,
-			   (const int64_t[]){PGM_HISTORY_KEY(adding->stream, 0),
-					     PGM_HISTORY_KEY(adding->stream + 1, 0)},
-			   &first_minute, adding->err))
+	int64_t first_minute, first_hour, seen;
+	if (!first(adding, minutes_first, 0, PGM_HISTORY_END_MS, &first_minute) ||
+	    !first(adding, "SELECT min(id) FROM statement_hours WHERE id >= ?1 AND id < ?2",
+		   pgm_history_floor(wanted->from_ms, PGM_HISTORY_HOUR_MS), wanted->to_ms, &first_hour))
 		return false;
-	int64_t from_hour = pgm_history_floor(wanted->from_ms, PGM_HISTORY_HOUR_MS), first_hour;
-	if (!pgm_db_number(adding->db, "SELECT min(id) FROM statement_hours WHERE id >= ?1 AND id < ?2", 2,
-			   (const int64_t[]){PGM_HISTORY_KEY(adding->stream, from_hour),
-					     PGM_HISTORY_KEY(adding->stream, wanted->to_ms)},
-			   &first_hour, adding->err))
-		return false;
-	bool reach =
-		first_minute && (PGM_HISTORY_KEY_MS(first_minute) <= wanted->from_ms || !first_hour ||
-				 pgm_history_floor(PGM_HISTORY_KEY_MS(first_minute), PGM_HISTORY_HOUR_MS) <=
-					 PGM_HISTORY_KEY_MS(first_hour));
+	bool reach = first_minute && (first_minute <= wanted->from_ms || !first_hour ||
+				      pgm_history_floor(first_minute, PGM_HISTORY_HOUR_MS) <= first_hour);
 	bool minutes = reach && wanted->to_ms - wanted->from_ms <= MINUTES_UNTIL_MS;
 	adding->step_ms = minutes ? PGM_HISTORY_MINUTE_MS : PGM_HISTORY_HOUR_MS;
 	adding->from_ms = pgm_history_floor(wanted->from_ms, adding->step_ms);
@@ -160,10 +154,7 @@ static bool try_source(struct adding *adding, int64_t target, enum pgm_history_s
 		*found = first_hour != 0;
 		return true;
 	}
-	if (!pgm_db_number(adding->db, "SELECT min(id) FROM statement_minutes WHERE id >= ?1 AND id < ?2", 2,
-			   (const int64_t[]){PGM_HISTORY_KEY(adding->stream, adding->from_ms),
-					     PGM_HISTORY_KEY(adding->stream, adding->to_ms)},
-			   &seen, adding->err))
+	if (!first(adding, minutes_first, adding->from_ms, adding->to_ms, &seen))
 		return false;
 	*found = seen != 0;
 	return true;
@@ -174,11 +165,8 @@ static bool begin(struct adding *adding, bool *found)
 	const struct pgm_history_statements *wanted = adding->wanted;
 	int64_t target, most;
 	*found = false;
-	if (wanted->from_ms < 0 || wanted->to_ms <= wanted->from_ms || wanted->to_ms >= INT64_C(1) << 43) {
-		pgm_error_set(adding->err, PGM_ERR_USAGE, "a range of time must end after it begins");
-		return pgm_error_hint(adding->err, "from and to are moments: to is the later one.");
-	}
-	if (!pgm_history_target_number(adding->db, wanted->target, &target, adding->err) ||
+	if (!pgm_history_range_ok(wanted->from_ms, wanted->to_ms, adding->err) ||
+	    !pgm_history_target_number(adding->db, wanted->target, &target, adding->err) ||
 	    !pgm_db_number(adding->db, "SELECT max(id) FROM statements", 0, NULL, &most, adding->err))
 		return false;
 	adding->numbers_from = most > STATEMENTS_READ_MAX ? most - STATEMENTS_READ_MAX : 0;
@@ -379,19 +367,15 @@ static bool find_numbers(struct adding *adding, const char *id)
 		adding->db,
 		"SELECT id FROM statements WHERE target = ?1 AND source = ?2 AND fingerprint = ?3",
 		adding->err);
-	bool row = rows != NULL;
+	bool fine;
 	if (!rows)
 		return false;
 	pgm_db_bind(rows, 3, (const int64_t[]){adding->stream / 2, adding->stream % 2, fingerprint});
-	while (row) {
-		if (!pgm_db_step(adding->db, rows, &row, adding->err))
-			return false;
-		if (row)
-			*pgm_vec_add(adding->arena, &numbers) = (uint32_t)sqlite3_column_int64(rows, 0);
-	}
+	while (pgm_db_next(adding->db, rows, &fine, adding->err))
+		*pgm_vec_add(adding->arena, &numbers) = (uint32_t)sqlite3_column_int64(rows, 0);
 	adding->numbers = numbers.items;
 	adding->number_count = numbers.count;
-	return true;
+	return fine;
 }
 
 /* All users' together. */

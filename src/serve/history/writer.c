@@ -271,7 +271,7 @@ bool pgm_history_write(struct pgm_history_writer *writer, const struct pgm_snaps
 	if (!look.target)
 		return true;
 	look.at_ms = order_time(look.target, snapshot);
-	if (look.at_ms >= INT64_C(1) << 43)
+	if (look.at_ms >= PGM_HISTORY_END_MS)
 		return true; /* a clock in the 23rd century */
 	note_marks(look.target, snapshot->marks);
 	pgm_snapshot_visit(snapshot, true, add_sample, &look);
