@@ -279,48 +279,28 @@ void pgm_look_query_errors(const struct pgm_alert_rule *rule, struct pgm_alert_l
 		see_share(look, failed, all, seconds, 0);
 }
 
-static void see_per_minute(struct pgm_alert_look *look, enum pgm_alert_counter counter)
+static bool change_of(const struct pgm_alert_rule *rule, const struct pgm_alert_look *look, double *change,
+		      double *seconds)
+{
+	for (int i = 0; i < PGM_ALERT_COUNTERS; i++)
+		if (strcmp(counters[i].metric, rule->metric) == 0)
+			return pgm_alert_window_change(look->window, (enum pgm_alert_counter)i, change,
+						       seconds);
+	return false;
+}
+
+void pgm_look_per_minute(const struct pgm_alert_rule *rule, struct pgm_alert_look *look)
 {
 	double change, seconds;
-	if (pgm_alert_window_change(look->window, counter, &change, &seconds))
+	if (change_of(rule, look, &change, &seconds))
 		saw(look, "", change / fmax(seconds, 60) * 60);
 }
 
-static void see_change(struct pgm_alert_look *look, enum pgm_alert_counter counter)
+void pgm_look_change(const struct pgm_alert_rule *rule, struct pgm_alert_look *look)
 {
 	double change, seconds;
-	if (pgm_alert_window_change(look->window, counter, &change, &seconds))
+	if (change_of(rule, look, &change, &seconds))
 		saw(look, "", change);
-}
-
-void pgm_look_bursts(const struct pgm_alert_rule *rule, struct pgm_alert_look *look)
-{
-	(void)rule;
-	see_per_minute(look, PGM_COUNT_BURSTS);
-}
-
-void pgm_look_deadlocks(const struct pgm_alert_rule *rule, struct pgm_alert_look *look)
-{
-	(void)rule;
-	see_per_minute(look, PGM_COUNT_DEADLOCKS);
-}
-
-void pgm_look_evicted(const struct pgm_alert_rule *rule, struct pgm_alert_look *look)
-{
-	(void)rule;
-	see_per_minute(look, PGM_COUNT_STATEMENTS_EVICTED);
-}
-
-void pgm_look_archiving(const struct pgm_alert_rule *rule, struct pgm_alert_look *look)
-{
-	(void)rule;
-	see_change(look, PGM_COUNT_ARCHIVE_FAILURES);
-}
-
-void pgm_look_checkpoints(const struct pgm_alert_rule *rule, struct pgm_alert_look *look)
-{
-	(void)rule;
-	see_change(look, PGM_COUNT_CHECKPOINTS_REQUESTED);
 }
 
 /* ---- what others found ---- */

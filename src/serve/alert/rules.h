@@ -112,7 +112,8 @@ typedef void pgm_alert_looker(const struct pgm_alert_rule *rule, struct pgm_aler
 pgm_alert_looker pgm_look_gauge; /* each sample of the metric, named by its labels */
 pgm_alert_looker pgm_look_down, pgm_look_restarted, pgm_look_connections, pgm_look_lock_table, pgm_look_lag,
 	pgm_look_slot_kept, pgm_look_vacuum_due, pgm_look_cache_hit, pgm_look_rollbacks,
-	pgm_look_query_errors, pgm_look_bursts, pgm_look_deadlocks, pgm_look_archiving, pgm_look_checkpoints,
-	pgm_look_evicted, pgm_look_finding, pgm_look_disk, pgm_look_history;
+	pgm_look_query_errors, pgm_look_finding, pgm_look_disk, pgm_look_history;
+/* What the metric, one of the counters above, grew by: in a minute, or within the window. */
+pgm_alert_looker pgm_look_per_minute, pgm_look_change;
 
 #endif
