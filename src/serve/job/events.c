@@ -38,13 +38,18 @@ static void tell(struct pgm_jobs *jobs, struct pgm_job *job, const char *type, j
 	pthread_cond_broadcast(&jobs->changed);
 }
 
+static json_t *state_json(const struct pgm_record_job *row)
+{
+	return json_pack("{s:s, s:o, s:o, s:o, s:o}", "state", row->state, "exit_code",
+			 row->exit_code >= 0 ? json_integer(row->exit_code) : json_null(), "error",
+			 pgm_job_text(row->error), "hint", pgm_job_text(row->hint), "plan",
+			 pgm_job_text(row->plan));
+}
+
 void pgm_job_tell_state(struct pgm_jobs *jobs, struct pgm_job *job)
 {
-	tell(jobs, job, "state",
-	     json_pack("{s:s, s:o, s:o, s:o, s:o}", "state", pgm_job_state_name(job->state), "exit_code",
-		       job->exit_code >= 0 ? json_integer(job->exit_code) : json_null(), "error",
-		       *job->error ? pgm_job_text(job->error) : json_null(), "hint",
-		       *job->hint ? pgm_job_text(job->hint) : json_null(), "plan", pgm_job_text(job->plan)));
+	struct pgm_record_job row = pgm_job_row(job);
+	tell(jobs, job, "state", state_json(&row));
 }
 
 void pgm_job_take_message(const char *line, char *error, char *hint)
@@ -114,10 +119,7 @@ static bool recorded_event(struct pgm_jobs *jobs, const char *id, int64_t after,
 	struct pgm_record_job row;
 	if (!pgm_record_find(jobs->record, arena, id, NULL, NULL, false, &row))
 		return false;
-	json_t *data = json_pack("{s:s, s:o, s:o, s:o, s:o}", "state", row.state, "exit_code",
-				 row.exit_code >= 0 ? json_integer(row.exit_code) : json_null(), "error",
-				 pgm_job_text(row.error), "hint", pgm_job_text(row.hint), "plan",
-				 pgm_job_text(row.plan));
+	json_t *data = state_json(&row);
 	char *text = json_dumps(data, JSON_COMPACT);
 	json_decref(data);
 	*event = (struct pgm_job_event){.seq = after + 1,
