@@ -31,8 +31,7 @@ struct pgm_candidate {
 	double size_bytes;			   /* our estimate */
 	double budget_bytes;			   /* what it counts for in the budget */
 	double write_cost;			   /* of the whole workload, in planner units */
-	double build_cost;
-	bool impossible; /* the server refused it */
+	bool impossible;			   /* the server refused it */
 };
 
 #endif

@@ -54,9 +54,8 @@ static bool read_tables(struct pgm_catalog *catalog, struct pgm_conn *conn, stru
 			.updates = pgm_rows_int(&rows, r, 11),
 			.hot_updates = pgm_rows_int(&rows, r, 12),
 			.deletes = pgm_rows_int(&rows, r, 13),
-			.owned = pgm_rows_bool(&rows, r, 14),
-			.readable = pgm_rows_bool(&rows, r, 15),
-			.toast_pages = pgm_rows_double(&rows, r, 16),
+			.readable = pgm_rows_bool(&rows, r, 14),
+			.toast_pages = pgm_rows_double(&rows, r, 15),
 		};
 		if (table->tuples < 0)
 			table->tuples = 0; /* never analysed (14 and later say -1) */
@@ -127,16 +126,14 @@ static bool read_columns(struct pgm_catalog *catalog, struct pgm_conn *conn, str
 		columns[r] = (struct pgm_column){
 			.attnum = (int)pgm_rows_int(&rows, r, 1),
 			.name = pgm_rows_text(&rows, r, 2),
-			.type_oid = (unsigned)pgm_rows_int(&rows, r, 4),
-			.type_name = pgm_rows_text(&rows, r, 5),
-			.type_category = pgm_rows_text(&rows, r, 6)[0],
-			.length_bytes = (int)pgm_rows_int(&rows, r, 7),
-			.align = pgm_rows_text(&rows, r, 8)[0],
-			.not_null = pgm_rows_bool(&rows, r, 9),
-			.collatable = pgm_rows_int(&rows, r, 10) != 0,
-			.collation = (unsigned)pgm_rows_int(&rows, r, 10),
-			.btree = pgm_rows_bool(&rows, r, 11),
-			.equal_image = pgm_rows_bool(&rows, r, 12),
+			.type_name = pgm_rows_text(&rows, r, 3),
+			.type_category = pgm_rows_text(&rows, r, 4)[0],
+			.length_bytes = (int)pgm_rows_int(&rows, r, 5),
+			.align = pgm_rows_text(&rows, r, 6)[0],
+			.not_null = pgm_rows_bool(&rows, r, 7),
+			.collation = (unsigned)pgm_rows_int(&rows, r, 8),
+			.btree = pgm_rows_bool(&rows, r, 9),
+			.equal_image = pgm_rows_bool(&rows, r, 10),
 		};
 		struct pgm_table *table =
 			pgm_catalog_table_by_oid(catalog, (unsigned)pgm_rows_int(&rows, r, 0));
@@ -223,7 +220,6 @@ static bool read_foreign_keys(struct pgm_catalog *catalog, struct pgm_conn *conn
 			.child = pgm_catalog_table_by_oid(catalog, (unsigned)pgm_rows_int(&rows, r, 1)),
 			.parent = pgm_catalog_table_by_oid(catalog, (unsigned)pgm_rows_int(&rows, r, 2)),
 			.on_delete = pgm_rows_text(&rows, r, 5)[0],
-			.on_update = pgm_rows_text(&rows, r, 6)[0],
 		};
 		key.child_attnums = int_array(arena, pgm_rows_get(&rows, r, 3), &key.column_count);
 		key.parent_attnums = int_array(arena, pgm_rows_get(&rows, r, 4), &key.column_count);

@@ -21,12 +21,10 @@ struct pgm_column {
 	int attnum;
 	const char *name;
 	const char *type_name; /* of a domain: its base type; "int4", "_text" */
-	unsigned type_oid;     /* likewise */
 	char type_category;    /* pg_type.typcategory: 'S' for text, 'A' for arrays... */
 	int length_bytes;      /* attlen: -1 for variable */
 	char align;	       /* attalign: c, s, i, d */
 	bool not_null;
-	bool collatable;
 	unsigned collation; /* oid; 0: none */
 	bool btree;	    /* has a default btree operator class */
 	bool equal_image;   /* equal values are equal byte for byte: btree may deduplicate them */
@@ -44,9 +42,8 @@ struct pgm_column {
 	size_t histogram_count;
 	char **common_elements; /* of arrays and tsvector */
 	size_t element_count;
-	double elements_average; /* distinct elements in one value; 0: not known */
-	double *common_widths;	 /* bytes, of a column of variable length: of each common value */
-	double *other_widths;	 /* and of some of the others: see widths.h */
+	double *common_widths; /* bytes, of a column of variable length: of each common value */
+	double *other_widths;  /* and of some of the others: see widths.h */
 	size_t other_width_count;
 	struct pgm_value_range *ranges; /* the values that are not common ones, in order: see distinct.h */
 	size_t range_count;
@@ -81,7 +78,6 @@ struct pgm_foreign_key {
 	int *child_attnums;
 	int *parent_attnums;
 	char on_delete; /* a no action, r restrict, c cascade, n set null, d set default */
-	char on_update;
 };
 
 struct pgm_table {
@@ -98,7 +94,6 @@ struct pgm_table {
 	double tuples;
 	double all_visible_pages;
 	int64_t inserts, updates, hot_updates, deletes; /* rows, since the statistics were reset */
-	bool owned;					/* the session's role may do what the owner may */
 	bool readable;
 	double toast_pages;
 	struct pgm_column *columns; /* by attnum, dropped ones left out */

@@ -4,8 +4,6 @@
 SELECT a.attrelid,
 	a.attnum,
 	a.attname,
-	a.atttypid,
-	CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END,
 	COALESCE(base.typname, t.typname),
 	COALESCE(base.typcategory, t.typcategory),
 	a.attlen,

@@ -3,9 +3,7 @@ SELECT k.conname,
 	k.confrelid,
 	k.conkey,
 	k.confkey,
-	k.confdeltype,
-	k.confupdtype,
-	k.convalidated
+	k.confdeltype
 FROM pg_catalog.pg_constraint k
 WHERE k.contype = 'f'
 	AND k.conparentid = 0

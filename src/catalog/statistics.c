@@ -13,14 +13,6 @@
 #define SAMPLE_ROWS_PER_BOUND	  300.0
 #define DEFAULT_STATISTICS_TARGET 100.0
 
-/* elem_count_histogram ends with the average number of distinct elements. */
-static double average_elements(struct pgm_arena *arena, const char *histogram)
-{
-	char **counts;
-	size_t count = pgm_rows_array(arena, histogram, &counts);
-	return count && counts[count - 1] ? strtod(counts[count - 1], NULL) : 0;
-}
-
 static void fill_column(struct pgm_arena *arena, const struct pgm_table *table, struct pgm_column *column,
 			const struct pgm_rows *rows, size_t r)
 {
@@ -43,7 +35,6 @@ static void fill_column(struct pgm_arena *arena, const struct pgm_table *table, 
 		column->common_fractions[i] = fractions[i] ? strtod(fractions[i], NULL) : 0;
 	column->histogram_count = pgm_rows_array(arena, pgm_rows_get(rows, r, 8), &column->histogram);
 	column->element_count = pgm_rows_array(arena, pgm_rows_get(rows, r, 9), &column->common_elements);
-	column->elements_average = average_elements(arena, pgm_rows_get(rows, r, 10));
 	pgm_column_find_widths(arena, column);
 	double target = fmax(DEFAULT_STATISTICS_TARGET, (double)column->histogram_count - 1);
 	pgm_column_find_ranges(arena, column, table->tuples, target * SAMPLE_ROWS_PER_BOUND);

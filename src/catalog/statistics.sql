@@ -8,8 +8,7 @@ SELECT c.oid,
 	s.most_common_vals::pg_catalog.text,
 	s.most_common_freqs::pg_catalog.text,
 	s.histogram_bounds::pg_catalog.text,
-	s.most_common_elems::pg_catalog.text,
-	s.elem_count_histogram::pg_catalog.text
+	s.most_common_elems::pg_catalog.text
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

@@ -12,7 +12,6 @@ SELECT c.oid,
 	COALESCE(s.n_tup_upd, 0),
 	COALESCE(s.n_tup_hot_upd, 0),
 	COALESCE(s.n_tup_del, 0),
-	pg_catalog.pg_has_role(c.relowner, 'USAGE'),
 	pg_catalog.has_table_privilege(c.oid, 'SELECT') OR pg_catalog.has_any_column_privilege(c.oid, 'SELECT'),
 	COALESCE(toast.relpages, 0)
 FROM pg_catalog.pg_class c

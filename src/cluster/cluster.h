@@ -47,10 +47,4 @@ const char *pgm_cluster_account(const struct pgm_cluster *cluster);  /* "" where
 void pgm_cluster_close(struct pgm_cluster *cluster);   /* stop, remove, free; NULL is fine */
 void pgm_cluster_release(struct pgm_cluster *cluster); /* free; the server goes on without us */
 
-static inline void pgm_cluster_cleanup(struct pgm_cluster **cluster)
-{
-	pgm_cluster_close(*cluster);
-}
-#define PGM_AUTO_CLUSTER __attribute__((cleanup(pgm_cluster_cleanup))) struct pgm_cluster *
-
 #endif

@@ -23,12 +23,11 @@ struct pgm_copyin_input {
 	size_t header_length;
 	struct pgm_copyin_map map; /* count 0 for NDJSON */
 
-	const char *how;		      /* what a load that goes on must have the same */
-	struct pgm_copyin_record saved;	      /* as it is committed */
-	struct pgm_copyin_record current;     /* with what the open transaction adds */
-	int64_t rows_before, rejected_before; /* by earlier runs */
-	int64_t duplicates, conflicts;	      /* of current */
-	bool skip;			      /* an earlier run loaded it */
+	const char *how;		  /* what a load that goes on must have the same */
+	struct pgm_copyin_record saved;	  /* as it is committed */
+	struct pgm_copyin_record current; /* with what the open transaction adds */
+	int64_t duplicates, conflicts;	  /* of current */
+	bool skip;			  /* an earlier run loaded it */
 };
 
 struct pgm_copyin_load {

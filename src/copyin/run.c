@@ -148,8 +148,6 @@ static bool take_record(struct pgm_copyin_load *load, struct pgm_copyin_input *i
 	}
 	found.file = input->path;
 	input->saved = input->current = found;
-	input->rows_before = found.rows;
-	input->rejected_before = found.rejected;
 	input->skip = found.done;
 	load->rejected += found.rejected;
 	file->state = found.done ? PGM_COPYIN_BEFORE : PGM_COPYIN_PARTLY;

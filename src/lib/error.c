@@ -77,21 +77,6 @@ bool pgm_lib_error_hint(struct pgmend_error *err, const char *format, ...)
 	return false;
 }
 
-bool pgm_lib_error_context(struct pgmend_error *err, const char *format, ...)
-{
-	if (!err)
-		return false;
-	char message[2 * sizeof(err->message)];
-	va_list args;
-	va_start(args, format);
-	print_into(message, sizeof(err->message), format, args);
-	va_end(args);
-	size_t length = strlen(message);
-	snprintf(message + length, sizeof(message) - length, ": %s", err->message);
-	pgm_lib_error_copy(err->message, sizeof(err->message), message);
-	return false;
-}
-
 bool pgm_lib_error_memory(struct pgmend_error *err)
 {
 	return pgm_lib_error_set(err, PGMEND_ERR_MEMORY, "out of memory");

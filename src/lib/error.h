@@ -18,10 +18,6 @@ bool pgm_lib_error_set(struct pgmend_error *err, enum pgmend_code code, const ch
 bool pgm_lib_error_hint(struct pgmend_error *err, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Puts "<context>: " before the message. */
-bool pgm_lib_error_context(struct pgmend_error *err, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
 /* malloc() gave none. */
 bool pgm_lib_error_memory(struct pgmend_error *err);
 

@@ -16,20 +16,6 @@ bool pgm_load_result_held(const struct pgm_load_result *result)
 	return true;
 }
 
-double pgm_load_percentile_ms(const struct pgm_load_distribution *distribution, double percent)
-{
-	double wanted = percent / 100 * (double)distribution->count, seen = 0;
-	for (size_t i = 0; i < distribution->bucket_count; i++) {
-		const struct pgm_load_bucket *bucket = &distribution->buckets[i];
-		seen += (double)bucket->count;
-		if (seen < wanted)
-			continue;
-		double middle = (bucket->from_ms + bucket->to_ms) / 2;
-		return middle < distribution->max_ms ? middle : distribution->max_ms;
-	}
-	return distribution->max_ms;
-}
-
 bool pgm_load_result_save(const struct pgm_load_result *result, const char *path, struct pgm_error *err)
 {
 	PGM_AUTO_ARENA arena = pgm_arena_new(0);

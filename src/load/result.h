@@ -217,9 +217,6 @@ struct pgm_load_result {
 /* Whether every verdict held; true without any. */
 bool pgm_load_result_held(const struct pgm_load_result *result);
 
-/* The value below which percent of a distribution lie; 0 of an empty one. */
-double pgm_load_percentile_ms(const struct pgm_load_distribution *distribution, double percent);
-
 /* The whole as JSON (docs/load.md has its members); the caller owns it. */
 json_t *pgm_load_result_json(const struct pgm_load_result *result);
 

@@ -35,7 +35,6 @@ struct pgm_upkeep_settings {
 	int64_t premake;
 	int64_t epoch_units; /* an integer key is a time: so many units a second */
 	enum pgm_retire retire;
-	bool drop_indexes; /* of a kept partition */
 	bool fill_gaps;
 	bool fix_default;
 	bool skip;	    /* its configuration says: not automatically */

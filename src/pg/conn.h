@@ -15,7 +15,6 @@
 
 #define PGM_CONN_MARKER		      "/* pgmend */ "
 #define PGM_CONN_OLDEST		      130000 /* the oldest server that we work with */
-#define PGM_CONN_LOCK_TIMEOUT_MS      200    /* unless a caller sets another */
 #define PGM_CONN_STATEMENT_TIMEOUT_MS 60000
 
 struct pgm_conn;

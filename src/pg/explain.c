@@ -34,18 +34,12 @@ static struct pgm_explain_node *parse_node(struct pgm_arena *arena, json_t *obje
 	node->alias = text_of(arena, object, "Alias");
 	node->index = text_of(arena, object, "Index Name");
 	node->condition = condition_of(arena, object);
-	node->index_condition = text_of(arena, object, "Index Cond");
-	node->startup_cost = number_of(object, "Startup Cost");
 	node->total_cost = number_of(object, "Total Cost");
 	node->rows = number_of(object, "Plan Rows");
 	node->width_bytes = number_of(object, "Plan Width");
 	node->loops = number_of(object, "Actual Loops");
 	node->actual_ms = number_of(object, "Actual Total Time") * node->loops;
 	node->actual_rows = number_of(object, "Actual Rows") * node->loops;
-	node->rows_removed = (number_of(object, "Rows Removed by Filter") +
-			      number_of(object, "Rows Removed by Index Recheck")) *
-			     node->loops;
-	node->heap_fetches = number_of(object, "Heap Fetches");
 	node->hit_blocks = number_of(object, "Shared Hit Blocks") + number_of(object, "Local Hit Blocks");
 	node->read_blocks = number_of(object, "Shared Read Blocks") + number_of(object, "Local Read Blocks");
 	node->temp_blocks = number_of(object, "Temp Read Blocks") + number_of(object, "Temp Written Blocks");

@@ -13,8 +13,6 @@ struct pgm_explain_node {
 	const char *alias;
 	const char *index;     /* of an index scan; hypopg's are "<13543>btree_t_a" */
 	const char *condition; /* Filter, Index Cond, Recheck Cond...: the first that is there, or NULL */
-	const char *index_condition; /* Index Cond, or NULL */
-	double startup_cost;
 	double total_cost;
 	double rows;
 	double width_bytes;
@@ -23,8 +21,6 @@ struct pgm_explain_node {
 	double actual_ms;   /* of all loops */
 	double actual_rows; /* of all loops */
 	double loops;
-	double rows_removed; /* by filters, of all loops */
-	double heap_fetches;
 
 	/* With BUFFERS: blocks, with the children's. */
 	double hit_blocks;

@@ -105,7 +105,7 @@ struct pgm_client {
 	uint64_t pinned_us;    /* since when it keeps its server between transactions; 0: it does not */
 	bool reads_sequences;
 	bool copies; /* session mode: it prepared what may be a COPY, and any portal may be of that */
-	uint64_t connected_us, request_us, wait_since_us, transaction_us, active_us;
+	uint64_t connected_us, request_us, wait_since_us, transaction_us;
 	uint64_t idle_in_transaction_us, idle_since_us;
 	uint64_t wait_us; /* of the transaction's queueing, until it was put into the profile */
 	uint64_t last_fingerprint;

@@ -41,7 +41,6 @@ struct pgm_database {
 	_Atomic int connections;		  /* servers, of all its pools */
 	_Atomic int clients;
 	_Atomic bool paused, disabled;
-	_Atomic bool wait_close;    /* WAIT_CLOSE waits */
 	_Atomic uint64_t reconnect; /* servers of an older number are closed when they are released */
 	pthread_mutex_t lock;	    /* of the addresses */
 	struct pgm_address addresses[PGM_POOL_HOSTS_MAX];

@@ -54,25 +54,24 @@ static void read_table(struct pgm_arena *arena, const struct pgm_rows *rows, siz
 		.tuples = pgm_rows_double(rows, r, 6),
 		.pages = pgm_rows_double(rows, r, 7),
 		.index_pages = pgm_rows_double(rows, r, 8),
-		.guessed = pgm_rows_bool(rows, r, 9),
-		.inherits = pgm_rows_bool(rows, r, 10),
-		.has_foreign = pgm_rows_bool(rows, r, 11),
-		.partition_keys = pgm_rows_get(rows, r, 12),
-		.system = pgm_rows_bool(rows, r, 13),
-		.row_security = pgm_rows_bool(rows, r, 14),
-		.may_delete = pgm_rows_bool(rows, r, 15),
-		.may_select = pgm_rows_bool(rows, r, 16),
-		.may_update = pgm_rows_bool(rows, r, 17),
-		.before_row = pgm_rows_get(rows, r, 18),
-		.other_triggers = pgm_rows_get(rows, r, 19),
-		.delete_rules = pgm_rows_get(rows, r, 21),
-		.no_identity = pgm_rows_bool(rows, r, 24),
+		.inherits = pgm_rows_bool(rows, r, 9),
+		.has_foreign = pgm_rows_bool(rows, r, 10),
+		.partition_keys = pgm_rows_get(rows, r, 11),
+		.system = pgm_rows_bool(rows, r, 12),
+		.row_security = pgm_rows_bool(rows, r, 13),
+		.may_delete = pgm_rows_bool(rows, r, 14),
+		.may_select = pgm_rows_bool(rows, r, 15),
+		.may_update = pgm_rows_bool(rows, r, 16),
+		.before_row = pgm_rows_get(rows, r, 17),
+		.other_triggers = pgm_rows_get(rows, r, 18),
+		.delete_rules = pgm_rows_get(rows, r, 20),
+		.no_identity = pgm_rows_bool(rows, r, 23),
 		.rows = -1,
 	};
 	table->quoted = pgm_quote_qualified(arena, table->schema, table->name);
-	table->identity_count = pgm_rows_array(arena, pgm_rows_get(rows, r, 22), &table->identity);
-	pgm_rows_array(arena, pgm_rows_get(rows, r, 23), &table->identity_types);
-	pgm_rows_array(arena, pgm_rows_get(rows, r, 25), &table->identity_arrays);
+	table->identity_count = pgm_rows_array(arena, pgm_rows_get(rows, r, 21), &table->identity);
+	pgm_rows_array(arena, pgm_rows_get(rows, r, 22), &table->identity_types);
+	pgm_rows_array(arena, pgm_rows_get(rows, r, 24), &table->identity_arrays);
 }
 
 static bool read_tables(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_purge *purge,

@@ -60,7 +60,7 @@ struct pgm_purge_table {
 	const char *schema, *name, *quoted;
 	char kind;
 	char persistence;
-	bool is_partition, guessed, inherits, has_foreign, system, row_security, no_identity;
+	bool is_partition, inherits, has_foreign, system, row_security, no_identity;
 	bool may_delete, may_select, may_update;
 	double tuples, pages, index_pages;
 	const char *partition_keys; /* foreign keys of single partitions; NULL: none */

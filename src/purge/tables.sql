@@ -26,7 +26,6 @@ WITH RECURSIVE keys AS MATERIALIZED (
     SELECT m.top,
            pg_catalog.sum(greatest(c.reltuples, 0)) AS tuples,
            pg_catalog.sum(c.relpages) AS pages,
-           pg_catalog.bool_or(c.reltuples < 0 OR (c.reltuples = 0 AND c.relpages = 0)) AS guessed,
            pg_catalog.sum(coalesce((SELECT pg_catalog.sum(ic.relpages)
                                       FROM pg_catalog.pg_index AS i
                                       JOIN pg_catalog.pg_class AS ic ON ic.oid = i.indexrelid
@@ -48,7 +47,7 @@ WITH RECURSIVE keys AS MATERIALIZED (
      GROUP BY m.top
 )
 SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relispartition,
-       s.tuples, s.pages, s.index_pages, s.guessed, s.inherits, s.has_foreign, s.partition_keys,
+       s.tuples, s.pages, s.index_pages, s.inherits, s.has_foreign, s.partition_keys,
        n.nspname IN ('pg_catalog', 'information_schema', 'pg_toast', 'pgmend') OR n.nspname LIKE 'pg\_temp\_%' AS system,
        pg_catalog.row_security_active(c.oid) AS row_security,
        pg_catalog.has_table_privilege(c.oid, 'DELETE') AS may_delete,

@@ -11,7 +11,6 @@
 #include "pool/config/settings.h"
 
 #define PGM_SERVE_TARGETS_MAX 1000
-#define PGM_SERVE_PORT	      8432
 
 /* A [watch] line: name = conninfo. Or a database of the pooler. */
 struct pgm_serve_target {
