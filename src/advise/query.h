@@ -74,7 +74,4 @@ bool pgm_query_resolve(struct pgm_arena *arena, const struct pgm_catalog *catalo
 /* Fill query->variants; needs column statistics to be loaded. */
 void pgm_query_fill_values(struct pgm_arena *arena, struct pgm_conn *conn, struct pgm_query *query);
 
-/* A typical value, as text, or NULL: nth (0, 1, ...) gives different ones where there are. */
-const char *pgm_column_typical_value(const struct pgm_column *column, size_t nth);
-
 #endif

@@ -14,7 +14,8 @@
 #define SAMPLE_PAGES	50.0
 #define USUAL_PAGE_ROWS 20.0
 
-const char *pgm_column_typical_value(const struct pgm_column *column, size_t nth)
+/* A typical value, as text, or NULL: nth (0, 1, ...) gives different ones where there are. */
+static const char *typical_value(const struct pgm_column *column, size_t nth)
 {
 	/* With a histogram most values are rare: one of its bounds is typical. Else the middle common one. */
 	size_t count = column->histogram_count;
@@ -30,7 +31,7 @@ static const char *quantile(const struct pgm_column *column, double share)
 	size_t count = column->histogram_count;
 	if (count > 1)
 		return column->histogram[(size_t)lround(share * (double)(count - 1))];
-	return pgm_column_typical_value(column, 0);
+	return typical_value(column, 0);
 }
 
 struct filler {
@@ -88,7 +89,7 @@ static const char *array_value(const struct filler *filler, const struct pgm_col
 	struct pgm_buf buf;
 	pgm_quote_array_begin(&buf, filler->arena);
 	for (size_t i = 0; i < 5; i++) {
-		const char *value = pgm_column_typical_value(column, i + filler->variant);
+		const char *value = typical_value(column, i + filler->variant);
 		if (!value)
 			return NULL;
 		pgm_quote_array_add(&buf, value);
@@ -162,13 +163,13 @@ static const char *contained_value(const struct filler *filler, const struct pgm
 		return "'word'";
 	if (strcmp(column->type_name, "jsonb") == 0)
 		return document_value(filler, atom);
-	const char *value = pgm_column_typical_value(column, filler->variant);
+	const char *value = typical_value(column, filler->variant);
 	return value ? pgm_quote_literal(arena, value) : NULL;
 }
 
 static const char *pattern_value(const struct filler *filler, const struct pgm_column *column)
 {
-	const char *value = pgm_column_typical_value(column, filler->variant);
+	const char *value = typical_value(column, filler->variant);
 	if (!value || strlen(value) < 3)
 		return NULL;
 	size_t start = strlen(value) > 8 ? 2 : 0;
@@ -245,14 +246,13 @@ static const char *compared_value(const struct filler *filler, const struct pgm_
 	const struct pgm_column *column = atom->column;
 	switch (atom->atom->kind) {
 	case PGM_ATOM_EQ:
-		value = filler->common && column->common_count
-				? column->common_values[0]
-				: pgm_column_typical_value(column, filler->variant);
+		value = filler->common && column->common_count ? column->common_values[0]
+							       : typical_value(column, filler->variant);
 		break;
 	case PGM_ATOM_IN:
 		if (atom->atom->in_count == 0 && !param->element)
 			return array_value(filler, column);
-		value = pgm_column_typical_value(column, filler->variant + (size_t)param->number);
+		value = typical_value(column, filler->variant + (size_t)param->number);
 		break;
 	case PGM_ATOM_RANGE:
 		value = range_value(filler, atom);

@@ -53,7 +53,8 @@ static double histogram_below(const struct pgm_column *column, const char *value
 	return ((double)bin + inside) / (double)bins;
 }
 
-double pgm_column_range_share(const struct pgm_column *column, const char *op, const char *value)
+/* Of "column op value", op one of <, <=, >, >=. */
+static double range_share(const struct pgm_column *column, const char *op, const char *value)
 {
 	double present = 1 - column->null_fraction, common = 0, matching = 0;
 	bool below = *op == '<', or_equal = op[0] && op[1] == '=';
@@ -118,7 +119,7 @@ static double atom_share(struct pgm_arena *arena, const struct pgm_table *table,
 		return fmin(each * (atom->in_count ? (double)atom->in_count : EITHER_DEFAULT_VALUES), 1);
 	}
 	case PGM_ATOM_RANGE:
-		return value ? pgm_column_range_share(column, atom->op, value) : RANGE_DEFAULT_SHARE;
+		return value ? range_share(column, atom->op, value) : RANGE_DEFAULT_SHARE;
 	default:
 		return UNKNOWN_SHARE;
 	}

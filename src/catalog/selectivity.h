@@ -11,9 +11,6 @@
 double pgm_column_value_share(const struct pgm_column *column, const struct pgm_table *table,
 			      const char *value);
 
-/* Of "column op value", op one of <, <=, >, >=. */
-double pgm_column_range_share(const struct pgm_column *column, const char *op, const char *value);
-
 /*
  * Of the SQL text of a predicate over this table, terms of an AND taken as independent. What is not
  * understood counts as DEFAULT_UNK_SEL's kind of guess. 1 without a predicate.

@@ -130,7 +130,7 @@ static bool read_row(struct pgm_arena *arena, const char *text, const struct pgm
 	return ok;
 }
 
-int pgm_check_compare(const void *a, const void *b)
+static int worst_first(const void *a, const void *b)
 {
 	const struct pgm_finding *left = a, *right = b;
 	if (left->severity != right->severity)
@@ -142,8 +142,7 @@ int pgm_check_compare(const void *a, const void *b)
 
 int pgm_check_compare_pointers(const void *a, const void *b)
 {
-	return pgm_check_compare(*(const struct pgm_finding *const *)a,
-				 *(const struct pgm_finding *const *)b);
+	return worst_first(*(const struct pgm_finding *const *)a, *(const struct pgm_finding *const *)b);
 }
 
 bool pgm_check_read_rows(struct pgm_arena *arena, const struct pgm_rows *rows,
@@ -160,7 +159,7 @@ bool pgm_check_read_rows(struct pgm_arena *arena, const struct pgm_rows *rows,
 		ok = read_row(arena, pgm_rows_text(rows, r, 0), options, result, &list, err);
 	}
 	if (list.found.count)
-		qsort(list.found.items, list.found.count, sizeof(*list.found.items), pgm_check_compare);
+		qsort(list.found.items, list.found.count, sizeof(*list.found.items), worst_first);
 	result->findings = list.found.items;
 	result->finding_count = list.found.count;
 	return ok;

@@ -34,7 +34,6 @@ bool pgm_check_read_rows(struct pgm_arena *arena, const struct pgm_rows *rows,
 bool pgm_check_ignored(const struct pgm_check_options *options, const char *key);
 
 /* Worst first; for qsort() over findings and over pointers to them. */
-int pgm_check_compare(const void *a, const void *b);
 int pgm_check_compare_pointers(const void *a, const void *b);
 
 #endif

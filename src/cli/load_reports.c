@@ -29,8 +29,9 @@ bool pgm_load_write_reports(const struct pgm_cli *cli, const struct pgm_load_rep
 		pgm_file_replace(cli->arena, markdown, report_text(cli, parts, count, false), err));
 }
 
-void pgm_load_print_report(const struct pgm_cli *cli, const struct pgm_load_report_part *parts, size_t count,
-			   enum pgm_format format)
+/* The whole report onto standard output: PGM_FORMAT_MARKDOWN or PGM_FORMAT_HTML. */
+static void print_report(const struct pgm_cli *cli, const struct pgm_load_report_part *parts, size_t count,
+			 enum pgm_format format)
 {
 	fputs(report_text(cli, parts, count, format == PGM_FORMAT_HTML), stdout);
 	fflush(stdout);
@@ -128,6 +129,6 @@ int pgm_load_compare(const struct pgm_cli *cli)
 	if (format == PGM_FORMAT_TEXT)
 		print_side_by_side(cli, parts, files.count);
 	else
-		pgm_load_print_report(cli, parts, files.count, format);
+		print_report(cli, parts, files.count, format);
 	return pgm_load_result_held(parts[files.count - 1].result) ? PGM_EXIT_OK : PGM_EXIT_FOUND;
 }

@@ -11,10 +11,6 @@
 bool pgm_load_write_reports(const struct pgm_cli *cli, const struct pgm_load_report_part *parts, size_t count,
 			    struct pgm_error *err) PGM_MUST_CHECK;
 
-/* The whole report onto standard output: PGM_FORMAT_MARKDOWN or PGM_FORMAT_HTML. */
-void pgm_load_print_report(const struct pgm_cli *cli, const struct pgm_load_report_part *parts, size_t count,
-			   enum pgm_format format);
-
 /*
  * "pgmend load --compare BEFORE.json AFTER.json...": nothing is run. Prints the figures side by side, or as
  * --format says, and writes the files that are asked for. Returns an exit code: 1 where a limit of the last

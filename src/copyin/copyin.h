@@ -96,7 +96,4 @@ struct pgm_copyin_result {
 bool pgm_copyin_run(struct pgm_conn *conn, struct pgm_arena *arena, const struct pgm_copyin_options *options,
 		    struct pgm_copyin_result *result, struct pgm_error *err) PGM_MUST_CHECK;
 
-/* By the name's ending (".gz" left out): PGM_COPYIN_CSV where it says nothing. */
-enum pgm_copyin_format pgm_copyin_format_of(const char *name);
-
 #endif

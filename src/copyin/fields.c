@@ -12,7 +12,8 @@ void pgm_fields_free(struct pgm_fields *fields)
 	*fields = (struct pgm_fields){0};
 }
 
-void pgm_fields_begin(struct pgm_fields *fields, size_t row_bytes)
+/* Forget the last row and make room for the texts of one of so many bytes. */
+static void begin(struct pgm_fields *fields, size_t row_bytes)
 {
 	fields->count = 0;
 	if (fields->memory_capacity > row_bytes)
@@ -23,7 +24,7 @@ void pgm_fields_begin(struct pgm_fields *fields, size_t row_bytes)
 		abort();
 }
 
-void pgm_fields_add(struct pgm_fields *fields, const char *text, size_t length)
+static void add(struct pgm_fields *fields, const char *text, size_t length)
 {
 	if (fields->count == fields->capacity) {
 		fields->capacity = fields->capacity ? fields->capacity * 2 : 64;
@@ -45,7 +46,7 @@ const char *pgm_csv_split(const struct pgm_copyin_dialect *dialect, const char *
 {
 	const char *at = row, *end = row + length;
 	const char quote = dialect->quote, escape = dialect->escape;
-	pgm_fields_begin(fields, length);
+	begin(fields, length);
 	for (char *out = fields->memory;;) {
 		const char *start = at;
 		char *text = out;
@@ -64,7 +65,7 @@ const char *pgm_csv_split(const struct pgm_copyin_dialect *dialect, const char *
 		if (in_quote)
 			return "a quote is never closed";
 		bool null = !quoted && is_null(dialect, start, (size_t)(at - start));
-		pgm_fields_add(fields, null ? NULL : text, null ? 0 : (size_t)(out - text));
+		add(fields, null ? NULL : text, null ? 0 : (size_t)(out - text));
 		if (at == end)
 			return NULL;
 		at++;
@@ -112,7 +113,7 @@ const char *pgm_tsv_split(const struct pgm_copyin_dialect *dialect, const char *
 {
 	const char *at = row, *end = row + length;
 	bool escapes = false;
-	pgm_fields_begin(fields, length);
+	begin(fields, length);
 	for (char *out = fields->memory;;) {
 		const char *start = at;
 		char *text = out;
@@ -125,7 +126,7 @@ const char *pgm_tsv_split(const struct pgm_copyin_dialect *dialect, const char *
 			*out++ = c;
 		}
 		bool null = is_null(dialect, start, (size_t)(at - start));
-		pgm_fields_add(fields, null ? NULL : text, null ? 0 : (size_t)(out - text));
+		add(fields, null ? NULL : text, null ? 0 : (size_t)(out - text));
 		if (at == end)
 			break;
 		at++;

@@ -24,10 +24,6 @@ struct pgm_fields {
 
 void pgm_fields_free(struct pgm_fields *fields);
 
-/* Forget the last row and make room for the texts of one of so many bytes. */
-void pgm_fields_begin(struct pgm_fields *fields, size_t row_bytes);
-void pgm_fields_add(struct pgm_fields *fields, const char *text, size_t length);
-
 /* Split a row as COPY does. NULL, or what is wrong with it. */
 const char *pgm_csv_split(const struct pgm_copyin_dialect *dialect, const char *row, size_t length,
 			  struct pgm_fields *fields);

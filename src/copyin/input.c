@@ -6,7 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-enum pgm_copyin_format pgm_copyin_format_of(const char *name)
+/* By the name's ending (".gz" left out): PGM_COPYIN_CSV where it says nothing. */
+static enum pgm_copyin_format format_of(const char *name)
 {
 	static const struct {
 		const char *ending;
@@ -31,7 +32,7 @@ static bool choose_dialect(const struct pgm_copyin_options *options, struct pgm_
 {
 	struct pgm_copyin_dialect *dialect = &input->dialect;
 	const char *format = options->format;
-	dialect->format = !format			  ? pgm_copyin_format_of(input->path)
+	dialect->format = !format			  ? format_of(input->path)
 			  : strcmp(format, "tsv") == 0	  ? PGM_COPYIN_TSV
 			  : strcmp(format, "ndjson") == 0 ? PGM_COPYIN_NDJSON
 							  : PGM_COPYIN_CSV;

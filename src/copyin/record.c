@@ -5,7 +5,8 @@
 
 #define NUMBER(arena, value) pgm_sprintf(arena, "%lld", (long long)(value))
 
-bool pgm_copyin_record_there(struct pgm_conn *conn, bool *there, struct pgm_error *err)
+/* Whether the table is there, without making it. */
+static bool is_there(struct pgm_conn *conn, bool *there, struct pgm_error *err)
 {
 	PGM_AUTO_ARENA arena = pgm_arena_new(0);
 	char *value;
@@ -19,7 +20,7 @@ bool pgm_copyin_record_there(struct pgm_conn *conn, bool *there, struct pgm_erro
 bool pgm_copyin_record_ensure(struct pgm_conn *conn, struct pgm_error *err)
 {
 	bool there;
-	if (!pgm_ledger_ensure(conn, err) || !pgm_copyin_record_there(conn, &there, err))
+	if (!pgm_ledger_ensure(conn, err) || !is_there(conn, &there, err))
 		return false;
 	return there || pgm_conn_exec(conn, pgm_embedded_text("copyin/sql/record_table.sql"), err) ||
 	       pgm_error_context(err, "making table pgmend.copy_in");

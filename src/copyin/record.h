@@ -22,9 +22,6 @@ struct pgm_copyin_record {
 /* Make the Ledger and the table where they are missing; PGM_ERR_RIGHTS where we may not. */
 bool pgm_copyin_record_ensure(struct pgm_conn *conn, struct pgm_error *err) PGM_MUST_CHECK;
 
-/* Whether the table is there, without making it. */
-bool pgm_copyin_record_there(struct pgm_conn *conn, bool *there, struct pgm_error *err) PGM_MUST_CHECK;
-
 /* The latest load of the file into the table; id 0: none. */
 bool pgm_copyin_record_find(struct pgm_conn *conn, struct pgm_arena *arena,
 			    const struct pgm_copyin_table *table, const struct pgm_source_identity *identity,

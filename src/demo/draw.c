@@ -21,7 +21,8 @@ uint64_t pgm_demo_random_next(struct pgm_demo_random *random)
 	return z ^ (z >> 31);
 }
 
-double pgm_demo_random_unit(struct pgm_demo_random *random)
+/* In [0, 1). */
+static double unit(struct pgm_demo_random *random)
 {
 	return (double)(pgm_demo_random_next(random) >> 11) * 0x1p-53;
 }
@@ -53,7 +54,7 @@ static char *draw_choice(struct pgm_arena *arena, const char *words, double u)
 static char *draw(struct pgm_arena *arena, const char *placeholder, struct pgm_demo_random *random)
 {
 	long long low, high;
-	double u = pgm_demo_random_unit(random);
+	double u = unit(random);
 	if (strncmp(placeholder, "choice:", 7) == 0 && placeholder[7])
 		return draw_choice(arena, placeholder + 7, u);
 	bool skewed = strncmp(placeholder, "zipf:", 5) == 0;

@@ -17,7 +17,6 @@ struct pgm_demo_random {
 
 void pgm_demo_random_seed(struct pgm_demo_random *random, uint64_t seed, const char *name, uint64_t n);
 uint64_t pgm_demo_random_next(struct pgm_demo_random *random);
-double pgm_demo_random_unit(struct pgm_demo_random *random); /* in [0, 1) */
 
 /*
  * The text with a value in the place of each placeholder; the same placeholder twice is the same value. Fails

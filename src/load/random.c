@@ -22,7 +22,7 @@ static uint64_t rotate(uint64_t x, int k)
 }
 
 /* xoshiro256**, by Blackman and Vigna */
-uint64_t pgm_random_next(struct pgm_random *random)
+static uint64_t next(struct pgm_random *random)
 {
 	uint64_t *s = random->state, result = rotate(s[1] * 5, 7) * 9, t = s[1] << 17;
 	s[2] ^= s[0];
@@ -36,23 +36,23 @@ uint64_t pgm_random_next(struct pgm_random *random)
 
 double pgm_random_double(struct pgm_random *random)
 {
-	return (double)(pgm_random_next(random) >> 11) * 0x1.0p-53;
+	return (double)(next(random) >> 11) * 0x1.0p-53;
 }
 
 /* Lemire's way: no division but where it would be biased. */
 static uint64_t below(struct pgm_random *random, uint64_t limit)
 {
-	unsigned __int128 product = (unsigned __int128)pgm_random_next(random) * limit;
+	unsigned __int128 product = (unsigned __int128)next(random) * limit;
 	if ((uint64_t)product < limit)
 		for (uint64_t least = -limit % limit; (uint64_t)product < least;)
-			product = (unsigned __int128)pgm_random_next(random) * limit;
+			product = (unsigned __int128)next(random) * limit;
 	return (uint64_t)(product >> 64);
 }
 
 int64_t pgm_random_range(struct pgm_random *random, int64_t low, int64_t high)
 {
 	uint64_t span = (uint64_t)high - (uint64_t)low + 1;
-	return (int64_t)((uint64_t)low + (span ? below(random, span) : pgm_random_next(random)));
+	return (int64_t)((uint64_t)low + (span ? below(random, span) : next(random)));
 }
 
 double pgm_random_gap(struct pgm_random *random, double mean)
@@ -134,11 +134,11 @@ int64_t pgm_permute(int64_t value, int64_t size, int64_t seed)
 	uint64_t mask = (UINT64_C(1) << (63 - __builtin_clzll(n))) - 1;
 	pgm_random_seed(&random, (uint64_t)seed);
 	for (int i = 0; i < 6; i++) {
-		uint64_t m = (pgm_random_next(&random) & mask) | 1, r = pgm_random_next(&random) & mask;
+		uint64_t m = (next(&random) & mask) | 1, r = next(&random) & mask;
 		if (v <= mask)
 			v = ((v * m) ^ r) & mask;
-		m = (pgm_random_next(&random) & mask) | 1;
-		r = pgm_random_next(&random) & mask;
+		m = (next(&random) & mask) | 1;
+		r = next(&random) & mask;
 		uint64_t t = n - 1 - v;
 		if (t <= mask)
 			v = n - 1 - (((t * m) ^ r) & mask);

@@ -17,7 +17,6 @@ struct pgm_random {
 };
 
 void pgm_random_seed(struct pgm_random *random, uint64_t seed);
-uint64_t pgm_random_next(struct pgm_random *random);
 double pgm_random_double(struct pgm_random *random); /* [0, 1) */
 int64_t pgm_random_range(struct pgm_random *random, int64_t low,
 			 int64_t high);			       /* both included, low <= high */

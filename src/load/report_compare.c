@@ -12,8 +12,9 @@
 #define STATEMENTS_MAX 30
 #define SAME	       0.1 /* a ratio this near to 1 is neither better nor worse */
 
-void pgm_load_compare_cell(struct pgm_arena *arena, struct pgm_doc_cell *cell, double value, double base,
-			   int better)
+/* Fill cell->ratio and ->mark: value beside base; better: -1 where less is better, 1 more, 0 neither. */
+static void compare_cell(struct pgm_arena *arena, struct pgm_doc_cell *cell, double value, double base,
+			 int better)
 {
 	double ratio = value / base;
 	if (!isfinite(ratio) || !(base > 0) || value < 0)
@@ -186,8 +187,8 @@ static void add_figure(const struct pgm_load_report *report, struct pgm_doc_bloc
 		double value = figure->value(view);
 		row[v + 1].text = figure->text(report->arena, value);
 		if (view->baseline)
-			pgm_load_compare_cell(report->arena, &row[v + 1], value,
-					      figure->value(view->baseline), figure->better);
+			compare_cell(report->arena, &row[v + 1], value, figure->value(view->baseline),
+				     figure->better);
 	}
 }
 
@@ -235,8 +236,8 @@ void pgm_load_statements_compared(const struct pgm_load_report *report)
 						  ? pgm_load_ms_text(report->arena, now->latency.p95_ms)
 						  : "-";
 			if (now && base && now->latency.count && base->latency.count)
-				pgm_load_compare_cell(report->arena, &row[v + 1], now->latency.p95_ms,
-						      base->latency.p95_ms, -1);
+				compare_cell(report->arena, &row[v + 1], now->latency.p95_ms,
+					     base->latency.p95_ms, -1);
 		}
 	}
 }

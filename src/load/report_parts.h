@@ -30,10 +30,6 @@ char *pgm_load_rate_text(struct pgm_arena *arena, double per_second);
 char *pgm_load_ms_text(struct pgm_arena *arena, double ms);
 char *pgm_load_percent_text(struct pgm_arena *arena, double share); /* of 1 */
 
-/* Fill cell->ratio and ->mark: value beside base; better: -1 where less is better, 1 more, 0 neither. */
-void pgm_load_compare_cell(struct pgm_arena *arena, struct pgm_doc_cell *cell, double value, double base,
-			   int better);
-
 /* The P95 that was wanted of a view's target in ms; 0: none was. */
 double pgm_load_wanted_p95_ms(const struct pgm_load_report_view *view);
 

@@ -9,7 +9,8 @@ double pgm_schedule_step_ms(const struct pgm_schedule *schedule)
 	return schedule->length_ms / (schedule->steps ? schedule->steps : 1);
 }
 
-uint32_t pgm_schedule_step(const struct pgm_schedule *schedule, double at_ms)
+/* Of a ramp: the step (from 0) at a moment. */
+static uint32_t step_at(const struct pgm_schedule *schedule, double at_ms)
 {
 	uint32_t steps = schedule->steps ? schedule->steps : 1;
 	double step = at_ms / pgm_schedule_step_ms(schedule);
@@ -26,7 +27,7 @@ static double share_at(const struct pgm_schedule *schedule, double at_ms)
 		down = (schedule->length_ms - at_ms) / schedule->climb_ms;
 		return fmax(0, fmin(1, fmin(up, down)));
 	case PGM_LOAD_RAMP:
-		return (pgm_schedule_step(schedule, at_ms) + 1.0) / (schedule->steps ? schedule->steps : 1);
+		return (step_at(schedule, at_ms) + 1.0) / (schedule->steps ? schedule->steps : 1);
 	default:
 		return 1;
 	}

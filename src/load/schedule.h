@@ -33,9 +33,7 @@ uint32_t pgm_schedule_users(const struct pgm_schedule *schedule, double at_ms);
 /* Transactions a second that are meant to be due. */
 double pgm_schedule_rate(const struct pgm_schedule *schedule, double at_ms);
 
-/* Of a ramp: the step (from 0) at a moment, and when it began. */
-uint32_t pgm_schedule_step(const struct pgm_schedule *schedule, double at_ms);
-double pgm_schedule_step_ms(const struct pgm_schedule *schedule); /* how long one is */
+double pgm_schedule_step_ms(const struct pgm_schedule *schedule); /* of a ramp: how long a step is */
 
 /* When what follows a transaction that was due at at_ms is due: a user's next, or the rate's. */
 double pgm_schedule_next(const struct pgm_schedule *schedule, struct pgm_random *random, double at_ms);

@@ -57,6 +57,5 @@ void pgm_shape_param_role(struct pgm_shape_builder *builder, json_t *node, enum 
 bool pgm_shape_operand(struct pgm_shape_builder *builder, json_t *node, int scope,
 		       struct pgm_operand *operand);
 struct pgm_value pgm_shape_value(struct pgm_shape_builder *builder, json_t *node);
-bool pgm_shape_has(json_t *node, const char *type); /* somewhere in it */
 
 #endif

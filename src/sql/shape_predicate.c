@@ -33,7 +33,8 @@ static bool find_type(json_t *node, const char *type, int depth, json_t **found)
 	return false;
 }
 
-bool pgm_shape_has(json_t *node, const char *type)
+/* Somewhere in it. */
+static bool has(json_t *node, const char *type)
 {
 	json_t *found;
 	return find_type(node, type, 0, &found);
@@ -95,7 +96,7 @@ bool pgm_shape_operand(struct pgm_shape_builder *builder, json_t *node, int scop
 		operand->column = column_of(builder, column, scope);
 		return operand->column.name != NULL;
 	}
-	if (!find_type(node, "ColumnRef", 0, &column) || pgm_shape_has(node, "SubLink"))
+	if (!find_type(node, "ColumnRef", 0, &column) || has(node, "SubLink"))
 		return false;
 	operand->column = column_of(builder, column, scope);
 	if (!one_table(builder, node, &operand->column, 0))
@@ -120,9 +121,9 @@ struct pgm_value pgm_shape_value(struct pgm_shape_builder *builder, json_t *node
 	json_t *inner = node, *cast;
 	while ((cast = pgm_tree_body(inner, "TypeCast")))
 		inner = json_object_get(cast, "arg");
-	if (pgm_shape_has(node, "SubLink"))
+	if (has(node, "SubLink"))
 		value.kind = PGM_VALUE_QUERY;
-	else if (pgm_shape_has(node, "ColumnRef"))
+	else if (has(node, "ColumnRef"))
 		value.kind = PGM_VALUE_COLUMN;
 	else if (pgm_tree_body(inner, "ParamRef"))
 		value.kind = PGM_VALUE_PARAM;

@@ -274,8 +274,8 @@ static const struct pgm_sample *find(const struct pgm_samples *samples, const ch
 	return NULL;
 }
 
-const struct pgm_sample *pgm_snapshot_sample(const struct pgm_snapshot *snapshot, const char *metric,
-					     const char *labels)
+static const struct pgm_sample *find_sample(const struct pgm_snapshot *snapshot, const char *metric,
+					    const char *labels)
 {
 	const struct pgm_metric *known = pgm_metric_find(metric);
 	if (!known)
@@ -287,7 +287,7 @@ const struct pgm_sample *pgm_snapshot_sample(const struct pgm_snapshot *snapshot
 double pgm_snapshot_value(const struct pgm_snapshot *snapshot, const char *metric, const char *labels,
 			  double otherwise)
 {
-	const struct pgm_sample *sample = pgm_snapshot_sample(snapshot, metric, labels);
+	const struct pgm_sample *sample = find_sample(snapshot, metric, labels);
 	return sample ? sample->value : otherwise;
 }
 

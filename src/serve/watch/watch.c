@@ -474,7 +474,8 @@ bool pgm_watch_start(struct pgm_watch *watch, struct pgm_error *err)
 	return started;
 }
 
-void pgm_watch_stop(struct pgm_watch *watch)
+/* And wait for the threads: at most a statement's timeout. */
+static void stop(struct pgm_watch *watch)
 {
 	pthread_mutex_lock(&watch->lock);
 	atomic_store(&watch->stopping, true);
@@ -489,7 +490,7 @@ void pgm_watch_free(struct pgm_watch *watch)
 {
 	if (!watch)
 		return;
-	pgm_watch_stop(watch);
+	stop(watch);
 	for (size_t i = 0; i < watch->slot_count; i++) {
 		empty(watch->slots[i]);
 		free(watch->slots[i]);

@@ -208,8 +208,7 @@ typedef void pgm_watch_callback(void *data, const struct pgm_snapshot *snapshot)
 bool pgm_watch_subscribe(struct pgm_watch *watch, pgm_watch_callback *callback, void *data);
 
 bool pgm_watch_start(struct pgm_watch *watch, struct pgm_error *err) PGM_MUST_CHECK;
-void pgm_watch_stop(struct pgm_watch *watch); /* and wait for the threads: at most a statement's timeout */
-void pgm_watch_free(struct pgm_watch *watch); /* NULL is fine; stops first */
+void pgm_watch_free(struct pgm_watch *watch); /* NULL is fine. Stops first: at most a statement's timeout */
 
 /* With those that are gone, for an index is never given anew. -1: there is none of that name. */
 size_t pgm_watch_target_count(struct pgm_watch *watch);
@@ -224,10 +223,8 @@ const struct pgm_snapshot *pgm_watch_latest(struct pgm_watch *watch, size_t inde
 const struct pgm_snapshot *pgm_snapshot_keep(const struct pgm_snapshot *snapshot);
 void pgm_snapshot_release(const struct pgm_snapshot *snapshot); /* NULL is fine */
 
-/* The first sample of a metric whose labels are these ("datname=app,mode=x", or NULL: any). NULL: none. */
-const struct pgm_sample *pgm_snapshot_sample(const struct pgm_snapshot *snapshot, const char *metric,
-					     const char *labels);
-/* Its value; otherwise where there is none. */
+/* The value of the first sample of a metric whose labels are these ("datname=app,mode=x", or NULL: any);
+ * otherwise where there is none. */
 double pgm_snapshot_value(const struct pgm_snapshot *snapshot, const char *metric, const char *labels,
 			  double otherwise);
 /* What a counter grew by in a second, between its collector's last two looks; NAN where that is not known. */
