@@ -102,8 +102,12 @@ function inWords(spec) {
 	}).join("; ");
 }
 
+const hasFigures = (spec) => spec.series.some((s) => s.points.some((p) => typeof p[1] === "number"));
+
 /* A young history: the axis begins with the first figure rather than with an empty hour. */
 function begin(spec) {
+	if (!hasFigures(spec))
+		return spec.from;
 	const first = Math.min(...spec.series.flatMap((s) => s.points.filter((p) => typeof p[1] === "number").map((p) => p[0])));
 	if (!(first > spec.from + 0.6 * (spec.to - spec.from)))
 		return spec.from;
@@ -136,7 +140,7 @@ class Chart {
 		this.onZoom = onZoom;
 		this.title.replaceChildren(spec.title, ...(spec.note ? [el("small", null, spec.note)] : []));
 		this.box.setAttribute("aria-label", inWords(spec));
-		if (shape !== this.shape || !this.plot) {
+		if (shape !== this.shape || !this.plot || !hasFigures(spec)) {
 			this.shape = shape;
 			this.clear();
 			this.fit();
@@ -156,7 +160,7 @@ class Chart {
 
 	draw() {
 		const spec = this.spec;
-		if (!spec.series.some((s) => s.points.some((p) => typeof p[1] === "number"))) {
+		if (!hasFigures(spec)) {
 			this.box.replaceChildren(el("p", {class: "nothing"}, spec.nothing || "No figures of this time yet."));
 			this.shape = null;
 			return;
