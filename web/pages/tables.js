@@ -21,18 +21,19 @@ function forecast(growth) {
 
 const deadShare = (r) => (r.rows + r.dead_rows > 0 ? r.dead_rows / (r.rows + r.dead_rows) : null);
 
-const quoted = (name) => (/^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`);
-const nameOf = (r) => `${quoted(r.schema)}.${quoted(r.name)}`;
+/* Names in findings are quoted as SQL wants them, key words too. */
+const plain = (name) => String(name).replace(/"((?:[^"]|"")*)"/g, (_, inner) => inner.replaceAll('""', '"'));
+const nameOf = (r) => `${r.schema}.${r.name}`;
 
 /* What the check table_bloat estimates, by the names of the tables: of those that are beyond its limits. */
 function bloated(found) {
 	return new Map(((found && found.findings) || []).filter((x) => x.check === "table_bloat" && x.evidence)
-		.map((x) => [x.object, {bytes: x.evidence.size_bytes - x.evidence.needed_bytes, share: x.evidence.empty_share}]));
+		.map((x) => [plain(x.object), {bytes: x.evidence.size_bytes - x.evidence.needed_bytes, share: x.evidence.empty_share}]));
 }
 
 function table(data, growth, bloat, parts) {
 	const rows = data.tables || [];
-	const partitions = new Map(((parts && parts.tables) || []).map((t) => [t.table, t.partitions]));
+	const partitions = new Map(((parts && parts.tables) || []).map((t) => [plain(t.table), t.partitions]));
 	const empty = (r) => bloat.get(nameOf(r));
 	const growing = new Map((growth.tables || []).map((g) => [`${g.schema}.${g.name}`, g]));
 	const of = (r) => growing.get(`${r.schema}.${r.name}`) || {};
