@@ -3,7 +3,7 @@
  * shown outlive a refresh: they are kept by the table's key.
  */
 import {el, refill} from "./dom.js";
-import {plural} from "./format.js";
+import {ago, plural} from "./format.js";
 import {sparkline} from "./charts.js";
 
 const SHOWN = 100;
@@ -102,6 +102,9 @@ function content(spec, state, tally, draw) {
 			}}, `Show more (${matching.length - rows.length} left)`));
 	return [table, more];
 }
+
+/* Of a list that could not be read for a while: how old it is. */
+export const staleNote = (data) => data.stale && `It could not be read for a while: this is of ${ago(data.at)}.`;
 
 export const nothing = (title, ...what) => el("div", {class: "empty"}, el("b", null, title), ...what);
 

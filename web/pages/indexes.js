@@ -3,7 +3,7 @@ import {el} from "../dom.js";
 import {of, post} from "../api.js";
 import * as f from "../format.js";
 import {begin} from "../job.js";
-import {badge, breakable, dataTable, nothing} from "../table.js";
+import {badge, breakable, dataTable, nothing, staleNote} from "../table.js";
 import {findingsList} from "../findings.js";
 import {proposals} from "../proposals.js";
 
@@ -40,7 +40,7 @@ function marks(r) {
 
 function table(data) {
 	const rows = data.indexes || [];
-	return dataTable({key: "indexes", caption: "All indexes", rows, sort: "size", filter: (r) => `${r.schema}.${r.table} ${r.name}`, filterLabel: "Filter indexes",
+	return dataTable({key: "indexes", caption: "All indexes", rows, note: staleNote(data), sort: "size", filter: (r) => `${r.schema}.${r.table} ${r.name}`, filterLabel: "Filter indexes",
 		empty: nothing("This database has no index", "As soon as a table with one is there, it shows up here within a minute."),
 		columns: [
 			{key: "name", title: "Index", value: (r) => r.name, className: "name-cell", render: (r) => [el("span", {title: r.definition}, breakable(r.name)), " ", marks(r)]},

@@ -23,6 +23,14 @@ function down(ctx, s) {
 		el("p", {class: "soft"}, "What you see below is what was known before."));
 }
 
+/* What the watch could read before, and can't now. */
+function stale(s) {
+	if (!(s.stale || []).length)
+		return null;
+	return el("div", {class: "banner warn"}, el("h2", null, "Not all can be read"),
+		el("p", null, "What is shown of it, if anything, is older: ", s.stale.map((x) => `${x.collector} (last read ${f.ago(x.seen_at)})`).join(", "), "."));
+}
+
 const pick = (...values) => values.find((v) => typeof v === "number");
 const last = (points) => [...points].reverse().map((p) => p[1]).find((v) => typeof v === "number");
 
@@ -111,7 +119,7 @@ export default {
 			ctx.part("Alerts", api("/alerts", {signal: ctx.signal}), (d) => firing(ctx, d)),
 			ctx.part("What is wrong", ctx.get("/findings"), (d) => findings(ctx, d)),
 			ctx.part("Where the time goes", ctx.ranged("/statements", {sort: "total", limit: 6}), (d) => slowest(ctx, d))]);
-		return [el("div", {class: "head"}, el("h1", null, ctx.db), el("p", null, uptime(summary))), down(ctx, summary), row(ctx, summary, series), alerts, wrong,
+		return [el("div", {class: "head"}, el("h1", null, ctx.db), el("p", null, uptime(summary))), down(ctx, summary), stale(summary), row(ctx, summary, series), alerts, wrong,
 			charts(ctx, summary, series), slow];
 	},
 };

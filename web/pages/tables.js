@@ -4,7 +4,7 @@ import {of, post} from "../api.js";
 import * as f from "../format.js";
 import {begin} from "../job.js";
 import {METRICS, sum} from "../metrics.js";
-import {badge, breakable, dataTable, meter, nothing, tile, tiles} from "../table.js";
+import {badge, breakable, dataTable, meter, nothing, staleNote, tile, tiles} from "../table.js";
 
 const days = (n) => (typeof n === "number" ? f.seconds(n * 86400) : "\u2013");
 
@@ -40,7 +40,7 @@ function table(data, growth, bloat, parts) {
 	const perDay = (r) => of(r).bytes_per_day ?? of(r).bytes_in_last_day;
 	const largest = Math.max(1, ...rows.map((r) => r.size_bytes || 0));
 	const shown = (c) => c.key !== "doubles" || rows.some((r) => typeof of(r).doubles_in_days === "number");
-	return dataTable({key: "tables", caption: "Tables", rows, sort: "size", filter: (r) => `${r.schema}.${r.name}`, filterLabel: "Filter tables",
+	return dataTable({key: "tables", caption: "Tables", rows, note: staleNote(data), sort: "size", filter: (r) => `${r.schema}.${r.name}`, filterLabel: "Filter tables",
 		empty: nothing("This database has no table", "As soon as there is one, it shows up here within a minute."),
 		columns: [
 			{key: "name", title: "Table", className: "name-cell", value: (r) => `${r.schema}.${r.name}`,
