@@ -1,5 +1,7 @@
 """One statement as `pgmend serve` shows it: its plan, what the pooler sampled, and advice on it alone."""
 
+import contextlib
+
 import psycopg
 import pytest
 
@@ -60,19 +62,26 @@ def pool_sections(cluster, db, port, **settings):
             "serve": {"watch_interval": 1, **settings}}
 
 
-@pytest.fixture(scope="module")
-def pooled(cluster, shop):
+@contextlib.contextmanager
+def serve_pooled(cluster, db, customers, **settings):
+    """A serve whose pooler has seen both statements, the slow one for these customers."""
     port = clusters.free_port()
-    with serving.Serve(find_binary(), pool_sections(cluster, shop, port, show_values=1)) as server:
+    with serving.Serve(find_binary(), pool_sections(cluster, db, port, **settings)) as server:
         (server.folder / "userlist.txt").write_text('"postgres" ""\n')
         server.give_away()
-        one = Pooled(server.start(), port, shop.name)
+        one = Pooled(server.start(), port, db.name)
         # Its first profile is what the next is compared with.
-        one.run((SLOW, [1]))
+        one.run((SLOW, [customers[0]]))
         server.wait_for(lambda: server.get(f"{one.path}/summary", "viewer").status == 200)
-        statements = [(SLOW, [n % 3]) for n in range(30)] + [(ONE, [7])] * 12
+        statements = [(SLOW, [customers[n % len(customers)]]) for n in range(30)] + [(ONE, [7])] * 12
         server.wait_for(lambda: one.run(*statements) or "customer" in str(server.get(
             f"{one.path}/statements?source=pool&from=-1h", "viewer").body), 120)
+        yield one
+
+
+@pytest.fixture(scope="module")
+def pooled(cluster, shop):
+    with serve_pooled(cluster, shop, [0, 1, 2], show_values=1) as one:
         yield one
 
 
@@ -146,6 +155,16 @@ def test_advice_on_this_one(pooled):
     both = {"statement": statement, "workload": "SELECT 1;"}
     assert server.post(f"{pooled.path}/advice", "operator", both).status == 400
     assert server.post(f"{pooled.path}/advice", "viewer", {"statement": statement}).status == 403
+
+
+def test_hidden_values_stay_out_of_plans(cluster, shop):
+    """A Plan keeps a text with values, to measure it, and viewers may read Plans."""
+    with serve_pooled(cluster, shop, [4243]) as one:
+        statement = one.find("customer =")
+        job = run_job(one.server, f"{one.path}/advice", body={"statement": statement})
+        assert job["result"]["proposals"][0]["statements"][0]["values"] != "values from the workload"
+        answer = one.server.get(f"{one.path}/advice?statement={statement}", "viewer")
+        assert answer.data["plan"]["state"] == "new" and b"= 4243" not in answer.body
 
 
 def test_without_a_pooler(make_serve, shop):

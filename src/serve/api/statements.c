@@ -262,7 +262,8 @@ char *pgm_api_workload(struct pgm_request *request, struct pgm_reply *reply, con
 	*fingerprint = pgm_api_fingerprint(request->arena, id);
 	const struct pgm_statement_row *row = find_row(snapshot, id, &from);
 	if (row) {
-		struct pgm_pool_view *view = from == snapshot->profile
+		/* The Plan keeps a text with values, to measure it: not with those that are hidden. */
+		struct pgm_pool_view *view = from == snapshot->profile && may_see_values(request)
 						     ? pgm_pool_view_statement(row->id, ANSWER_MS, &ignored)
 						     : NULL;
 		json_t *json = workload_json(from, row,
