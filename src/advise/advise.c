@@ -23,8 +23,11 @@ static bool no_such_statement(const struct pgm_advise_run *run, struct pgm_error
 {
 	pgm_error_set(err, PGM_ERR_USAGE, "--fingerprint: there is no statement %.80s in %s",
 		      run->options->fingerprint, run->workload->source);
-	return pgm_error_hint(err, "Of pg_stat_statements the first --top=%zu by total time are read.",
-			      run->options->top);
+	if (!run->workload->live)
+		return pgm_error_hint(err, "Only queries count, and only those that pgmend understands.");
+	return pgm_error_hint(
+		err, "Only queries count, and of pg_stat_statements the first --top=%zu by total time.",
+		run->options->top);
 }
 
 /* Where one statement is asked about, the others count as writers alone, and foreign keys are not its matter.
