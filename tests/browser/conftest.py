@@ -140,7 +140,10 @@ class Browser:
 
     def click(self, css, text=None):
         def press():
-            self.one(css, text).click()
+            element = self.one(css, text)
+            # The driver leaves one alone that is in the window, also below the header that stays at its top.
+            self.js("arguments[0].scrollIntoView({block: 'center'})", element)
+            element.click()
             return True
         self.wait(press, f"click {css} {text or ''}")
 
