@@ -68,12 +68,12 @@ char *pgm_generic_text(struct pgm_arena *arena, const char *sql, int *numbers)
 }
 
 /* The lines that EXPLAIN prints, as one text. */
-static bool explain(struct pgm_conn *conn, struct pgm_arena *arena, const char *options, const char *what,
+static bool explain(struct pgm_conn *conn, struct pgm_arena *arena, const char *format, const char *what,
 		    const char **text, struct pgm_error *err)
 {
 	struct pgm_rows rows;
 	struct pgm_buf out;
-	char *sql = pgm_sprintf(arena, "EXPLAIN (%s) %s", options, what);
+	char *sql = pgm_sprintf(arena, "EXPLAIN (FORMAT %s) %s", format, what);
 	if (!pgm_conn_query(conn, arena, sql, 0, NULL, &rows, err))
 		return false;
 	pgm_buf_init(&out, arena);
@@ -83,14 +83,11 @@ static bool explain(struct pgm_conn *conn, struct pgm_arena *arena, const char *
 	return true;
 }
 
-static bool explain_both(struct pgm_conn *conn, struct pgm_arena *arena, const char *generic,
-			 const char *what, struct pgm_generic_plan *plan, struct pgm_error *err)
-{
-	return explain(conn, arena, pgm_sprintf(arena, "%sFORMAT TEXT", generic), what, &plan->text, err) &&
-	       explain(conn, arena, pgm_sprintf(arena, "%sFORMAT JSON", generic), what, &plan->json, err);
-}
-
-/* Before PostgreSQL 16: as a prepared statement that the server is told not to plan for its values. */
+/*
+ * As a prepared statement that the server is told not to plan for its values. EXPLAIN (GENERIC_PLAN) of
+ * PostgreSQL 16 asks for values in the extended protocol, and the simple one would run what stands behind a
+ * semicolon.
+ */
 static bool explain_prepared(struct pgm_conn *conn, struct pgm_arena *arena, const char *text, int numbers,
 			     struct pgm_generic_plan *plan, struct pgm_error *err)
 {
@@ -106,7 +103,8 @@ static bool explain_prepared(struct pgm_conn *conn, struct pgm_arena *arena, con
 		pgm_buf_add(&execute, i ? ", NULL" : "(NULL");
 	if (numbers)
 		pgm_buf_char(&execute, ')');
-	return explain_both(conn, arena, "", execute.text, plan, err);
+	return explain(conn, arena, "TEXT", execute.text, &plan->text, err) &&
+	       explain(conn, arena, "JSON", execute.text, &plan->json, err);
 }
 
 static bool begin(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_error *err)
@@ -128,13 +126,8 @@ bool pgm_generic_plan(struct pgm_conn *conn, struct pgm_arena *arena, const char
 {
 	int numbers;
 	char *text = pgm_generic_text(arena, sql, &numbers);
-	bool ok = begin(conn, arena, err);
-	if (ok)
-		ok = pgm_conn_version(conn) >= 160000
-			     ? explain_both(conn, arena, "GENERIC_PLAN, ", text, plan, err)
-			     : explain_prepared(conn, arena, text, numbers, plan, err);
+	bool ok = begin(conn, arena, err) && explain_prepared(conn, arena, text, numbers, plan, err);
 	pgm_conn_exec_quietly(conn, PGM_CONN_MARKER "ROLLBACK");
-	if (pgm_conn_version(conn) < 160000) /* it outlives the transaction */
-		pgm_conn_exec_quietly(conn, PGM_CONN_MARKER "DEALLOCATE pgmend_generic");
+	pgm_conn_exec_quietly(conn, PGM_CONN_MARKER "DEALLOCATE pgmend_generic"); /* it outlives that */
 	return ok;
 }

@@ -17,9 +17,9 @@ struct pgm_generic_plan {
 };
 
 /*
- * Of one statement with $1, $2... (or without). By EXPLAIN (GENERIC_PLAN) from PostgreSQL 16 on; below it
- * is prepared under plan_cache_mode = force_generic_plan. Names are looked up along the user's own
- * search_path. The session must not be in a transaction.
+ * Of one statement with $1, $2... (or without), which is prepared under plan_cache_mode =
+ * force_generic_plan. Names are looked up along the user's own search_path. The session must not be in a
+ * transaction.
  */
 bool pgm_generic_plan(struct pgm_conn *conn, struct pgm_arena *arena, const char *sql,
 		      struct pgm_generic_plan *plan, struct pgm_error *err) PGM_MUST_CHECK;
