@@ -145,6 +145,8 @@ static void take_off(struct pgm_loop *loop, struct pgm_source *source)
 		link = &(*link)->next_resting;
 	*link = source->next_resting;
 	source->resting = source->due = false;
+	if (loop->looked_at == source)
+		loop->looked_at = NULL;
 }
 
 void pgm_loop_rest_ends(struct pgm_loop *loop, struct pgm_source *source)
@@ -173,7 +175,10 @@ static struct pgm_source *next_due(const struct pgm_loop *loop)
 	return source;
 }
 
-/* What one does may end others' rest, or close them. */
+/*
+ * What one does may end others' rest, or close them; one that rests no longer may be another loop's by now,
+ * and is not looked at again.
+ */
 static void look_at_resting(struct pgm_loop *loop)
 {
 	for (struct pgm_source *source = loop->resting; source; source = source->next_resting) {
@@ -184,10 +189,12 @@ static void look_at_resting(struct pgm_loop *loop)
 	for (struct pgm_source *source = next_due(loop); source; source = next_due(loop)) {
 		source->due = false;
 		loop->now_us = pgm_loop_clock_us();
+		loop->looked_at = source;
 		source->ready(source, EPOLLIN);
-		if (!source->asked)
+		if (loop->looked_at && !source->asked)
 			pgm_loop_rest_ends(loop, source);
 	}
+	loop->looked_at = NULL;
 	loop->look_us = loop->now_us + (loop->hurry ? PGM_LOOP_HURRY_US : PGM_LOOP_REST_US);
 }
 

@@ -64,9 +64,10 @@ struct pgm_loop {
 	struct pgm_grave *graves;
 	struct pgm_source *again;
 	struct pgm_source *resting;
-	uint64_t look_us; /* when they are looked at */
-	bool hurry;	  /* one of them may have had to wait for room */
-	int last_count;	  /* events of the last round */
+	struct pgm_source *looked_at; /* whose ready() runs, while it rests */
+	uint64_t look_us;	      /* when they are looked at */
+	bool hurry;		      /* one of them may have had to wait for room */
+	int last_count;		      /* events of the last round */
 	pthread_mutex_t letters_lock;
 	struct pgm_letter *letters, **letters_end;
 	bool wake_sent;

@@ -19,7 +19,8 @@ struct end {
 	unsigned went_on;     /* how often what waited had gone */
 	const uint8_t *large; /* not NULL: to be written when something comes, behind a few bytes */
 	size_t large_size;
-	size_t emptied; /* read by the peer while the batch was still going on */
+	size_t emptied;	       /* read by the peer while the batch was still going on */
+	struct pgm_loop *next; /* not NULL: when something comes the stream goes there, and rests there */
 };
 
 static size_t drain(int fd)
@@ -40,6 +41,14 @@ static void ready(struct pgm_source *source, uint32_t events)
 	assert_true(pgm_stream_note(&end->stream, events));
 	if (waited && pgm_stream_waiting(&end->stream) == 0)
 		end->went_on++;
+	if (end->next) {
+		pgm_stream_leave(&end->stream);
+		assert_true(pgm_stream_join(&end->stream, end->next));
+		pgm_loop_rest(end->next, source);
+		source->asked = false; /* as at the begin of a look there */
+		end->next = NULL;
+		return;
+	}
 	uint8_t byte;
 	size_t got;
 	if (pgm_stream_read(&end->stream, &byte, 1, &got) != PGM_STREAM_DATA || !end->large)
@@ -178,6 +187,26 @@ static void test_what_gathers_is_looked_at(void **state)
 	close_end(&end);
 }
 
+/* One that is given to another loop while it is looked at is that loop's: it rests there undisturbed. */
+static void test_what_gathers_may_leave(void **state)
+{
+	(void)state;
+	struct end end, other;
+	open_end(&end);
+	open_end(&other);
+	make_rest(&end);
+	end.next = &other.loop;
+	for (int i = 0; i < 10000 && end.next; i++)
+		pgm_loop_run_once(&end.loop, &lock, 10);
+	assert_null(end.next);
+	assert_null(end.loop.resting);
+	assert_ptr_equal(other.loop.resting, &end.stream.source);
+	assert_true(end.stream.source.resting);
+	close_end(&end);
+	assert_null(other.loop.resting);
+	close_end(&other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +214,7 @@ int main(void)
 		cmocka_unit_test(test_small_writes_go_together),
 		cmocka_unit_test(test_what_is_large_gathers),
 		cmocka_unit_test(test_what_gathers_is_looked_at),
+		cmocka_unit_test(test_what_gathers_may_leave),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
