@@ -220,7 +220,7 @@ def test_writes_are_refused(pgmend, shop, script):
     result = pgmend("load", "--file", script("SELECT 1;\nUPDATE items SET price = 0;"), shop.conninfo)
     assert result.rc == 2 and "line 2 writes" in result.err and "--writes" in result.err
     shop.execute("CREATE FUNCTION sly() RETURNS int LANGUAGE sql AS 'UPDATE items SET price = 0 RETURNING 1'")
-    run = load(pgmend, shop, "--file", script("SELECT sly();"), "--users=1", "--duration=300ms", "--think=50ms")
+    run = load(pgmend, shop, "--file", script("SELECT sly();"), "--users=1", "--duration=1s", "--think=20ms")
     assert set(codes(run["targets"][0])) == {"25006"} and run["targets"][0]["done"] == 0
     assert shop.scalar("SELECT sum(price) FROM items") > 0
 
@@ -228,7 +228,7 @@ def test_writes_are_refused(pgmend, shop, script):
 def test_read_only_through_a_pool(pgmend, shop, script, make_pool, server):
     shop.execute("CREATE FUNCTION sly() RETURNS int LANGUAGE sql AS 'UPDATE items SET price = 0 RETURNING 1'")
     pool = make_pool(server)
-    run = load(pgmend, None, "--file", script("SELECT sly();"), "--users=2", "--duration=300ms", "--think=50ms",
+    run = load(pgmend, None, "--file", script("SELECT sly();"), "--users=2", "--duration=1s", "--think=20ms",
                "--target", pool.conninfo("shop"))
     assert set(codes(run["targets"][0])) == {"25006"}
     with psycopg.connect(pool.conninfo("shop"), autocommit=True) as conn:
