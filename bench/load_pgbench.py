@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Whether pgmend load measures what pgbench --rate measures: bench/load_pgbench.py [OPTION]... [BUILDDIR]
 
-On a throw-away server two programs run the same prepared SELECT at the same rate over as many sessions, at the same time,
+On a throw-away server two programs run the same SELECT at the same rate over as many sessions, at the same time,
 so that what disturbs one disturbs the other: pgbench and pgmend; then, as the control, pgbench and pgbench; and so on in
 turns. What pgbench differs by from itself is what these figures can't tell.
 
-The first transaction of each of pgbench's sessions is left out: it prepares the statement, which pgmend does before its
-clock starts. --all counts it. The processor time is measured in turns, each alone.
+With --protocol=prepared pgbench counts the PREPARE in each session's first transaction; pgmend prepares before its clock
+starts. So the extended protocol is the default here: both count the same. The processor time is measured in turns, each alone.
 """
 
 import argparse
@@ -41,19 +41,18 @@ class Bench:
     def pgbench(self, rate, seconds):
         """Latencies from the log: each is from the time at which it was due. A line: session, number, microseconds..."""
         with tempfile.TemporaryDirectory(dir=self.folder) as logs:
-            subprocess.run([self.cluster.bin_dir / "pgbench", "-n", "-M", "prepared", "-j", "1", "-l", "-D", "scale=10",
-                            "-c", str(self.options.sessions), "-f", self.script, "-T", str(seconds),
+            subprocess.run([self.cluster.bin_dir / "pgbench", "-n", "-M", self.options.protocol, "-j", "1", "-l",
+                            "-D", "scale=10", "-c", str(self.options.sessions), "-f", self.script, "-T", str(seconds),
                             "--rate", str(rate), self.cluster.conninfo()],
                            cwd=logs, check=True, capture_output=True, env=clean_env())
-            lines = [line.split() for path in pathlib.Path(logs).glob("pgbench_log*")
-                     for line in path.read_text().splitlines()]
-            values = sorted(int(line[2]) / 1000 for line in lines if self.options.all or line[1] != "1")
+            values = sorted(int(line.split()[2]) / 1000 for path in pathlib.Path(logs).glob("pgbench_log*")
+                            for line in path.read_text().splitlines())
         return [statistics.mean(values)] + [percentile(values, p) for p in (50, 95, 99)], len(values)
 
     def pgmend(self, rate, seconds):
         done = subprocess.run([self.options.build / "pgmend", "load", "--no-watch", "--format=json", "--file", self.script,
                                "--scale=10", f"--rate={rate}", f"--users={self.options.sessions}",
-                               f"--duration={seconds}s", self.cluster.conninfo()],
+                               f"--duration={seconds}s", f"--protocol={self.options.protocol}", self.cluster.conninfo()],
                               check=True, capture_output=True, text=True, env=clean_env())
         latency = json.loads(done.stdout)["targets"][0]["latency"]
         return [latency[f"{name}_ms"] for name in FIGURES], latency["count"]
@@ -97,8 +96,8 @@ def main():
     parser.add_argument("--cpu-rate", type=int, default=10000)
     parser.add_argument("--sessions", type=int, default=16)
     parser.add_argument("--seconds", type=int, default=10)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--all", action="store_true", help="count each session's first transaction, too")
+    parser.add_argument("--rounds", type=int, default=7, help="two or more (7)")
+    parser.add_argument("--protocol", choices=("simple", "extended", "prepared"), default="extended")
     options = parser.parse_args()
     options.build = options.build.resolve()
     with Cluster(settings={"max_connections": 100, "shared_buffers": "256MB"}) as cluster, \
