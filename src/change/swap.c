@@ -493,13 +493,29 @@ static bool drain_to_few(struct swap *swap, struct pgm_error *err)
 	return true;
 }
 
+/* A try of what prepares the swap is too short for autovacuum to give way, and a large table's takes long. */
+static void send_vacuum_away(struct swap *swap)
+{
+	PGM_AUTO_ARENA scratch = pgm_arena_new(0);
+	if (!*swap->before)
+		return;
+	pgm_conn_exec_quietly(swap->run->work,
+			      pgm_sprintf(scratch,
+					  PGM_CONN_MARKER "BEGIN; SET LOCAL lock_timeout = '" WEAK_LOCK_WAIT
+							  "'; %s",
+					  swap->before));
+	pgm_conn_exec_quietly(swap->run->work, "ROLLBACK");
+}
+
 static bool prepare(struct swap *swap, struct pgm_error *err)
 {
 	struct pgm_run *run = swap->run;
-	for (size_t i = 0; i < swap->prepare_count; i++)
+	for (size_t i = 0; i < swap->prepare_count; i++) {
+		send_vacuum_away(swap);
 		if (!pgm_run_locked(run, swap->prepare[i], NULL, run->options->lock_timeout_ms, err) ||
 		    !drain(swap, err))
 			return false;
+	}
 	return true;
 }
 
