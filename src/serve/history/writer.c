@@ -40,6 +40,11 @@ static void note_marks(struct pgm_history_target *target, unsigned marks)
 		target->epoch++;
 	if (marks & began)
 		target->reset_epoch++;
+	/* it may be another database under the name of one that went: its statements are not new */
+	for (int source = 0; source < 2 && marks & PGM_MARK_FIRST; source++) {
+		pgm_snapshot_release(target->base[source]);
+		target->base[source] = NULL;
+	}
 }
 
 static void add_cell(struct look *look, uint32_t series, double value)

@@ -223,10 +223,11 @@ static void a_reset_is_a_gap(void **state)
 	pgm_history_close(history);
 }
 
-static void put_statements(struct pgm_history *history, int i, double calls,
-			   const struct pgm_histogram *histogram)
+static void put_marked_statements(struct pgm_history *history, int i, double calls,
+				  const struct pgm_histogram *histogram, unsigned marks)
 {
 	struct made made = made_begin("shop", NOON + i * 30000, 1e6 + i * 3e4);
+	made.snapshot->marks = marks;
 	struct pgm_statement_row *rows = made_statements(&made, 2, histogram != NULL);
 	struct pgm_histogram *copy = NULL;
 	if (histogram) {
@@ -244,6 +245,12 @@ static void put_statements(struct pgm_history *history, int i, double calls,
 	rows[1] = (struct pgm_statement_row){
 		.id = 77, .text = i ? "SELECT 2" : "", .user = "app", .calls = 10, .total_ms = 10};
 	put(history, &made);
+}
+
+static void put_statements(struct pgm_history *history, int i, double calls,
+			   const struct pgm_histogram *histogram)
+{
+	put_marked_statements(history, i, calls, histogram, 0);
 }
 
 static void statements_are_changes(void **state)
@@ -274,6 +281,25 @@ static void statements_are_changes(void **state)
 	wanted.to_ms = NOON + 60000; /* from one minute: the change at 30 s */
 	assert_true(pgm_history_statements(history, &wanted, arena, &list, &err));
 	assert_int_equal(list.items[0].calls, 100);
+	pgm_history_close(history);
+}
+
+/* Another connection string under the same name: what that database did before is of no known time. */
+static void another_database_has_no_change(void **state)
+{
+	(void)state;
+	PGM_AUTO_ARENA arena = pgm_arena_new(0);
+	struct pgm_history *history = open_history(0);
+	struct pgm_error err = {0};
+	struct pgm_history_statement_list list;
+	put_statements(history, 0, 1000, NULL);
+	put_statements(history, 1, 1100, NULL);
+	put_marked_statements(history, 2, 900000, NULL, PGM_MARK_FIRST);
+	put_statements(history, 3, 900010, NULL);
+	pgm_history_flush(history);
+	struct pgm_history_statements wanted = {.target = "shop", .from_ms = NOON, .to_ms = NOON + HOUR_MS};
+	assert_true(pgm_history_statements(history, &wanted, arena, &list, &err));
+	assert_int_equal(list.items[0].calls, 110);
 	pgm_history_close(history);
 }
 
@@ -769,6 +795,7 @@ int main(void)
 		cmocka_unit_test_setup(it_goes_on_after_a_restart, set_up),
 		cmocka_unit_test_setup(a_reset_is_a_gap, set_up),
 		cmocka_unit_test_setup(statements_are_changes, set_up),
+		cmocka_unit_test_setup(another_database_has_no_change, set_up),
 		cmocka_unit_test_setup(percentiles_of_any_range, set_up),
 		cmocka_unit_test_setup(the_limit_holds, set_up),
 		cmocka_unit_test_setup(texts_do_not_drive_out_the_rest, set_up),
