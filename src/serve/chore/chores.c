@@ -187,6 +187,10 @@ static void adopt(struct pgm_chores *chores)
 		new->now_database = old->now_database;
 		new->now_who = old->now_who;
 		old->now_database = old->now_who = NULL;
+		if (new->last_s < old->last_s) { /* it ran after the new one was read */
+			new->last_s = old->last_s;
+			new->due_s = pgm_timetable_next(&new->timetable, new->last_s);
+		}
 	}
 	free_chores(next);
 }
