@@ -61,7 +61,8 @@ static void take_targets(struct pgm_serve *serve, const struct pgm_serve_config 
 	}
 	for (size_t i = 0; i < new->target_count; i++) {
 		const struct pgm_serve_target *target = &new->targets[i];
-		if (has_target(old, target))
+		/* one that could not be added the last time is tried again */
+		if (has_target(old, target) && pgm_watch_find(serve->api.watch, target->name) >= 0)
 			continue;
 		if (!pgm_serve_add_target(serve, target, &err))
 			pgm_log(PGM_LOG_ERROR, "%s is not watched: %s", target->name, err.message);

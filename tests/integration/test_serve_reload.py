@@ -48,11 +48,13 @@ def test_targets_come_and_go(make_serve, three):
     log = serve.log(1000)
     assert "goes is no longer watched" in log and "comes is watched now" in log and "needs a restart" not in log
 
-    # the same name for another database: another target
+    # the same name for another database: another target, of which nothing is known from before
+    assert serve.get("/api/v1/databases/comes/findings", "viewer").data["database"] == third.name
     change(serve, watch={"stays": first.conninfo, "comes": second.conninfo})
     serve.wait_for(lambda: "comes is watched by another connection string" in serve.log(1000))
     serve.wait_for(lambda: states(serve) == {"stays": "up", "comes": "up"})
     assert shown(serve, "comes")["database"] == second.name
+    assert serve.get("/api/v1/databases/comes/findings", "viewer").data["database"] == second.name
 
     # all of it again, many times, while others ask
     for n in range(10):

@@ -42,7 +42,8 @@ enum pgm_job_state {
  */
 struct pgm_jobs *pgm_jobs_start(const struct pgm_serve_config *config, void (*log)(const char *message),
 				struct pgm_error *err) PGM_MUST_CHECK;
-/* Its databases from now on; copied. Jobs under way are not touched. */
+/* Its databases from now on; copied. Jobs under way are not touched; answers about those that are reached
+ * otherwise now are forgotten. */
 void pgm_jobs_configure(struct pgm_jobs *jobs, const struct pgm_serve_config *config);
 
 /* Cancels what runs (SIGINT), waits for at most grace_ms, ends the rest, and closes. NULL is fine. */

@@ -173,6 +173,24 @@ struct pgm_plans *pgm_jobs_plans(struct pgm_jobs *jobs)
 	return jobs->plans;
 }
 
+static const struct pgm_job_place *place_of(const struct pgm_jobs *jobs, const char *database)
+{
+	for (size_t i = 0; i < jobs->place_count; i++)
+		if (strcmp(jobs->places[i].name, database) == 0)
+			return &jobs->places[i];
+	return NULL;
+}
+
+/* What was answered about a database that is another one now, or gone. */
+static void forget_others(struct pgm_jobs *jobs, const struct pgm_job_place *old, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct pgm_job_place *now = place_of(jobs, old[i].name);
+		if (!now || strcmp(now->conninfo, old[i].conninfo) != 0)
+			pgm_answers_forget(jobs, old[i].name);
+	}
+}
+
 void pgm_jobs_configure(struct pgm_jobs *jobs, const struct pgm_serve_config *config)
 {
 	struct pgm_job_place *places = calloc(config->target_count + 1, sizeof(*places));
@@ -187,6 +205,7 @@ void pgm_jobs_configure(struct pgm_jobs *jobs, const struct pgm_serve_config *co
 	size_t old_count = jobs->place_count;
 	jobs->places = places;
 	jobs->place_count = config->target_count;
+	forget_others(jobs, old, old_count);
 	pthread_mutex_unlock(&jobs->lock);
 	free_places(old, old_count);
 }
@@ -200,14 +219,6 @@ size_t pgm_jobs_targets(struct pgm_jobs *jobs, struct pgm_arena *arena, const ch
 		(*names)[i] = pgm_strdup(arena, jobs->places[i].name);
 	pthread_mutex_unlock(&jobs->lock);
 	return count;
-}
-
-static const struct pgm_job_place *place_of(const struct pgm_jobs *jobs, const char *database)
-{
-	for (size_t i = 0; i < jobs->place_count; i++)
-		if (strcmp(jobs->places[i].name, database) == 0)
-			return &jobs->places[i];
-	return NULL;
 }
 
 const char *pgm_jobs_conninfo(struct pgm_jobs *jobs, struct pgm_arena *arena, const char *database)
@@ -272,6 +283,8 @@ static bool write_input(struct pgm_job *job, const struct pgm_job_request *reque
 	bool ok = file && fputs(request->input, file) >= 0;
 	if (file && fclose(file) != 0)
 		ok = false;
+	if (file && !ok)
+		unlink(job->input_file); /* a part of it */
 	return ok ||
 	       pgm_error_set(err, PGM_ERR_SYSTEM, "cannot write %s: %s", job->input_file, strerror(errno));
 }

@@ -548,7 +548,9 @@ void pgm_watch_hurry(struct pgm_watch *watch, size_t index)
 const struct pgm_snapshot *pgm_watch_latest(struct pgm_watch *watch, size_t index)
 {
 	pthread_mutex_lock(&watch->lock);
-	const struct pgm_snapshot *latest = watch->slots[index]->latest;
+	const struct slot *slot = watch->slots[index];
+	/* one that goes may still be looked at, beside its successor of the same name */
+	const struct pgm_snapshot *latest = slot->target.state == PGM_TARGET_GONE ? NULL : slot->latest;
 	if (latest)
 		pgm_snapshot_keep(latest);
 	pthread_mutex_unlock(&watch->lock);
