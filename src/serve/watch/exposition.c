@@ -185,6 +185,54 @@ static void put_head(struct output *output, const struct pgm_metric *metric)
 	put(output, "\n");
 }
 
+/* ---- other databases ---- */
+
+/* What a target says of other databases of its server each target of that server says: one shows it. */
+struct views {
+	const char *own;	     /* its database, as labels have it; NULL: not known */
+	double started;		     /* its server, with its address; NAN: not known */
+	size_t server;		     /* the first snapshot of the same server */
+	bool speaks[PGM_COLLECTORS]; /* is the first of its server that has something of the collector */
+};
+
+static bool same_server(const struct pgm_snapshot *a, const struct pgm_snapshot *b)
+{
+	return strcmp(a->target.host, b->target.host) == 0 && strcmp(a->target.port, b->target.port) == 0;
+}
+
+static void find_speakers(struct pgm_arena *arena, const struct pgm_snapshot *const *snapshots, size_t count,
+			  struct views *views)
+{
+	bool(*taken)[PGM_COLLECTORS] = pgm_arena_alloc(arena, (count + 1) * sizeof(*taken));
+	memset(taken, 0, (count + 1) * sizeof(*taken));
+	for (size_t s = 0; s < count; s++) {
+		struct views *view = &views[s];
+		const char *own = snapshots[s]->target.database;
+		size_t first = 0;
+		view->own = own && *own ? pgm_watch_text(arena, own) : NULL;
+		view->started =
+			pgm_snapshot_value(snapshots[s], "pg_postmaster_start_time_seconds", NULL, NAN);
+		while (first < s && (views[first].server != first || views[first].started != view->started ||
+				     !same_server(snapshots[first], snapshots[s])))
+			first++;
+		view->server = first;
+		for (size_t c = 0; c < PGM_COLLECTORS; c++) {
+			view->speaks[c] = snapshots[s]->samples[c] && !taken[first][c];
+			taken[first][c] |= view->speaks[c];
+		}
+	}
+}
+
+static bool is_shown(const struct views *view, const struct pgm_sample *sample)
+{
+	if (view->speaks[sample->metric->collector] || !view->own)
+		return true;
+	for (size_t l = 0; sample->metric->labels[l]; l++)
+		if (strcmp(sample->metric->labels[l], "datname") == 0)
+			return strcmp(sample->labels[l], view->own) == 0;
+	return true;
+}
+
 /* ---- limits ---- */
 
 /* What a target may show: all of what it always has, and of the rest the first few of each metric. */
@@ -200,14 +248,16 @@ static size_t series_of(const struct pgm_sample *sample)
 	return sample->buckets ? BUCKETS_SERIES : 1;
 }
 
-static struct allowance allow(const struct pgm_snapshot *snapshot, size_t series_max)
+static struct allowance allow(const struct pgm_snapshot *snapshot, const struct views *view,
+			      size_t series_max)
 {
 	size_t always = 0, top = 0;
 	for (size_t c = 0; c < PGM_COLLECTORS; c++) {
 		const struct pgm_samples *samples = snapshot->samples[c];
 		for (size_t i = 0; samples && i < samples->count; i++)
-			*(samples->items[i].metric->flags & PGM_METRIC_TOP ? &top : &always) +=
-				series_of(&samples->items[i]);
+			if (is_shown(view, &samples->items[i]))
+				*(samples->items[i].metric->flags & PGM_METRIC_TOP ? &top : &always) +=
+					series_of(&samples->items[i]);
 	}
 	struct allowance allowance = {.part = 1, .left = series_max};
 	if (always > series_max)
@@ -236,6 +286,7 @@ struct writer {
 	const struct pgm_snapshot *const *snapshots;
 	size_t count;
 	char **commons; /* of the snapshots' targets */
+	struct views *views;
 	struct allowance *allowances;
 	size_t *cursors; /* into a snapshot's samples of this metric's collector */
 };
@@ -262,6 +313,8 @@ static void put_target(struct writer *writer, size_t s, const struct pgm_metric 
 		shown = (size_t)((double)shown * allowance->part);
 	for (size_t i = begin; i < end; i++) {
 		size_t series = series_of(&samples->items[i]);
+		if (!is_shown(&writer->views[s], &samples->items[i]))
+			continue;
 		if (i - begin >= shown || (allowance->cut && series > allowance->left)) {
 			allowance->dropped += series;
 			continue;
@@ -292,13 +345,16 @@ char *pgm_exposition_write(const struct pgm_snapshot *const *snapshots, size_t c
 			   size_t *length)
 {
 	struct writer writer = {.output.open_metrics = open_metrics, .snapshots = snapshots, .count = count};
+	PGM_AUTO_ARENA arena = pgm_arena_new(0);
 	size_t self_cursor = 0;
+	writer.views = PGM_NEW_ARRAY(arena, struct views, count + 1);
+	find_speakers(arena, snapshots, count, writer.views);
 	writer.allowances = calloc(count + 1, sizeof(*writer.allowances));
 	writer.cursors = calloc(count + 1, sizeof(*writer.cursors));
 	writer.commons = calloc(count + 1, sizeof(*writer.commons));
 	writer.output.failed = !writer.allowances || !writer.cursors || !writer.commons;
 	for (size_t s = 0; !writer.output.failed && s < count; s++) {
-		writer.allowances[s] = allow(snapshots[s], series_max);
+		writer.allowances[s] = allow(snapshots[s], &writer.views[s], series_max);
 		writer.commons[s] = common_labels(&snapshots[s]->target);
 		writer.output.failed = !writer.commons[s];
 	}

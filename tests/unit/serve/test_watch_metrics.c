@@ -150,7 +150,10 @@ static char *document(struct pgm_arena *arena)
 		    "series each; one that is in stays in until it falls well behind. A target has at most "
 		    "2,000 series;\n"
 		    "`pgmend_series_dropped` says how many more there would be. \"History\": `pgmend serve` "
-		    "keeps it.\n\n"
+		    "keeps it.\n"
+		    "Of several targets on one server the first shows what is known of the server's other "
+		    "databases\n"
+		    "(`datname`), each of the others only its own.\n\n"
 		    "The bounds of histograms are powers of two, from 64 microseconds to 8.4 seconds.\n");
 	for (size_t i = 0; i < pgm_metric_count; i++) {
 		if (!i || pgm_metrics[i].collector != pgm_metrics[i - 1].collector)
@@ -387,6 +390,48 @@ static void series_are_bounded(void **state)
 	free(text);
 }
 
+/* What each target knows of other databases one target of a server shows, while it knows that. */
+static void other_databases_are_shown_once(void **state)
+{
+	static const char *const names[] = {"a", "b", "elsewhere"};
+	struct pgm_snapshot snapshots[3] = {{.up = true}, {.up = true}, {.up = true}};
+	const struct pgm_snapshot *list[] = {&snapshots[0], &snapshots[1], &snapshots[2]};
+	const struct pgm_samples none = {.collector = PGM_COLLECT_SELF};
+	struct pgm_samples_part *parts[3], *servers[3];
+	size_t length;
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct pgm_samples_builder builder;
+		pgm_samples_begin(&builder, PGM_COLLECT_SERVER);
+		pgm_samples_add_named(&builder, "pg_postmaster_start_time_seconds", NULL, i < 2 ? 7 : 8);
+		servers[i] = pgm_samples_end(&builder);
+		pgm_samples_begin(&builder, PGM_COLLECT_ACTIVITY);
+		for (int j = 0; j < 3; j++) {
+			const char *labels[] = {names[j], "idle"};
+			pgm_samples_add_named(&builder, "pg_stat_activity_count", labels, j);
+		}
+		parts[i] = pgm_samples_end(&builder);
+		snapshots[i].target = target;
+		snapshots[i].target.name = snapshots[i].target.database = names[i];
+		snapshots[i].samples[PGM_COLLECT_SERVER] = &servers[i]->samples;
+		snapshots[i].samples[PGM_COLLECT_ACTIVITY] = &parts[i]->samples;
+	}
+	char *text = pgm_exposition_write(list, 3, &none, 100, false, &length);
+	assert_int_equal(count_of(text, "\npg_stat_activity_count{target=\"a\""), 3);
+	assert_int_equal(count_of(text, "\npg_stat_activity_count{target=\"b\""), 1);
+	assert_has(text, "{target=\"b\",server=\"h:5432\",datname=\"b\"");
+	assert_int_equal(count_of(text, "\npg_stat_activity_count{target=\"elsewhere\""), 3);
+	free(text);
+	snapshots[0].samples[PGM_COLLECT_ACTIVITY] = NULL; /* it may not look any more */
+	text = pgm_exposition_write(list, 3, &none, 100, false, &length);
+	assert_int_equal(count_of(text, "\npg_stat_activity_count{target=\"b\""), 3);
+	free(text);
+	for (int i = 0; i < 3; i++) {
+		pgm_part_release(&parts[i]->part);
+		pgm_part_release(&servers[i]->part);
+	}
+}
+
 /* All series of a metric stand together, whichever target they are of, and have one head. */
 static void metrics_stand_together(void **state)
 {
@@ -509,6 +554,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(open_metrics_has_its_form),
 		cmocka_unit_test(histograms_are_whole),
 		cmocka_unit_test(series_are_bounded),
+		cmocka_unit_test(other_databases_are_shown_once),
 		cmocka_unit_test(metrics_stand_together),
 		cmocka_unit_test(samples_are_found_by_labels),
 		cmocka_unit_test(a_pooler_that_is_down_is_said),
