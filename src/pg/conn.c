@@ -310,7 +310,11 @@ bool pgm_conn_exec(struct pgm_conn *conn, const char *sql, struct pgm_error *err
 
 void pgm_conn_exec_quietly(struct pgm_conn *conn, const char *sql)
 {
-	PQclear(PQexec(conn->pq, sql));
+	struct pgm_error ignored;
+	if (conn->answer_ms <= 0)
+		PQclear(PQexec(conn->pq, sql));
+	else if (!conn->late)
+		exec_in_time(conn, sql, &ignored);
 }
 
 /* Where the statement begins, after the space and line comments that our .sql files start with. */

@@ -168,6 +168,27 @@ def test_hidden_values_stay_out_of_plans(cluster, shop):
 
 
 @pytest.mark.extension("pg_stat_statements")
+def test_a_server_that_hangs_keeps_no_worker(make_serve, make_pool, shop):
+    """Behind a pooler that is paused: sessions are opened there, and nothing is answered."""
+    with shop.connect() as conn:
+        conn.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+        conn.execute("SELECT pg_stat_statements_reset()")
+        conn.execute(SLOW, [3])
+        statement = conn.execute("SELECT queryid FROM pg_stat_statements WHERE query LIKE %s",
+                                 ["%FROM orders WHERE customer = $1%"]).fetchone()[0]
+    pool = make_pool(databases={shop.name: "{server} dbname=" + shop.name})
+    # so long does the watch not see that it hangs
+    server = make_serve({"watch": {"shop": pool.conninfo(shop.name)}, "serve": {"watch_interval": 600}})
+    path = f"/api/v1/databases/shop/statements/{statement}/plan"
+    server.wait_for(lambda: server.get(path, "operator").status == 200)
+    pool.console("PAUSE")
+    answer = server.get(path, "operator")
+    assert answer.status == 504 and b"did not answer" in answer.body, answer
+    pool.console("RESUME")
+    server.wait_for(lambda: server.get(path, "operator").status == 200)
+
+
+@pytest.mark.extension("pg_stat_statements")
 def test_without_a_pooler(make_serve, cluster, shop):
     """By pg_stat_statements alone: the plan is there, also of what normalizing has made no SQL; samples are not."""
     with shop.connect() as conn:

@@ -14,6 +14,8 @@
 #define ANSWER_MS     2000.0 /* of the pooler */
 #define CONNECT_S     "5"
 #define WORKLOAD_ROWS 2000 /* statements that advise weighs, by total time */
+/* A server that says nothing for so long holds up no worker. */
+#define SILENCE_MS (PGM_GENERIC_PLAN_MS + 1000.0)
 
 /* Ids are signed in JSON, as pg_stat_statements has them. */
 static uint64_t number_of(const char *id)
@@ -135,7 +137,8 @@ static struct pgm_conn *connect(struct pgm_request *request, const char *databas
 {
 	struct pgm_conn_options options = {
 		.conninfo = pgm_jobs_conninfo(PGM_API(request)->jobs, request->arena, database),
-		.connect_timeout = CONNECT_S};
+		.connect_timeout = CONNECT_S,
+		.answer_ms = SILENCE_MS};
 	return pgm_conn_open(&options, err);
 }
 
