@@ -26,22 +26,18 @@ static const struct pgm_serve_config *in_force(const struct pgm_serve *serve)
 
 /* ---- [watch] ---- */
 
-static bool has_target(const struct pgm_serve_config *config, const struct pgm_serve_target *wanted)
-{
-	for (size_t i = 0; i < config->target_count; i++) {
-		const struct pgm_serve_target *target = &config->targets[i];
-		if (same(target->name, wanted->name))
-			return same(target->conninfo, wanted->conninfo) && target->pooled == wanted->pooled;
-	}
-	return false;
-}
-
-static bool has_name(const struct pgm_serve_config *config, const char *name)
+static const struct pgm_serve_target *find_target(const struct pgm_serve_config *config, const char *name)
 {
 	for (size_t i = 0; i < config->target_count; i++)
 		if (same(config->targets[i].name, name))
-			return true;
-	return false;
+			return &config->targets[i];
+	return NULL;
+}
+
+static bool has_target(const struct pgm_serve_config *config, const struct pgm_serve_target *wanted)
+{
+	const struct pgm_serve_target *found = find_target(config, wanted->name);
+	return found && same(found->conninfo, wanted->conninfo) && found->pooled == wanted->pooled;
 }
 
 /* One that is reached otherwise now is another one. */
@@ -54,7 +50,7 @@ static void take_targets(struct pgm_serve *serve, const struct pgm_serve_config 
 		if (has_target(new, &old->targets[i]))
 			continue;
 		pgm_watch_remove(serve->api.watch, name);
-		if (has_name(new, name))
+		if (find_target(new, name))
 			continue;
 		pgm_alerts_forget(serve->api.alerts, name);
 		pgm_log(PGM_LOG_NOTICE, "%s is no longer watched", name);
@@ -68,7 +64,7 @@ static void take_targets(struct pgm_serve *serve, const struct pgm_serve_config 
 			pgm_log(PGM_LOG_ERROR, "%s is not watched: %s", target->name, err.message);
 		else
 			pgm_log(PGM_LOG_NOTICE, "%s is watched %s", target->name,
-				has_name(old, target->name) ? "by another connection string" : "now");
+				find_target(old, target->name) ? "by another connection string" : "now");
 		pgm_error_clear(&err);
 	}
 	pgm_jobs_configure(serve->api.jobs, new);
