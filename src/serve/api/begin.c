@@ -6,6 +6,8 @@
 #include <string.h>
 
 #define FINDINGS_KEEP_MS 600000
+#define CONNECT_S	 "5"
+#define ANSWER_MS	 6000.0
 
 const char *pgm_api_database(struct pgm_request *request, struct pgm_reply *reply)
 {
@@ -133,6 +135,15 @@ const char *pgm_api_plan_id(struct pgm_request *request, struct pgm_reply *reply
 		return id;
 	pgm_reply_error(reply, 404, "not_found", "there is no Plan %.20s", id);
 	return NULL;
+}
+
+struct pgm_conn *pgm_api_connect(struct pgm_request *request, const char *database, struct pgm_error *err)
+{
+	struct pgm_conn_options options = {
+		.conninfo = pgm_jobs_conninfo(PGM_API(request)->jobs, request->arena, database),
+		.connect_timeout = CONNECT_S,
+		.answer_ms = ANSWER_MS};
+	return pgm_conn_open(&options, err);
 }
 
 void pgm_api_look(struct pgm_request *request, struct pgm_reply *reply, const char *const *argv,

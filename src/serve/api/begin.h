@@ -4,6 +4,7 @@
 #ifndef PGM_SERVE_API_BEGIN_H
 #define PGM_SERVE_API_BEGIN_H
 
+#include "pg/conn.h"
 #include "serve/api/api.h"
 #include "serve/job/job.h"
 
@@ -39,6 +40,12 @@ void pgm_api_began(struct pgm_request *request, struct pgm_reply *reply, enum pg
 json_t *pgm_api_check(struct pgm_request *request, const char *database, struct pgm_error *err);
 /* The {id} of the path where it can be a Plan's; NULL where 404 was replied. */
 const char *pgm_api_plan_id(struct pgm_request *request, struct pgm_reply *reply);
+
+/*
+ * A session of the watched database, to be closed by the caller. One that says nothing for longer than a
+ * statement of 5 s takes holds up no worker. NULL: err says why.
+ */
+struct pgm_conn *pgm_api_connect(struct pgm_request *request, const char *database, struct pgm_error *err);
 
 /* Ask a command and reply with what it printed. */
 void pgm_api_look(struct pgm_request *request, struct pgm_reply *reply, const char *const *argv,

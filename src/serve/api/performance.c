@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #define TIMEOUT_SQL "SET statement_timeout = 5000; SET lock_timeout = 200"
-#define ANSWER_MS   6000.0 /* a server that says nothing for so long holds up no worker */
 
 /* One statement that gives one JSON value. */
 struct part {
@@ -158,11 +157,7 @@ static void recommend(json_t *list, const json_t *check, const char *const *abou
 
 static struct pgm_conn *connect(struct pgm_request *request, const char *database, struct pgm_error *err)
 {
-	struct pgm_conn_options options = {
-		.conninfo = pgm_jobs_conninfo(PGM_API(request)->jobs, request->arena, database),
-		.connect_timeout = "5",
-		.answer_ms = ANSWER_MS};
-	struct pgm_conn *conn = pgm_conn_open(&options, err);
+	struct pgm_conn *conn = pgm_api_connect(request, database, err);
 	if (conn && !pgm_conn_exec(conn, PGM_CONN_MARKER TIMEOUT_SQL, err)) {
 		pgm_conn_close(conn);
 		return NULL;

@@ -377,8 +377,13 @@ static void get_advice(struct pgm_request *request, struct pgm_reply *reply)
 	const char *fingerprint = statement ? pgm_api_fingerprint(request->arena, statement) : NULL;
 	json_t *list = pgm_jobs_json(jobs, database, "done", "advise", ADVICE_MAX), *one;
 	size_t i;
-	json_array_foreach(list, i, one) if (!id && is_about(one, fingerprint)) id =
-		json_string_value(json_object_get(one, "id"));
+	json_array_foreach(list, i, one)
+	{
+		if (!is_about(one, fingerprint))
+			continue;
+		id = json_string_value(json_object_get(one, "id"));
+		break;
+	}
 	json_t *job = id ? pgm_job_json(jobs, id, true) : NULL;
 	json_decref(list);
 	const char *plan_id = json_string_value(json_object_get(job, "plan"));

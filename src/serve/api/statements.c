@@ -12,10 +12,7 @@
 #include <string.h>
 
 #define ANSWER_MS     2000.0 /* of the pooler */
-#define CONNECT_S     "5"
-#define WORKLOAD_ROWS 2000 /* statements that advise weighs, by total time */
-/* A server that says nothing for so long holds up no worker. */
-#define SILENCE_MS (PGM_GENERIC_PLAN_MS + 1000.0)
+#define WORKLOAD_ROWS 2000   /* statements that advise weighs, by total time */
 
 /* Ids are signed in JSON, as pg_stat_statements has them. */
 static uint64_t number_of(const char *id)
@@ -30,8 +27,9 @@ const char *pgm_api_fingerprint(struct pgm_arena *arena, const char *id)
 
 static const struct pgm_statement_row *row_in(const struct pgm_statements *statements, const char *id)
 {
+	uint64_t number = number_of(id);
 	for (size_t i = 0; statements && i < statements->count; i++)
-		if (statements->rows[i].id == number_of(id) && *statements->rows[i].text)
+		if (statements->rows[i].id == number && *statements->rows[i].text)
 			return &statements->rows[i];
 	return NULL;
 }
@@ -52,11 +50,22 @@ static void not_known(struct pgm_reply *reply)
 
 /* ---- what the pooler sampled ---- */
 
-/* The statement's row of the user with the most time; the view is freed by the caller. NULL: none. */
-static const struct pgm_profile_row *profile_row(const struct pgm_pool_view *view, const char *database,
-						 uint64_t *longest)
+/* Of one statement: freed by the caller; NULL where there is no pooler, or it does not answer. */
+static struct pgm_pool_view *ask_pooler(const struct pgm_request *request, const char *id)
+{
+	const struct pgm_serve_config *config = PGM_API(request)->config;
+	struct pgm_error ignored = {0};
+	if (!config || !config->has_pool)
+		return NULL;
+	return pgm_pool_view_statement(number_of(id), ANSWER_MS, &ignored);
+}
+
+/* In the path's {db}, the row of the user with the most time, or NULL; *longest: burst of all users'. */
+static const struct pgm_profile_row *profile_row(const struct pgm_request *request,
+						 const struct pgm_pool_view *view, uint64_t *longest)
 {
 	const struct pgm_profile_row *found = NULL;
+	const char *database = pgm_request_part(request, "db");
 	*longest = 0;
 	for (size_t i = 0; view && view->profile && i < view->profile->row_count; i++) {
 		const struct pgm_profile_row *row = view->profile->rows[i];
@@ -105,15 +114,10 @@ static bool may_see_values(const struct pgm_request *request)
 
 void pgm_api_add_sampled(struct pgm_request *request, json_t *statement)
 {
-	struct pgm_error ignored = {0};
 	uint64_t longest;
 	bool shown = may_see_values(request);
-	struct pgm_pool_view *view =
-		PGM_API(request)->config && PGM_API(request)->config->has_pool
-			? pgm_pool_view_statement(number_of(pgm_request_part(request, "id")), ANSWER_MS,
-						  &ignored)
-			: NULL;
-	const struct pgm_profile_row *row = profile_row(view, pgm_request_part(request, "db"), &longest);
+	struct pgm_pool_view *view = ask_pooler(request, pgm_request_part(request, "id"));
+	const struct pgm_profile_row *row = profile_row(request, view, &longest);
 	json_t *sampled = row ? json_object() : json_null(),
 	       *bursts = json_object_get(statement, "n_plus_one");
 	if (row) {
@@ -132,15 +136,6 @@ void pgm_api_add_sampled(struct pgm_request *request, json_t *statement)
 }
 
 /* ---- the plan ---- */
-
-static struct pgm_conn *connect(struct pgm_request *request, const char *database, struct pgm_error *err)
-{
-	struct pgm_conn_options options = {
-		.conninfo = pgm_jobs_conninfo(PGM_API(request)->jobs, request->arena, database),
-		.connect_timeout = CONNECT_S,
-		.answer_ms = SILENCE_MS};
-	return pgm_conn_open(&options, err);
-}
 
 /* Why there is no plan, in words: what the server said, and what may be done. */
 static void not_planned(struct pgm_reply *reply, const struct pgm_conn *conn, const struct pgm_error *err)
@@ -174,14 +169,11 @@ static void not_planned(struct pgm_reply *reply, const struct pgm_conn *conn, co
 /* A sample, where values may be seen: for a statement that has no plan without them. */
 static char *sample_of(struct pgm_request *request, bool pooled)
 {
-	struct pgm_error ignored = {0};
 	uint64_t longest;
-	struct pgm_pool_view *view =
-		pooled && may_see_values(request)
-			? pgm_pool_view_statement(number_of(pgm_request_part(request, "id")), ANSWER_MS,
-						  &ignored)
-			: NULL;
-	const struct pgm_profile_row *row = profile_row(view, pgm_request_part(request, "db"), &longest);
+	struct pgm_pool_view *view = pooled && may_see_values(request)
+					     ? ask_pooler(request, pgm_request_part(request, "id"))
+					     : NULL;
+	const struct pgm_profile_row *row = profile_row(request, view, &longest);
 	char *sample = row && row->sample_count ? pgm_strdup(request->arena, row->samples[0]) : NULL;
 	pgm_pool_view_free(view);
 	return sample;
@@ -192,7 +184,7 @@ static void reply_plan(struct pgm_request *request, struct pgm_reply *reply, con
 {
 	struct pgm_error err = {0}, again = {0};
 	struct pgm_generic_plan plan;
-	PGM_AUTO_CONN conn = connect(request, database, &err);
+	PGM_AUTO_CONN conn = pgm_api_connect(request, database, &err);
 	bool ok = conn && pgm_generic_plan(conn, request->arena, text, &plan, &err);
 	const char *sample = conn && !ok ? sample_of(request, pooled) : NULL, *kind = "generic";
 	if (sample && pgm_generic_plan(conn, request->arena, sample, &plan, &again)) {
@@ -229,10 +221,8 @@ static void get_plan(struct pgm_request *request, struct pgm_reply *reply)
 
 static json_t *workload_row(const struct pgm_statement_row *row)
 {
-	char fingerprint[24];
-	snprintf(fingerprint, sizeof(fingerprint), "%016" PRIx64, row->id);
-	return json_pack("{s:s, s:o, s:f, s:f, s:{s:f}}", "fingerprint", fingerprint, "query",
-			 pgm_job_text(row->text), "calls", row->calls, "rows", row->rows, "server",
+	return json_pack("{s:o, s:o, s:f, s:f, s:{s:f}}", "fingerprint", json_sprintf("%016" PRIx64, row->id),
+			 "query", pgm_job_text(row->text), "calls", row->calls, "rows", row->rows, "server",
 			 "total_ms", row->total_ms);
 }
 
@@ -256,7 +246,6 @@ char *pgm_api_workload(struct pgm_request *request, struct pgm_reply *reply, con
 		       const char **fingerprint)
 {
 	const struct pgm_statements *from;
-	struct pgm_error ignored = {0};
 	uint64_t longest;
 	char *text = NULL;
 	const struct pgm_snapshot *snapshot = pgm_api_snapshot(request, reply);
@@ -266,11 +255,9 @@ char *pgm_api_workload(struct pgm_request *request, struct pgm_reply *reply, con
 	const struct pgm_statement_row *row = find_row(snapshot, id, &from);
 	if (row) {
 		/* The Plan keeps a text with values, to measure it: not with those that are hidden. */
-		struct pgm_pool_view *view = from == snapshot->profile && may_see_values(request)
-						     ? pgm_pool_view_statement(row->id, ANSWER_MS, &ignored)
-						     : NULL;
-		json_t *json = workload_json(from, row,
-					     profile_row(view, pgm_request_part(request, "db"), &longest));
+		struct pgm_pool_view *view =
+			from == snapshot->profile && may_see_values(request) ? ask_pooler(request, id) : NULL;
+		json_t *json = workload_json(from, row, profile_row(request, view, &longest));
 		text = json_dumps(json, JSON_COMPACT);
 		json_decref(json);
 		pgm_pool_view_free(view);
