@@ -167,15 +167,24 @@ def test_hidden_values_stay_out_of_plans(cluster, shop):
         assert answer.data["plan"]["state"] == "new" and b"= 4243" not in answer.body
 
 
+def begin_counting(conn):
+    """The slow statement is what pg_stat_statements has then."""
+    conn.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+    conn.execute("SELECT pg_stat_statements_reset()")
+    conn.execute(SLOW, [3])
+
+
+def queryid(conn, condition):
+    return str(conn.execute("SELECT queryid FROM pg_stat_statements WHERE query LIKE %s",
+                            [f"%FROM orders WHERE {condition}%"]).fetchone()[0])
+
+
 @pytest.mark.extension("pg_stat_statements")
 def test_a_server_that_hangs_keeps_no_worker(make_serve, make_pool, shop):
     """Behind a pooler that is paused: sessions are opened there, and nothing is answered."""
     with shop.connect() as conn:
-        conn.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
-        conn.execute("SELECT pg_stat_statements_reset()")
-        conn.execute(SLOW, [3])
-        statement = conn.execute("SELECT queryid FROM pg_stat_statements WHERE query LIKE %s",
-                                 ["%FROM orders WHERE customer = $1%"]).fetchone()[0]
+        begin_counting(conn)
+        statement = queryid(conn, "customer = $1")
     pool = make_pool(databases={shop.name: "{server} dbname=" + shop.name})
     # so long does the watch not see that it hangs
     server = make_serve({"watch": {"shop": pool.conninfo(shop.name)}, "serve": {"watch_interval": 600}})
@@ -192,13 +201,9 @@ def test_a_server_that_hangs_keeps_no_worker(make_serve, make_pool, shop):
 def test_without_a_pooler(make_serve, cluster, shop):
     """By pg_stat_statements alone: the plan is there, also of what normalizing has made no SQL; samples are not."""
     with shop.connect() as conn:
-        conn.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
-        conn.execute("SELECT pg_stat_statements_reset()")
-        conn.execute(SLOW, [3])
+        begin_counting(conn)
         conn.execute("SELECT count(*) FROM orders WHERE now() - interval '1 day' < now()")
-        slow, interval = (str(conn.execute("SELECT queryid FROM pg_stat_statements WHERE query LIKE %s",
-                                           [f"%FROM orders WHERE {part}%"]).fetchone()[0])
-                          for part in ("customer = $1", "now() - interval"))
+        slow, interval = queryid(conn, "customer = $1"), queryid(conn, "now() - interval")
         server = make_serve({"watch": {"shop": shop.conninfo}, "serve": {"watch_interval": 1}})
         path = "/api/v1/databases/shop"
         for statement in (slow, interval):
