@@ -7,6 +7,7 @@ import statistics
 
 from table import show
 
+TPS, CPU = "tps", "cpu_s_per_100k"
 BEGIN, END = "<!-- tables: written by bench/pool --markdown -->", "<!-- end of tables -->"
 
 RUN_HEADINGS = ["protocol", "clients", "target", "tps", "from to", "x PgBouncer", "x direct", "P50 ms", "P95 ms",
@@ -40,11 +41,21 @@ def median(values):
 
 
 def tps_of(one):
-    return median(one.get("tps"))
+    return median(one.get(TPS))
 
 
 def cpu_of(one):
-    return median(one.get("cpu_s_per_100k"))
+    return median(one.get(CPU))
+
+
+def ratios(one, other, key):
+    """Round by round, in order of size: what disturbs a round disturbs both."""
+    return sorted(a / b for a, b in zip(one.get(key, []), other.get(key, [])) if a is not None and b)
+
+
+def paired(one, other, key):
+    found = ratios(one, other, key)
+    return statistics.median(found) if found else None
 
 
 def run_rows(cells):
@@ -57,9 +68,9 @@ def run_rows(cells):
                 yield [*front, *[""] * (len(RUN_HEADINGS) - len(front))]
                 continue
             yield [*front, f"{tps_of(one):.0f}", f"{min(one['tps']):.0f} to {max(one['tps']):.0f}",
-                   fixed(ratio(tps_of(one), tps_of(base)), 2), fixed(ratio(tps_of(one), tps_of(direct)), 2),
+                   fixed(paired(one, base, TPS), 2), fixed(paired(one, direct, TPS), 2),
                    fixed(one["p50_ms"], 2), fixed(one["p95_ms"], 2), fixed(one["p99_ms"], 2),
-                   fixed(cpu_of(one), 2), fixed(ratio(cpu_of(one), cpu_of(base)), 2),
+                   fixed(cpu_of(one), 2), fixed(paired(one, base, CPU), 2),
                    fixed(one.get("calls", {}).get("total"), 1)]
 
 
@@ -93,12 +104,6 @@ def show_calls(result):
         show("System calls for each query", ["", "target", "calls", "at least 0.05"], rows)
 
 
-def paired(one, other, key):
-    """The median of the ratios round by round: what disturbs a round disturbs both."""
-    pairs = [(a, b) for a, b in zip(one.get(key, []), other.get(key, [])) if a is not None and b]
-    return statistics.median(a / b for a, b in pairs) if pairs else None
-
-
 def show_variants(result):
     rows = []
     for cell in result["variants"]:
@@ -106,7 +111,7 @@ def show_variants(result):
         for name, one in cell["targets"].items():
             if "error" not in one:
                 rows.append([cell["title"], name, f"{tps_of(one):.0f}", fixed(cpu_of(one), 2),
-                             fixed(paired(one, plain, "tps"), 3), fixed(paired(one, plain, "cpu_s_per_100k"), 3)])
+                             fixed(paired(one, plain, TPS), 3), fixed(paired(one, plain, CPU), 3)])
     if rows:
         show("What the profile and strict cost", ["", "", "tps", "CPU s/100k", "tps, x pgmend", "CPU, x pgmend"], rows)
 
@@ -155,33 +160,34 @@ def show_rate(result):
 
 
 def goals(result):
-    """(what, what was measured, the goal, whether it is met), of what was measured."""
-    def met(what, value, limit, at_most, digits=2):
+    """(what, what was measured, from the lowest round to the highest, the goal, whether it is met)"""
+    def met(what, value, limit, at_most, digits=2, spread=()):
         if value is not None:
             fine = value <= limit if at_most else value >= limit
-            yield [what, f"{value:.{digits}f}", f"{'at most' if at_most else 'at least'} {limit}",
-                   "yes" if fine else "no"]
+            yield [what, fixed(value, digits),
+                   f"{spread[0]:.{digits}f} to {spread[-1]:.{digits}f}" if spread else "",
+                   f"{'at most' if at_most else 'at least'} {limit}", "yes" if fine else "no"]
+
+    def beside(what, one, other, key, limit, at_most, digits=2):
+        yield from met(what, paired(one, other, key), limit, at_most, digits, ratios(one, other, key))
 
     for cell in result["cells"]:
         ours, single = cell["targets"].get("pgmend", {}), cell["targets"].get("pgmend, 1 worker", {})
         name, base = base_of(cell)
         if cell["script"] == "2 MB":
-            yield from met("2 MB results, x direct", ratio(tps_of(ours), tps_of(cell["targets"].get("direct", {}))),
-                           0.85, False)
+            yield from beside("2 MB results, x direct", ours, cell["targets"].get("direct", {}), TPS, 0.85, False)
         if cell["script"] != "select-only" or cell["clients"] != 64 or cell["tls"] or cell["connect"] or cell["names"]:
             continue
         title = f"{cell['protocol']}, 64 clients"
-        two = cell["targets"].get(f"{name} x 2", {})
-        yield from met(f"{title}: CPU, x {name}", ratio(cpu_of(ours), cpu_of(base)), 0.67, True)
-        yield from met(f"{title}: CPU of one worker, x {name}", ratio(cpu_of(single), cpu_of(base)), 1, True)
+        yield from beside(f"{title}: CPU, x {name}", ours, base, CPU, 0.67, True)
+        yield from beside(f"{title}: CPU of one worker, x {name}", single, base, CPU, 1, True)
         yield from met(f"{title}: calls/query", ours.get("calls", {}).get("total"), 4.5, True)
-        yield from met(f"{title}: tps, x {name}", ratio(tps_of(ours), tps_of(base)), 1.25, False)
-        yield from met(f"{title}: tps, x {name} x 2", ratio(tps_of(ours), tps_of(two)), 1, False)
+        yield from beside(f"{title}: tps, x {name}", ours, base, TPS, 1.25, False)
+        yield from beside(f"{title}: tps, x {name} x 2", ours, cell["targets"].get(f"{name} x 2", {}), TPS, 1, False)
     for cell in result["variants"]:
         targets = cell["targets"]
-        yield from met(f"{cell['title']}: CPU with the profile, x without",
-                       paired(targets.get("pgmend", {}), targets.get("pgmend, profile = 0", {}), "cpu_s_per_100k"),
-                       1.05, True, 3)
+        yield from beside(f"{cell['title']}: CPU with the profile, x without", targets.get("pgmend", {}),
+                          targets.get("pgmend, profile = 0", {}), CPU, 1.05, True, 3)
     for one in result["idle"]:
         if one["target"] == "pgmend" and "error" not in one:
             if one["clients"] == 1000:
@@ -197,7 +203,7 @@ def goals(result):
 def show_goals(result):
     rows = list(goals(result))
     if rows:
-        show("Goals", ["", "measured", "goal", "met"], rows)
+        show("Goals", ["", "measured", "rounds", "goal", "met"], rows)
 
 
 def describe(result):
@@ -205,7 +211,7 @@ def describe(result):
     idle = [cell["idle_share"] for cell in [*result["cells"], *result["variants"]]]
     print(f"\n{machine['system']}, {machine['cores']} cores, Linux {machine['kernel']}, PostgreSQL "
           f"{machine['postgres']}, {', '.join(machine['poolers'])}. {options['rounds']} rounds of "
-          f"{options['seconds']} s for each cell.")
+          f"{options['seconds']} s for each cell, of those that goals are about twice as many.")
     if idle:
         print(f"Before each cell, when nothing of the benchmark ran, the machine was idle to "
               f"{100 * statistics.median(idle):.0f} % in the median and {100 * min(idle):.0f} % at the least.")
