@@ -440,7 +440,8 @@ static bool start(struct work *work, struct lane *lane, struct pgm_error *err)
 static struct lane *free_lane(struct work *work)
 {
 	struct pgm_error ignored;
-	if (!work->next_known || work->ended || work->alone || pgm_throttle_due(work->run, &work->throttle))
+	if (!work->next_known || work->ended || work->alone || active(work) == work->jobs ||
+	    !pgm_throttle_clear(work->run, &work->throttle))
 		return NULL;
 	for (size_t i = 0; i < work->jobs; i++) {
 		struct lane *lane = &work->lanes[i];

@@ -47,10 +47,20 @@ static bool reason(struct pgm_run *run, struct pgm_arena *scratch, const char **
 	return true;
 }
 
-bool pgm_throttle_due(const struct pgm_run *run, const struct pgm_throttle *throttle)
+bool pgm_throttle_clear(struct pgm_run *run, struct pgm_throttle *throttle)
 {
-	return run->options->batch_rest_ms > 0 || throttle->last_look_ms <= 0 ||
-	       pgm_clock_ms() - throttle->last_look_ms >= LOOK_MS;
+	struct pgm_error ignored;
+	const char *why;
+	if (run->options->batch_rest_ms > 0 || throttle->last_look_ms <= 0)
+		return false;
+	if (pgm_clock_ms() - throttle->last_look_ms < LOOK_MS)
+		return true;
+	PGM_AUTO_ARENA scratch = pgm_arena_new(0);
+	if (pgm_interrupted() || !pgm_run_check(run, &ignored) || !reason(run, scratch, &why, &ignored) ||
+	    why)
+		return false;
+	throttle->last_look_ms = pgm_clock_ms();
+	return true;
 }
 
 bool pgm_throttle(struct pgm_run *run, struct pgm_throttle *throttle, struct pgm_error *err)

@@ -15,7 +15,10 @@ struct pgm_throttle {
 /* Wait as long as there is a reason to. False: stopped, or the server does not answer. */
 bool pgm_throttle(struct pgm_run *run, struct pgm_throttle *throttle, struct pgm_error *err) PGM_MUST_CHECK;
 
-/* Whether it is time to look for reasons again: nothing new may begin before. */
-bool pgm_throttle_due(const struct pgm_run *run, const struct pgm_throttle *throttle);
+/*
+ * Whether another batch may begin beside those that are under way: there is no reason to wait. Where there
+ * may be one, these shall end first, and then pgm_throttle() tells.
+ */
+bool pgm_throttle_clear(struct pgm_run *run, struct pgm_throttle *throttle);
 
 #endif
