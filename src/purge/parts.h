@@ -18,6 +18,21 @@ bool pgm_purge_has_pass(const struct pgm_purge *purge, const struct pgm_purge_ta
 /* Whether deleting would take too long without an index for the key. */
 bool pgm_purge_needs_index(const struct pgm_purge_key *key);
 
+/* Whether its rows are told apart by one integer. */
+bool pgm_purge_by_integer(const struct pgm_purge_table *table);
+
+/*
+ * Whether its table of keys holds them as runs of integers that follow one another (lo to hi; seq: how many
+ * keys there are up to its end); else each has a row (k1 and so on; seq: its number).
+ */
+bool pgm_purge_in_runs(const struct pgm_purge_table *table);
+
+/* A query for the runs (seq, lo, hi) of the keys k that a query gives. end: an aggregate of its rows, seq. */
+void pgm_purge_runs(struct pgm_buf *sql, const char *query, const char *end);
+
+/* The keys of a run r, one by one, in a list of columns. */
+#define PGM_PURGE_RUN_KEYS "pg_catalog.generate_series(r.lo::bigint, r.hi::bigint)"
+
 /* Pieces of SQL; prefix is that of the tables of keys: "pgmend.purge_12ab34cd_". */
 const char *pgm_purge_keys_name(struct pgm_arena *arena, const char *prefix,
 				const struct pgm_purge_table *table);

@@ -1,15 +1,18 @@
 /*
  * The SQL of one pass: the batches that delete the rows of one table, and what goes with them. Each batch
- *takes the next keys of the table of keys along as arrays ($4 and so on; $3: how many), asks once more
- *whether their rows still meet the condition (those that do not are counted as kept), and then, by the
- *children:
+ * takes the next keys of the table of keys along as arrays ($4 and so on; $3: how many), asks once more
+ * whether their rows still meet the condition (those that do not are counted as kept), and then, by the
+ * children:
  *
- *	cascade	   deletes the rows; the foreign keys' triggers do the rest. They fire for each row whatever
- *is there, so to take the children before them saves nothing.
- *	lock	   where a row can have more children than a batch holds: locks the rows, deletes so many of
- *the children, again and again, and the rows last. skip	   deletes the rows without triggers, then the
- *children set by set. Who inserts a child needs a lock on its parent, so it came before and is seen by the
- *second statement, or waits and then fails.
+ *	cascade	deletes the rows; the foreign keys' triggers do the rest. They fire for each row whatever is
+ *		there, so to take the children before them saves nothing.
+ *	lock	where a row can have more children than a batch holds: locks the rows, deletes so many of the
+ *		children, again and again, and the rows last.
+ *	skip	deletes the rows without triggers, then the children set by set. Who inserts a child needs a
+ *		lock on its parent, so it came before and is seen by the second statement, or waits and then
+ *		fails.
+ *
+ * Integers that follow one another go as runs in cascade and skip.
  */
 #include "purge/parts.h"
 
@@ -22,15 +25,19 @@
 /* From this many children of one parent on, a batch takes no more than fits it of them. */
 #define MANY_CHILDREN 1000
 
-#define ROW  "pgmend_t"
-#define GONE "pgmend_gone"
+#define ROW	     "pgmend_t"
+#define GONE	     "pgmend_gone"
+#define GONE_IN_RUNS "pgmend_gone_in_runs"
 
 #define FIRST_KEY 4 /* the parameter that holds the first column of the keys */
 
-/* Keys that follow one another, as ranges: where each begins and ends. No name that a condition may have. */
-#define RUNS		   "pgmend_r (pgmend_lo, pgmend_hi)"
-#define RUN_LENGTH	   "4" /* at least, on average: a join with them costs more than an array */
-#define WITHIN_RUN(column) "%s >= pgmend_r.pgmend_lo AND %s <= pgmend_r.pgmend_hi", (column), (column)
+/*
+ * Runs of keys take one descent of an index from the first to the last key, where an array takes one for each
+ * of them; rows between two runs are read in vain. So these must be long on average, and close.
+ */
+#define LONG_RUNS                                           \
+	"count(*) * 4 <= sum(r.hi::bigint - r.lo + 1) AND " \
+	"sum(r.hi::bigint - r.lo + 1) * 2 > max(r.hi)::float8 - min(r.lo)::float8"
 
 enum shape { CASCADE, LOCK, SKIP };
 
@@ -50,10 +57,10 @@ struct pass {
 	const char *row; /* its alias */
 	PGM_VEC(struct column) columns; /* of the rows that go: the identity, and what children refer to */
 	size_t first_gone;		/* the parameter that holds the first of these; before it: how many */
-	const char *run_array;		/* type of the array of keys, where those are one integer; or NULL */
-	size_t key_runs;  /* the parameter that holds where runs of keys begin; then: their ends, and single
-			     keys */
-	size_t gone_runs; /* likewise, of the rows that went; SKIP */
+	const char *run_array;		/* type of arrays of the ends of runs; NULL: this pass has none */
+	size_t key_runs;     /* the parameter that holds where runs of keys begin; then: where they end. The
+				array of the keys is NULL where there are runs, and these where there is one */
+	size_t gone_runs;    /* likewise, of the rows that went, with the array of their keys; 0: none */
 	const char *deleted; /* query for the number of rows deleted until now; CASCADE */
 };
 
@@ -152,39 +159,17 @@ static void given(struct pass *pass, size_t param)
 		       unnest(pass, pass->columns.items, table->identity_count, param));
 }
 
-/*
- * The arrays of where runs of a column begin and end, from rows with the flags of run_flags(); where there
- * are too many of them NULL, and the third has the keys. A run is found by one descent of an index, where
- * each key of an array takes its own.
- */
-static void run_arrays(struct pgm_buf *sql, const char *column)
+/* The column is in one of the runs that two parameters hold. */
+static void within_runs(struct pass *pass, const char *column, size_t param)
 {
-	static const char few[] = "count(*) FILTER (WHERE pgmend_first) * " RUN_LENGTH " <= count(*)";
+	struct pgm_arena *arena = pass->sql.arena;
+	const char *lo = pgm_sprintf(arena, "($%zu::%s)", param, pass->run_array);
+	const char *hi = pgm_sprintf(arena, "($%zu::%s)", param + 1, pass->run_array);
 	pgm_buf_printf(
-		sql,
-		", CASE WHEN %s THEN pg_catalog.array_agg(%s ORDER BY %s) FILTER (WHERE pgmend_first) "
-		"END AS lo, CASE WHEN %s THEN pg_catalog.array_agg(%s ORDER BY %s) FILTER (WHERE "
-		"pgmend_last) END AS hi, CASE WHEN NOT %s THEN pg_catalog.array_agg(%s) END AS singles",
-		few, column, column, few, column, column, few, column);
-}
-
-/* Behind "SELECT *"; WINDOW w is theirs. What comes before is less, and what follows more, so nothing
- * overflows. */
-static void run_flags(struct pgm_buf *sql, const char *column)
-{
-	pgm_buf_printf(sql,
-		       ", (pg_catalog.lag(%s) OVER w) + 1 IS DISTINCT FROM %s AS pgmend_first, "
-		       "(pg_catalog.lead(%s) OVER w) - 1 IS DISTINCT FROM %s AS pgmend_last",
-		       column, column, column, column);
-}
-
-/* " USING ... " of the runs that two parameters hold */
-static const char *run_item(const struct pass *pass, size_t param)
-{
-	return pgm_sprintf(
-		pass->sql.arena,
-		"ROWS FROM (pg_catalog.unnest(($%zu::%s)), pg_catalog.unnest(($%zu::%s))) AS " RUNS, param,
-		pass->run_array, param + 1, pass->run_array);
+		&pass->sql,
+		"%s >= %s[1] AND %s <= %s[pg_catalog.cardinality%s] AND (pg_catalog.cardinality%s = 1 OR "
+		"%s <= %s[pg_catalog.width_bucket(%s::bigint, %s::bigint[])])",
+		column, lo, column, hi, hi, hi, column, hi, column, lo);
 }
 
 /* "public.t AS pgmend_t"; the root alone goes by its own name, so that the condition can stand beside it. */
@@ -230,19 +215,10 @@ static size_t column_place(const struct pass *pass, const char *name)
 	return i;
 }
 
-/* Its parents' runs tell the children, too: then there are two statements for them. */
-static bool has_runs(const struct pass *pass, const struct pgm_purge_key *key)
+/* Its parents' identity tells the children: by their runs in one statement, by the array in another. */
+static bool by_identity(const struct pass *pass, const struct pgm_purge_key *key)
 {
-	return pass->run_array && key->plain && strcmp(key->parent_columns[0], pass->table->identity[0]) == 0;
-}
-
-/* " USING ... WHERE ...;" or " FROM ..." */
-static void within_runs(struct pass *pass, const struct pgm_purge_key *key, const char *word)
-{
-	const char *column = column_of(pass, PGM_PURGE_CHILD, key->columns[0]);
-	pgm_buf_printf(&pass->sql, " %s %s WHERE ", word, run_item(pass, pass->gone_runs));
-	pgm_buf_printf(&pass->sql, WITHIN_RUN(column));
-	pgm_buf_add(&pass->sql, ";\n");
+	return key->plain && strcmp(key->parent_columns[0], pass->table->identity[0]) == 0;
 }
 
 /*
@@ -259,9 +235,8 @@ static const char *of_parents(const struct pass *pass, const struct pgm_purge_ke
 	*from = "";
 	if (key->plain) {
 		size_t at = column_place(pass, key->parent_columns[0]);
-		size_t param = has_runs(pass, key) ? pass->gone_runs + 2 : pass->first_gone + at;
 		pgm_buf_add(&condition, column_of(pass, child, key->columns[0]));
-		any_param(&condition, key->parent_arrays[0], param);
+		any_param(&condition, key->parent_arrays[0], pass->first_gone + at);
 		return condition.text;
 	}
 	for (size_t i = 0; i < key->column_count; i++) {
@@ -278,15 +253,22 @@ static const char *of_parents(const struct pass *pass, const struct pgm_purge_ke
 	return condition.text;
 }
 
+static void where_in_runs(struct pass *pass, const struct pgm_purge_key *key)
+{
+	pgm_buf_add(&pass->sql, " WHERE ");
+	within_runs(pass, column_of(pass, PGM_PURGE_CHILD, key->columns[0]), pass->gone_runs);
+	pgm_buf_add(&pass->sql, ";\n");
+}
+
 static void delete_children(struct pass *pass, const struct pgm_purge_key *key)
 {
 	const char *from, *condition = of_parents(pass, key, PGM_PURGE_CHILD, &from);
 	pgm_buf_printf(&pass->sql, "DELETE FROM %s AS " PGM_PURGE_CHILD "%s%s WHERE %s;\n", key->child_quoted,
 		       *from ? " USING " : "", from, condition);
-	if (!has_runs(pass, key))
+	if (!pass->gone_runs || !by_identity(pass, key))
 		return;
 	pgm_buf_printf(&pass->sql, "DELETE FROM %s AS " PGM_PURGE_CHILD, key->child_quoted);
-	within_runs(pass, key, "USING");
+	where_in_runs(pass, key);
 }
 
 /*
@@ -320,10 +302,10 @@ static void set_null(struct pass *pass, const struct pgm_purge_key *key)
 	const char *from, *condition = of_parents(pass, key, PGM_PURGE_CHILD, &from);
 	set_clause(pass, key);
 	pgm_buf_printf(&pass->sql, "%s%s WHERE %s;\n", *from ? " FROM " : "", from, condition);
-	if (!has_runs(pass, key))
+	if (!pass->gone_runs || !by_identity(pass, key))
 		return;
 	set_clause(pass, key);
-	within_runs(pass, key, "FROM");
+	where_in_runs(pass, key);
 }
 
 /* A child with a pass of its own is gone by now, but for rows that came since. */
@@ -393,90 +375,155 @@ static const char *deleted(const struct pass *pass)
 	return sql.text;
 }
 
+/* The keys of the batch, each in a row. Children of a self-reference come after their parents, and go before
+ * them. */
+static const char *next_keys(const struct pass *pass)
+{
+	bool down = pass->table->self;
+	return pgm_sprintf(
+		pass->sql.arena,
+		"SELECT *%s FROM %s WHERE seq %s ORDER BY seq%s LIMIT greatest(1, $1::bigint / %.0f)",
+		pass->run_array ? ", k1 AS k" : "", pass->keys,
+		down ? "< coalesce($2::bigint, 9223372036854775807)" : "> coalesce($2::bigint, 0)",
+		down ? " DESC" : "", fan_out(pass->table));
+}
+
+/*
+ * The same of a table that has runs: (seq, lo, hi), the first and the last one cut to what the batch takes.
+ * $2 is the number of the last key before it. Batches beside one another become smaller at the end, so that
+ * the sessions end at the same time.
+ */
+static const char *next_runs(const struct pass *pass)
+{
+	struct pgm_arena *arena = pass->sql.arena;
+	const char *type = pass->table->identity_types[0];
+	const char *size = pgm_sprintf(arena, "greatest(1, $1::bigint / %.0f)", fan_out(pass->table));
+	if (apart(pass))
+		size = pgm_sprintf(arena,
+				   "least(%s, greatest(1, $1::bigint / %.0f, ((SELECT max(seq) FROM %s) - "
+				   "coalesce($2::bigint, 0)) / 2))",
+				   size, fan_out(pass->table) * 8, pass->keys);
+	return pgm_sprintf(
+		arena,
+		"SELECT least(seq, goal) AS seq, (lo + greatest(past + 1 - (seq - (hi::bigint - lo)), "
+		"0))::%s "
+		"AS lo, (hi - greatest(seq - goal, 0))::%s AS hi FROM (SELECT past, goal, coalesce((SELECT "
+		"min(seq) FROM %s WHERE seq >= goal), 9223372036854775807) AS stop FROM (SELECT "
+		"coalesce($2::bigint, 0) AS past, coalesce($2::bigint, 0) + %s AS goal OFFSET 0) AS g OFFSET "
+		"0) AS g, %s WHERE seq > past AND seq <= stop",
+		type, type, pass->keys, size, pass->keys);
+}
+
+/* The keys of the batch in arrays: as the ends of runs, where these are long, and else one by one. */
+static void key_arrays(struct pass *pass, bool in_runs)
+{
+	struct pgm_buf *sql = &pass->sql;
+	const struct pgm_purge_table *table = pass->table;
+	pgm_buf_printf(sql, "%s AS keys", in_runs ? "coalesce(sum(r.hi::bigint - r.lo + 1), 0)" : "count(*)");
+	for (size_t i = 0; i < table->identity_count && !in_runs; i++)
+		pgm_buf_printf(sql, ", pg_catalog.array_agg(r.k%zu) AS k%zu", i + 1, i + 1);
+	if (!in_runs)
+		return;
+	pgm_buf_printf(sql,
+		       ", CASE WHEN %s THEN NULL ELSE ARRAY(SELECT " PGM_PURGE_RUN_KEYS
+		       "::%s FROM b AS r) END AS k1",
+		       pass->run_array ? LONG_RUNS : "false", table->identity_types[0]);
+	for (int i = 0; i < 2 && pass->run_array; i++)
+		pgm_buf_printf(sql,
+			       ", CASE WHEN " LONG_RUNS
+			       " THEN pg_catalog.array_agg(r.%s ORDER BY r.%s) END AS %s",
+			       i ? "hi" : "lo", i ? "hi" : "lo", i ? "hi" : "lo");
+}
+
 /* Each batch finds its few rows by indexes, whatever the statistics say of a table that shrinks. */
 static void range(struct pass *pass)
 {
 	struct pgm_buf *sql = &pass->sql;
-	/* Children of a self-reference come after their parents, and go before them. */
-	bool down = pass->table->self;
+	bool down = pass->table->self, in_runs = pgm_purge_in_runs(pass->table);
 	const char *end = down ? "min" : "max";
 	pgm_buf_add(sql, "SET LOCAL enable_seqscan = off;\nSET LOCAL extra_float_digits = 1;\n");
 	if (!pass->asks)
 		joins_off(pass);
+	pgm_buf_add(sql, "WITH b AS MATERIALIZED (");
+	if (!in_runs && pass->run_array)
+		pgm_purge_runs(sql, next_keys(pass), pgm_sprintf(sql->arena, "%s(seq)", end));
+	else
+		pgm_buf_add(sql, in_runs ? next_runs(pass) : next_keys(pass));
 	pgm_buf_printf(sql,
-		       "SELECT %s(s.seq) AS cursor, %s%s(s.seq)::float8 / (SELECT max(seq) FROM %s) AS "
-		       "fraction%s, count(*) AS keys",
+		       ")\nSELECT %s(r.seq) AS cursor, %s%s(r.seq)::float8 / (SELECT max(seq) FROM %s) AS "
+		       "fraction%s, ",
 		       end, down ? "1 - " : "", end, pass->keys, apart(pass) ? ", true AS apart" : "");
-	for (size_t i = 0; i < pass->table->identity_count; i++)
-		pgm_buf_printf(sql, ", pg_catalog.array_agg(s.k%zu) AS k%zu", i + 1, i + 1);
-	if (pass->run_array)
-		run_arrays(sql, "k1");
+	key_arrays(pass, in_runs || pass->run_array);
 	if (pass->shape == CASCADE)
 		pgm_buf_printf(sql, ", (%s) AS deleted", pass->deleted);
-	pgm_buf_add(sql, " FROM (SELECT *");
-	if (pass->run_array)
-		run_flags(sql, "k1");
-	pgm_buf_printf(sql,
-		       " FROM (SELECT * FROM %s WHERE seq %s ORDER BY seq%s LIMIT greatest(1, $1::bigint / "
-		       "%.0f)) AS b%s) AS s;\n",
-		       pass->keys,
-		       down ? "< coalesce($2::bigint, 9223372036854775807)" : "> coalesce($2::bigint, 0)",
-		       down ? " DESC" : "", fan_out(pass->table),
-		       pass->run_array ? " WINDOW w AS (ORDER BY k1)" : "");
+	pgm_buf_add(sql, " FROM b AS r;\n");
+}
+
+/* " AS (DELETE ...)" of the rows whose keys are at hand and that are still meant; in_runs: those of the runs.
+ */
+static void delete_rows(struct pass *pass, bool in_runs)
+{
+	struct pgm_buf *sql = &pass->sql;
+	pgm_buf_printf(sql, " AS (DELETE FROM %s WHERE ", row_item(pass));
+	if (in_runs)
+		within_runs(pass, column_of(pass, pass->row, pass->table->identity[0]), pass->key_runs);
+	else
+		given(pass, FIRST_KEY);
+	still_meant(pass);
+	pgm_buf_add(sql, " RETURNING ");
+	if (pass->shape == CASCADE)
+		pgm_buf_char(sql, '1');
+	else
+		row_columns(pass);
+	pgm_buf_char(sql, ')');
+}
+
+/* The rows of the batch go: "pgmend_n" has how many (n). */
+static void delete_batch(struct pass *pass)
+{
+	struct pgm_buf *sql = &pass->sql;
+	pgm_buf_add(sql, "WITH " GONE);
+	delete_rows(pass, false);
+	if (pass->run_array) {
+		pgm_buf_add(sql, ",\n" GONE_IN_RUNS);
+		delete_rows(pass, true);
+	}
+	pgm_buf_printf(sql, ",\npgmend_n AS MATERIALIZED (SELECT (SELECT count(*) FROM " GONE ")%s AS n)\n",
+		       pass->run_array ? " + (SELECT count(*) FROM " GONE_IN_RUNS ")" : "");
 }
 
 static void cascade(struct pass *pass)
 {
-	struct pgm_buf *sql = &pass->sql;
-	pgm_buf_printf(sql, "WITH " GONE " AS (DELETE FROM %s WHERE ", row_item(pass));
-	given(pass, FIRST_KEY);
-	still_meant(pass);
-	pgm_buf_printf(sql,
-		       " RETURNING 1)\nSELECT count(*) AS gone FROM " GONE
-		       ";\nSELECT (%s) - $%zu::bigint AS handled;\n",
+	delete_batch(pass);
+	pgm_buf_printf(&pass->sql,
+		       "SELECT n AS gone FROM pgmend_n;\nSELECT (%s) - $%zu::bigint AS handled;\n",
 		       pass->deleted, pass->first_gone - 2);
 }
 
-/* The rows whose keys are at hand; where those have runs, by these or one by one. */
-static void skip_parents(struct pass *pass)
-{
-	struct pgm_buf *sql = &pass->sql;
-	pgm_buf_printf(sql, "WITH " GONE " AS (DELETE FROM %s WHERE ", row_item(pass));
-	given(pass, pass->run_array ? pass->key_runs + 2 : FIRST_KEY);
-	still_meant(pass);
-	pgm_buf_add(sql, " RETURNING ");
-	row_columns(pass);
-	pgm_buf_char(sql, ')');
-	if (!pass->run_array)
-		return;
-	const char *column = column_of(pass, pass->row, pass->table->identity[0]);
-	pgm_buf_printf(sql, ", pgmend_more AS (DELETE FROM %s USING %s WHERE ", row_item(pass),
-		       run_item(pass, pass->key_runs));
-	pgm_buf_printf(sql, WITHIN_RUN(column));
-	still_meant(pass);
-	pgm_buf_add(sql, " RETURNING ");
-	row_columns(pass);
-	pgm_buf_char(sql, ')');
-}
-
+/* Where the whole batch went, and it has runs, these tell the children as well. */
 static void skip(struct pass *pass)
 {
 	struct pgm_buf *sql = &pass->sql;
+	const char *more = pass->run_array ? " UNION ALL TABLE " GONE_IN_RUNS : "";
+	const char *whole = pass->gone_runs
+				    ? pgm_sprintf(sql->arena, "n = $3::bigint AND $%zu::%s IS NOT NULL",
+						  pass->key_runs, pass->run_array)
+				    : NULL;
 	pgm_buf_add(sql, "SET LOCAL session_replication_role = replica;\n");
-	skip_parents(pass);
-	pgm_buf_add(sql, "\nSELECT count(*) AS handled, count(*) AS gone");
-	arrays(pass);
-	if (pass->run_array) {
-		run_arrays(sql, "r1");
-		pgm_buf_add(sql, " FROM (SELECT *");
-		run_flags(sql, "r1");
-		pgm_buf_add(sql,
-			    " FROM (TABLE " GONE " UNION ALL TABLE pgmend_more) AS a WINDOW w AS (ORDER BY "
-			    "r1)) AS g");
-	} else {
-		pgm_buf_add(sql, " FROM " GONE);
+	delete_batch(pass);
+	pgm_buf_add(sql, "SELECT n AS handled, n AS gone");
+	for (size_t i = 0; i < pass->columns.count; i++) {
+		const char *array = pgm_sprintf(
+			sql->arena, "ARRAY(SELECT a.r%zu FROM (TABLE " GONE "%s) AS a)", i + 1, more);
+		if (i == 0 && whole)
+			pgm_buf_printf(sql, ", CASE WHEN %s THEN NULL ELSE %s END AS r1", whole, array);
+		else
+			pgm_buf_printf(sql, ", %s AS r%zu", array, i + 1);
 	}
-	pgm_buf_add(sql, ";\nSET LOCAL session_replication_role = origin;\n");
+	for (size_t i = 0; i < 2 && whole; i++)
+		pgm_buf_printf(sql, ", CASE WHEN %s THEN $%zu::%s END AS %s", whole, pass->key_runs + i,
+			       pass->run_array, i ? "hi" : "lo");
+	pgm_buf_add(sql, " FROM pgmend_n;\nSET LOCAL session_replication_role = origin;\n");
 }
 
 static void lock(struct pass *pass)
@@ -540,10 +587,40 @@ static void list_columns(struct pass *pass)
 	}
 }
 
-static bool is_integer_array(const char *type)
+/* Runs tell the children where each foreign key that goes by them can take them. */
+static bool children_by_runs(const struct pass *pass)
 {
-	return strcmp(type, "bigint[]") == 0 || strcmp(type, "integer[]") == 0 ||
-	       strcmp(type, "smallint[]") == 0;
+	for (size_t i = 0; i < pass->table->key_count; i++) {
+		const struct pgm_purge_key *key = pass->table->keys[i];
+		for (size_t c = 0; ours(pass, key) && c < key->column_count; c++)
+			if (column_place(pass, key->parent_columns[c]) == 0 && !by_identity(pass, key))
+				return false;
+	}
+	return pass->shape == SKIP && pass->run_array;
+}
+
+static void use_runs(struct pass *pass)
+{
+	bool in_runs = pgm_purge_in_runs(pass->table);
+	if (pass->shape == LOCK || !(in_runs || (pass->shape == SKIP && pgm_purge_by_integer(pass->table))))
+		return;
+	pass->run_array = pass->table->identity_arrays[0];
+	pass->key_runs = FIRST_KEY + 1;
+	pass->first_gone += 2;
+}
+
+/* Those of the batch that are still there are counted where not all of them went. */
+static void count_kept(struct pass *pass)
+{
+	struct pgm_buf *sql = &pass->sql;
+	pgm_buf_printf(sql, "SELECT CASE WHEN $3::bigint > $%zu::bigint THEN (SELECT count(*) FROM %s WHERE ",
+		       pass->first_gone - 1, row_item(pass));
+	given(pass, FIRST_KEY);
+	if (pass->run_array) {
+		pgm_buf_printf(sql, ") + (SELECT count(*) FROM %s WHERE ", row_item(pass));
+		within_runs(pass, column_of(pass, pass->row, pass->table->identity[0]), pass->key_runs);
+	}
+	pgm_buf_add(sql, ") ELSE 0 END AS kept;\n");
 }
 
 const char *pgm_purge_pass_sql(struct pgm_arena *arena, const struct pgm_purge *purge, const char *prefix,
@@ -561,17 +638,14 @@ const char *pgm_purge_pass_sql(struct pgm_arena *arena, const struct pgm_purge *
 	struct pgm_buf *sql = &pass.sql;
 	pgm_buf_init(sql, arena);
 	pass.shape = shape_of(&pass);
-	if (pass.shape == SKIP && table->identity_count == 1 && is_integer_array(table->identity_arrays[0])) {
-		pass.run_array = table->identity_arrays[0];
-		pass.key_runs = FIRST_KEY + 1;
-		pass.first_gone += 3;
-	}
+	use_runs(&pass);
 	if (pass.shape == CASCADE) {
 		pass.deleted = deleted(&pass);
 		pass.first_gone++;
 	}
 	list_columns(&pass);
-	pass.gone_runs = pass.first_gone + pass.columns.count;
+	if (children_by_runs(&pass))
+		pass.gone_runs = pass.first_gone + pass.columns.count;
 	range(&pass);
 	if (pass.shape == CASCADE)
 		cascade(&pass);
@@ -586,9 +660,6 @@ const char *pgm_purge_pass_sql(struct pgm_arena *arena, const struct pgm_purge *
 		given(&pass, pass.first_gone);
 		pgm_buf_add(sql, ";\n");
 	}
-	pgm_buf_printf(sql, "SELECT CASE WHEN $3::bigint > $%zu::bigint THEN (SELECT count(*) FROM %s WHERE ",
-		       pass.first_gone - 1, row_item(&pass));
-	given(&pass, FIRST_KEY);
-	pgm_buf_add(sql, ") ELSE 0 END AS kept;\n");
+	count_kept(&pass);
 	return sql->text;
 }

@@ -48,7 +48,11 @@ static bool by_identity(const struct pgm_purge_key *key)
 void pgm_purge_parents(struct pgm_buf *sql, const struct pgm_purge_key *key, const char *prefix,
 		       const char *keys_alias, const char *parent_alias)
 {
-	pgm_buf_printf(sql, "%s AS %s", pgm_purge_keys_name(sql->arena, prefix, key->parent), keys_alias);
+	const char *keys = pgm_purge_keys_name(sql->arena, prefix, key->parent);
+	if (pgm_purge_in_runs(key->parent))
+		keys = pgm_sprintf(sql->arena, "(SELECT " PGM_PURGE_RUN_KEYS "::%s AS k1 FROM %s AS r)",
+				   key->parent->identity_types[0], keys);
+	pgm_buf_printf(sql, "%s AS %s", keys, keys_alias);
 	if (!by_identity(key))
 		pgm_buf_printf(sql, ", %s AS %s", key->parent->quoted, parent_alias);
 }
@@ -79,6 +83,32 @@ static bool needs_unique(const struct pgm_purge_table *table)
 	return false;
 }
 
+bool pgm_purge_by_integer(const struct pgm_purge_table *table)
+{
+	static const char *const types[] = {"bigint", "integer", "smallint"};
+	if (table->identity_count != 1)
+		return false;
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
+		if (strcmp(table->identity_types[0], types[i]) == 0)
+			return true;
+	return false;
+}
+
+bool pgm_purge_in_runs(const struct pgm_purge_table *table)
+{
+	return pgm_purge_by_integer(table) && !needs_unique(table);
+}
+
+/* In a run, keys and their numbers grow alike. The first term keeps the difference within its type. */
+void pgm_purge_runs(struct pgm_buf *sql, const char *query, const char *end)
+{
+	pgm_buf_printf(sql,
+		       "SELECT %s AS seq, min(k) AS lo, max(k) AS hi FROM (SELECT *, "
+		       "pg_catalog.row_number() OVER (ORDER BY k) AS n FROM (%s) AS q) AS w GROUP BY k < 0, "
+		       "CASE WHEN k < 0 THEN 9223372036854775807 ELSE 0 END + k - n",
+		       end, query);
+}
+
 static void identity_list(struct pgm_buf *sql, const struct pgm_purge_table *table, const char *alias)
 {
 	for (size_t i = 0; i < table->identity_count; i++)
@@ -92,7 +122,10 @@ static void key_list(struct pgm_buf *sql, const struct pgm_purge_table *table)
 		pgm_buf_printf(sql, "%sk%zu", i ? ", " : "", i + 1);
 }
 
-/* Keys that may come twice, or are looked up, are unique from the start; the others are numbered at once. */
+/*
+ * Keys that may come twice, or are looked up, are unique from the start; the others are numbered at once. Of
+ * these, integers are kept as runs: seq is the number of the last key of one.
+ */
 static void create_keys(struct pgm_buf *sql, const char *keys, const struct pgm_purge_table *table)
 {
 	bool unique = needs_unique(table);
@@ -100,7 +133,10 @@ static void create_keys(struct pgm_buf *sql, const char *keys, const struct pgm_
 		       unique ? "GENERATED ALWAYS AS IDENTITY PRIMARY KEY" : "NOT NULL");
 	if (table->self)
 		pgm_buf_add(sql, ", level integer NOT NULL DEFAULT 0");
-	for (size_t i = 0; i < table->identity_count; i++)
+	if (pgm_purge_in_runs(table))
+		pgm_buf_printf(sql, ", lo %s NOT NULL, hi %s NOT NULL", table->identity_types[0],
+			       table->identity_types[0]);
+	for (size_t i = 0; i < table->identity_count && !pgm_purge_in_runs(table); i++)
 		pgm_buf_printf(sql, ", k%zu %s NOT NULL", i + 1, table->identity_types[i]);
 	if (unique) {
 		pgm_buf_add(sql, ", UNIQUE (");
@@ -125,14 +161,33 @@ static void insert_keys(struct pgm_buf *sql, const char *keys, const struct pgm_
 	identity_list(sql, table, alias);
 }
 
+/* Of the rows that stand behind FROM in the text, by that alias. */
+static void insert_runs(struct pgm_buf *sql, const char *keys, const struct pgm_purge_table *table,
+			const char *alias, const char *from)
+{
+	struct pgm_buf query;
+	pgm_buf_init(&query, sql->arena);
+	pgm_buf_add(&query, "SELECT ");
+	identity_list(&query, table, alias);
+	pgm_buf_printf(&query, " AS k FROM %s", from);
+	pgm_buf_printf(sql, "INSERT INTO %s (seq, lo, hi) ", keys);
+	pgm_purge_runs(sql, query.text, "max(n)");
+	pgm_buf_add(sql, ";\n");
+}
+
 static void collect_root(struct pgm_buf *sql, const struct pgm_purge *purge, const char *keys)
 {
 	const struct pgm_purge_table *table = &purge->tables[0];
+	const char *from = pgm_sprintf(sql->arena, "%s WHERE (%s\n)", table->quoted, purge->options->where);
 	struct pgm_buf order;
+	if (pgm_purge_in_runs(table)) {
+		insert_runs(sql, keys, table, "", from);
+		return;
+	}
 	pgm_buf_init(&order, sql->arena);
 	identity_list(&order, table, "");
 	insert_keys(sql, keys, table, "", order.text);
-	pgm_buf_printf(sql, " FROM %s WHERE (%s\n)", table->quoted, purge->options->where);
+	pgm_buf_printf(sql, " FROM %s", from);
 	if (needs_unique(table))
 		pgm_buf_printf(sql, " ORDER BY %s", order.text);
 	pgm_buf_add(sql, ";\n");
@@ -149,13 +204,19 @@ const char *pgm_purge_collect_sql(struct pgm_arena *arena, const struct pgm_purg
 		collect_root(&sql, purge, keys);
 	for (size_t i = 0; i < table->up_count; i++) {
 		const struct pgm_purge_key *key = table->up[i];
+		struct pgm_buf from;
 		if (key->parent == table)
 			continue;
+		pgm_buf_init(&from, arena);
+		pgm_purge_parents(&from, key, prefix, PGM_PURGE_KEYS, PGM_PURGE_PARENT);
+		pgm_buf_printf(&from, ", %s AS " PGM_PURGE_CHILD " WHERE ", table->quoted);
+		pgm_purge_child_join(&from, key, PGM_PURGE_KEYS, PGM_PURGE_PARENT, PGM_PURGE_CHILD);
+		if (pgm_purge_in_runs(table)) {
+			insert_runs(&sql, keys, table, PGM_PURGE_CHILD, from.text);
+			continue;
+		}
 		insert_keys(&sql, keys, table, PGM_PURGE_CHILD, PGM_PURGE_KEYS ".seq");
-		pgm_buf_add(&sql, " FROM ");
-		pgm_purge_parents(&sql, key, prefix, PGM_PURGE_KEYS, PGM_PURGE_PARENT);
-		pgm_buf_printf(&sql, ", %s AS " PGM_PURGE_CHILD " WHERE ", table->quoted);
-		pgm_purge_child_join(&sql, key, PGM_PURGE_KEYS, PGM_PURGE_PARENT, PGM_PURGE_CHILD);
+		pgm_buf_printf(&sql, " FROM %s", from.text);
 		if (needs_unique(table))
 			pgm_buf_add(&sql, " ORDER BY " PGM_PURGE_KEYS ".seq ON CONFLICT DO NOTHING");
 		pgm_buf_add(&sql, ";\n");

@@ -229,24 +229,3 @@ def test_random_schemas_end_as_after_a_delete(db, pgmend):
     with db.connect() as conn:
         seen = {purging.run_case(conn, pgmend.binary, db.conninfo, seed) for seed in range(1, SEEDS + 1)}
     assert "same" in seen
-
-
-@pytest.mark.parametrize("kind", ["smallint", "int", "bigint"])
-@pytest.mark.parametrize("step", [1, 3])
-def test_runs_of_keys_and_single_ones(db, pgmend, kind, step):
-    """With --skip-ri keys that follow one another go as a range: up to the ends of the type, and no row beside them."""
-    last = 2 ** {"smallint": 15, "int": 31, "bigint": 63}[kind] - 1
-    db.psql(f"""CREATE TABLE parents (id {kind} PRIMARY KEY, keep boolean NOT NULL);
-                INSERT INTO parents SELECT i, i % 100 = 7 FROM generate_series(-3000, 3000, {step}) i;
-                INSERT INTO parents VALUES ({last}, false), ({last} - 1, false), (-{last}, false), (-{last} - 1, false);
-                CREATE TABLE children (id serial PRIMARY KEY, parent {kind} REFERENCES parents ON DELETE CASCADE);
-                CREATE TABLE friends (id serial PRIMARY KEY, parent {kind} REFERENCES parents ON DELETE SET NULL);
-                INSERT INTO children (parent) SELECT id FROM parents, generate_series(1, 2);
-                INSERT INTO friends (parent) SELECT id FROM parents;
-                CREATE INDEX ON children (parent); CREATE INDEX ON friends (parent); ANALYZE""")
-    kept = db.query("SELECT * FROM parents WHERE keep ORDER BY 1")
-    done = pgmend("purge", "parents", "--where", "NOT keep", "--apply", "--skip-ri", db.conninfo)
-    assert done.rc == 0, done
-    assert db.query("SELECT * FROM parents ORDER BY 1") == kept and len(kept) > 5
-    assert db.query("SELECT DISTINCT parent, true FROM children ORDER BY 1") == kept
-    assert db.query("SELECT parent, true FROM friends WHERE parent IS NOT NULL ORDER BY 1") == kept
