@@ -45,6 +45,7 @@ enum pgm_pin {
 #define PGM_CLIENT_UNREAD_MAX	 ((size_t)64 << 10) /* of answers: beyond it no more is read of what it asks */
 #define PGM_CLIENT_SMALL_MAX	 ((size_t)10001)    /* of those that PostgreSQL wants short; with the type */
 #define PGM_CLIENT_TURN_MESSAGES 1024  /* looked at in one go: sbuf_loopcnt times that, then others' turn */
+#define PGM_CLIENT_BURST_GAP_US	 5000  /* a loop over rows asks again sooner; another task hardly does */
 #define PGM_CLIENT_REQUESTS_MAX	 65536 /* that are not answered yet */
 
 struct pgm_client_login;   /* login.c */
@@ -109,7 +110,7 @@ struct pgm_client {
 	uint64_t idle_in_transaction_us, idle_since_us;
 	uint64_t wait_us; /* of the transaction's queueing, until it was put into the profile */
 	uint64_t last_fingerprint;
-	uint32_t burst;
+	uint32_t burst; /* how often in a row, in one transaction or in ones with short gaps between them */
 	bool wait_noticed;
 };
 

@@ -225,10 +225,14 @@ static enum pgm_next handle(struct pgm_front *front)
 		client->idle_since_us = client->worker->loop.now_us;
 		return without_server(front);
 	}
-	if (!client->transaction_us)
-		client->transaction_us = client->worker->loop.now_us;
-	if (client->idle_since_us && client->server)
-		client->idle_in_transaction_us += client->worker->loop.now_us - client->idle_since_us;
+	uint64_t now = client->worker->loop.now_us;
+	if (!client->transaction_us) {
+		client->transaction_us = now;
+		if (now - client->idle_since_us > PGM_CLIENT_BURST_GAP_US)
+			client->burst = 0;
+	} else if (client->idle_since_us && client->server) {
+		client->idle_in_transaction_us += now - client->idle_since_us;
+	}
 	client->idle_since_us = 0;
 	return client->server ? to_server(front) : without_server(front);
 }

@@ -306,7 +306,7 @@ static void log_slow(const struct pgm_client *client, const struct pgm_expect *e
 	struct pgm_slow_query query = {
 		.unix_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000,
 		.database = pool->database->name,
-		.user = pool->user,
+		.user = client->user->name,
 		.client = client->peer,
 		.application = application,
 		.fingerprint = expect->fingerprint,

@@ -485,12 +485,10 @@ void pgm_session_transaction_end(struct pgm_server *server)
 		stats->transaction_us += now - client->transaction_us;
 		if (server->share->worker->profile)
 			pgm_profile_transaction(server->share->worker->profile,
-						server->share->pool->database->name,
-						server->share->pool->user, now - client->transaction_us,
-						client->idle_in_transaction_us);
+						server->share->pool->database->name, client->user->name,
+						now - client->transaction_us, client->idle_in_transaction_us);
 		client->transaction_us = 0;
 		client->idle_in_transaction_us = 0;
-		client->burst = 0;
 	}
 	client->bound_flags = 0;
 	client->portal = NULL;

@@ -92,7 +92,7 @@ void pgm_relay_note_call(struct pgm_client *client, struct pgm_expect *expected,
 		return;
 	expected->entry =
 		pgm_profile_find(worker->profile, scan->fingerprint, server->share->pool->database->name,
-				 server->share->pool->user, sql, length, client->standard_strings);
+				 client->user->name, sql, length, client->standard_strings);
 	expected->fingerprint = scan->fingerprint;
 	expected->generation = pgm_profile_generation(worker->profile);
 }

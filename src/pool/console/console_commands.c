@@ -42,6 +42,7 @@ const struct pgm_console_command pgm_console_commands[] = {
 	SHOW("STATS_AVERAGES", LOOK, pgm_console_show_stats_averages),
 	SHOW("TOTALS", LOOK, pgm_console_show_totals),
 	SHOW("QUERIES", LOOK, pgm_console_show_queries),
+	SHOW("TRANSACTIONS", LOOK, pgm_console_show_transactions),
 	SHOW("PINNED", LOOK, pgm_console_show_pinned),
 	SHOW("WAITS", LOOK, pgm_console_show_waits),
 	{"SET", NULL, "key = arg", ADMIN, NULL}, /* has two arguments: run_set() */

@@ -161,6 +161,7 @@ struct pgm_profile_snapshot *pgm_console_profile(struct pgm_pooler *pooler, stru
 struct pgm_profile_snapshot *pgm_console_profile_of(struct pgm_pooler *pooler, struct pgm_arena *arena,
 						    uint64_t fingerprint);
 void pgm_console_save_tick(struct pgm_pooler *pooler, bool now);
-pgm_console_function pgm_console_show_queries, pgm_console_show_pinned, pgm_console_show_waits;
+pgm_console_function pgm_console_show_queries, pgm_console_show_transactions, pgm_console_show_pinned,
+	pgm_console_show_waits;
 
 #endif

@@ -79,6 +79,45 @@ void pgm_console_show_queries(struct pgm_pooler *pooler, struct pgm_console_requ
 	pgm_answer_done(answer, "SHOW");
 }
 
+static void us_cell(struct pgm_answer *answer, uint64_t us)
+{
+	pgm_answer_format(answer, "%.3f", (double)us / 1000);
+}
+
+/* Total, percentiles, and the longest. */
+static void histogram_cells(struct pgm_answer *answer, const struct pgm_histogram *histogram)
+{
+	static const double percents[] = {50, 95, 99};
+	us_cell(answer, histogram->sum_us);
+	for (size_t i = 0; i < sizeof(percents) / sizeof(*percents); i++)
+		us_cell(answer, pgm_histogram_percentile_us(histogram, percents[i]));
+	us_cell(answer, histogram->max_us);
+}
+
+void pgm_console_show_transactions(struct pgm_pooler *pooler, struct pgm_console_request *request,
+				   const char *argument)
+{
+	struct pgm_answer *answer = &request->answer;
+	PGM_AUTO_ARENA arena = pgm_arena_new(0);
+	struct pgm_profile_merge *merge = pgm_profile_merge_begin(arena, false);
+	(void)argument;
+	pgm_profile_merge_transactions(merge);
+	const struct pgm_profile_snapshot *all = merge_all(pooler, merge);
+	pgm_answer_columns(answer, "database user transactions:n total_ms:n p50_ms:n p95_ms:n p99_ms:n "
+				   "max_ms:n idle_total_ms:n idle_p50_ms:n idle_p95_ms:n idle_p99_ms:n "
+				   "idle_max_ms:n");
+	for (size_t i = 0; i < all->transaction_count; i++) {
+		const struct pgm_profile_transactions *item = &all->transactions[i];
+		pgm_answer_row(answer);
+		pgm_answer_text(answer, item->database);
+		pgm_answer_text(answer, item->user);
+		pgm_answer_number(answer, (int64_t)item->total.count);
+		histogram_cells(answer, &item->total);
+		histogram_cells(answer, &item->idle);
+	}
+	pgm_answer_done(answer, "SHOW");
+}
+
 /* ---- who keeps a server ---- */
 
 static void ms_cell(struct pgm_answer *answer, uint64_t now, uint64_t since_us)

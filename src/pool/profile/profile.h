@@ -127,7 +127,7 @@ struct pgm_profile_snapshot {
 	int64_t taken_unix_us;
 	struct pgm_profile_row **rows; /* the most server time first; that of the others last */
 	size_t row_count;
-	struct pgm_profile_transactions *transactions;
+	struct pgm_profile_transactions *transactions; /* the most time first */
 	size_t transaction_count;
 };
 
@@ -139,6 +139,8 @@ struct pgm_profile_snapshot {
 struct pgm_profile_merge *pgm_profile_merge_begin(struct pgm_arena *arena, bool values);
 /* Before the first profile: only this statement, of all databases and users; no transactions. */
 void pgm_profile_merge_only(struct pgm_profile_merge *merge, uint64_t fingerprint);
+/* Or transactions alone, of which there are few. */
+void pgm_profile_merge_transactions(struct pgm_profile_merge *merge);
 void pgm_profile_merge_add(struct pgm_profile_merge *merge, const struct pgm_profile *profile);
 struct pgm_profile_snapshot *pgm_profile_merge_end(struct pgm_profile_merge *merge);
 

@@ -16,6 +16,7 @@ struct pgm_profile_merge {
 	bool values;
 	bool one; /* the statement of this fingerprint alone */
 	uint64_t fingerprint;
+	bool transactions_only;
 };
 
 struct pgm_profile_merge *pgm_profile_merge_begin(struct pgm_arena *arena, bool values)
@@ -34,6 +35,11 @@ void pgm_profile_merge_only(struct pgm_profile_merge *merge, uint64_t fingerprin
 {
 	merge->one = true;
 	merge->fingerprint = fingerprint;
+}
+
+void pgm_profile_merge_transactions(struct pgm_profile_merge *merge)
+{
+	merge->transactions_only = true;
 }
 
 /* The text that the row shows: longer than the statement by its numbers. */
@@ -165,9 +171,11 @@ void pgm_profile_merge_add(struct pgm_profile_merge *merge, const struct pgm_pro
 		return;
 	if (profile->since_unix_us < merge->snapshot->since_unix_us)
 		merge->snapshot->since_unix_us = profile->since_unix_us;
-	for (const struct pgm_profile_entry *entry = profile->newest; entry; entry = entry->older)
-		add_entry(merge, entry);
-	add_entry(merge, profile->others);
+	if (!merge->transactions_only) {
+		for (const struct pgm_profile_entry *entry = profile->newest; entry; entry = entry->older)
+			add_entry(merge, entry);
+		add_entry(merge, profile->others);
+	}
 	for (size_t i = 0; i < PGM_PROFILE_SESSION_BUCKETS && !merge->one; i++)
 		for (const struct pgm_profile_session *session = profile->sessions[i]; session;
 		     session = session->chained)
@@ -181,6 +189,15 @@ static int compare_time(const void *a, const void *b)
 	if (left->server.sum_us != right->server.sum_us)
 		return left->server.sum_us < right->server.sum_us ? 1 : -1;
 	return left->fingerprint < right->fingerprint ? -1 : left->fingerprint > right->fingerprint;
+}
+
+static int compare_transactions(const void *a, const void *b)
+{
+	const struct pgm_profile_transactions *left = a, *right = b;
+	if (left->total.sum_us != right->total.sum_us)
+		return left->total.sum_us < right->total.sum_us ? 1 : -1;
+	int order = strcmp(left->database, right->database);
+	return order ? order : strcmp(left->user, right->user);
 }
 
 static int compare_top(const void *a, const void *b)
@@ -203,6 +220,9 @@ struct pgm_profile_snapshot *pgm_profile_merge_end(struct pgm_profile_merge *mer
 			      sizeof(struct pgm_profile_top), compare_top);
 	if (merge->list.count)
 		qsort(merge->list.items, merge->list.count, sizeof(*merge->list.items), compare_time);
+	if (merge->transactions.count)
+		qsort(merge->transactions.items, merge->transactions.count,
+		      sizeof(*merge->transactions.items), compare_transactions);
 	if (merge->others)
 		*pgm_vec_add(merge->arena, &merge->list) = merge->others;
 	snapshot->rows = merge->list.items;
