@@ -175,17 +175,15 @@ static bool listen_unix(struct pgm_pooler *pooler, struct pgm_error *err)
 	return add_listener(pooler, fd) || pgm_error_set(err, PGM_ERR_SYSTEM, "out of memory");
 }
 
-static void remove_unix_socket(const struct pgm_pooler *pooler)
+/* Whether our Unix socket is still the one of its name: a newer process puts its own in its place. */
+static bool has_unix_socket(const struct pgm_pooler *pooler, char *path, size_t size)
 {
 	const struct pgm_pool_config *config = pooler->config;
-	char path[128];
 	struct stat status;
-	if (!pooler->unix_socket_inode)
-		return;
-	snprintf(path, sizeof(path), "%s/.s.PGSQL.%lld", config->unix_socket_dir,
+	snprintf(path, size, "%s/.s.PGSQL.%lld", config->unix_socket_dir ? config->unix_socket_dir : "",
 		 (long long)config->listen_port);
-	if (stat(path, &status) == 0 && status.st_ino == pooler->unix_socket_inode)
-		unlink(path);
+	return pooler->unix_socket_inode && stat(path, &status) == 0 &&
+	       status.st_ino == pooler->unix_socket_inode;
 }
 
 bool pgm_listen_open(struct pgm_pooler *pooler, struct pgm_error *err)
@@ -198,8 +196,9 @@ bool pgm_listen_open(struct pgm_pooler *pooler, struct pgm_error *err)
 
 void pgm_listen_close(struct pgm_pooler *pooler)
 {
-	if (pooler->listener_count)
-		remove_unix_socket(pooler);
+	char path[128];
+	if (pooler->listener_count && has_unix_socket(pooler, path, sizeof(path)))
+		unlink(path);
 	for (size_t i = 0; i < pooler->listener_count; i++)
 		close(pooler->listeners[i]);
 	pooler->listener_count = 0;
@@ -240,14 +239,24 @@ static bool still_steering(struct pgm_pooler *pooler)
 
 void pgm_listen_drain(struct pgm_pooler *pooler)
 {
-	if (atomic_load(&pooler->state) < PGM_POOLER_WAIT_CLIENTS || !pooler->listener_count ||
+	char path[128];
+	if (atomic_load(&pooler->state) < PGM_POOLER_WAIT_CLIENTS || atomic_load(&pooler->drained_us) ||
 	    still_steering(pooler))
 		return;
+	bool stays = has_unix_socket(pooler, path, sizeof(path));
 	pgm_pooler_lock_all(pooler);
 	for (unsigned w = 0; w < pooler->worker_count; w++)
-		pgm_worker_stop_accepting(pooler->workers[w]);
+		pgm_worker_stop_accepting(pooler->workers[w], stays);
+	atomic_store(&pooler->drained_us, pgm_loop_clock_us());
 	pgm_pooler_unlock_all(pooler);
 	for (size_t i = 0; i < pooler->listener_count && pooler->steer_step; i++)
 		setsockopt(pooler->listeners[i], SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, NULL, 0);
-	pgm_listen_close(pooler);
+	if (!stays) {
+		pgm_listen_close(pooler);
+		return;
+	}
+	for (size_t i = 0; i + 1 < pooler->listener_count; i++)
+		close(pooler->listeners[i]);
+	pooler->listeners[0] = pooler->listeners[pooler->listener_count - 1];
+	pooler->listener_count = 1;
 }

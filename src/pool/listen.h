@@ -12,7 +12,8 @@ bool pgm_listen_open(struct pgm_pooler *pooler, struct pgm_error *err) PGM_MUST_
 /*
  * Once a round while the pooler ends: stops accepting. Where another process listens on the same port
  * (so_reuseport), new connections are steered to it first, and those that are on their way to us are still
- * accepted, so that none is lost. Holds no lock when it is called.
+ * accepted, so that none is lost. Our Unix socket stays for the console, to see what is waited for, unless a
+ * newer process has its name. Holds no lock when it is called.
  */
 void pgm_listen_drain(struct pgm_pooler *pooler);
 

@@ -139,15 +139,19 @@ static void on_signal(struct pgm_pooler *pooler, int number)
 	}
 }
 
-/* Clients that are being served or logging in; one that only holds a socket open is not waited for. */
+/*
+ * Clients that are being served or logging in; one that only holds a socket open is not waited for, nor one
+ * that came when the console alone was open.
+ */
 static bool has_clients(const struct pgm_worker *worker)
 {
 	const struct pgm_client *client;
-	uint64_t now = pgm_loop_clock_us();
+	uint64_t now = pgm_loop_clock_us(), drained_us = atomic_load(&worker->pooler->drained_us);
 	pgm_list_each(&worker->clients, client, struct pgm_client,
 		      link) if (client->state != PGM_CLIENT_CONSOLE && client->state < PGM_CLIENT_CLOSING &&
 				(client->state >= PGM_CLIENT_WELCOME ||
-				 now - client->connected_us < LOGIN_PATIENCE_US)) return true;
+				 (client->connected_us <= drained_us &&
+				  now - client->connected_us < LOGIN_PATIENCE_US))) return true;
 	return false;
 }
 
@@ -163,7 +167,7 @@ static bool has_busy_servers(const struct pgm_worker *worker)
 static bool has_ended(struct pgm_pooler *pooler)
 {
 	int state = atomic_load(&pooler->state);
-	if (state < PGM_POOLER_WAIT_CLIENTS || pooler->listener_count)
+	if (state < PGM_POOLER_WAIT_CLIENTS || !atomic_load(&pooler->drained_us))
 		return state == PGM_POOLER_ENDING;
 	if (state == PGM_POOLER_ENDING)
 		return true;

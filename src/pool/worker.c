@@ -144,7 +144,7 @@ static void choose_to_listen(struct pgm_worker *worker)
 	if (worker->accepting == listen)
 		return;
 	worker->accepting = listen;
-	for (size_t i = 0; i < worker->listener_count; i++)
+	for (size_t i = worker->closed_listeners; i < worker->listener_count; i++)
 		if (listen)
 			pgm_loop_add(&worker->loop, &worker->listeners[i].source, EPOLLEXCLUSIVE);
 		else
@@ -158,13 +158,15 @@ void pgm_worker_accept(struct pgm_worker *worker, bool accept)
 	choose_to_listen(worker);
 }
 
-void pgm_worker_stop_accepting(struct pgm_worker *worker)
+void pgm_worker_stop_accepting(struct pgm_worker *worker, bool but_last)
 {
 	pgm_worker_accept(worker, false);
 	for (size_t i = 0; i < worker->listener_count; i++)
 		for (int batch = 0; batch < 1000 && accept_some(&worker->listeners[i].source); batch++)
 			;
-	worker->listener_count = 0;
+	worker->closed_listeners = worker->listener_count - but_last;
+	if (but_last)
+		pgm_worker_accept(worker, true);
 }
 
 /* ---- servers for clients ---- */

@@ -63,10 +63,10 @@ struct pgm_worker {
 		struct pgm_source source;
 		struct pgm_worker *worker;
 	} * listeners;
-	size_t listener_count;
-	struct pgm_list clients;       /* all, in whatever state */
-	struct pgm_link *next_checked; /* of them, while all are looked at; NULL: they are not */
-	struct pgm_list cancels;       /* requests on their way: cancel.c */
+	size_t listener_count, closed_listeners; /* so many of the first are closed */
+	struct pgm_list clients;		 /* all, in whatever state */
+	struct pgm_link *next_checked;		 /* of them, while all are looked at; NULL: they are not */
+	struct pgm_list cancels;		 /* requests on their way: cancel.c */
 	_Atomic int client_count;
 	struct pgm_share **shares; /* by pool->index; NULL: not yet used here */
 	size_t share_capacity;
@@ -114,8 +114,11 @@ static inline unsigned pgm_worker_turns(const struct pgm_worker *worker)
 
 /* Listen or stop listening; with the lock held. */
 void pgm_worker_accept(struct pgm_worker *worker, bool accept);
-/* The same for good, after all who wait to be accepted are; the listeners may be closed then. */
-void pgm_worker_stop_accepting(struct pgm_worker *worker);
+/*
+ * Stop for good, after all who wait to be accepted are; the listeners may be closed then, but for the last
+ * one where that goes on.
+ */
+void pgm_worker_stop_accepting(struct pgm_worker *worker, bool but_last);
 
 struct pgm_share *pgm_worker_share(struct pgm_worker *worker, struct pgm_pool *pool);
 

@@ -53,6 +53,16 @@ COLUMNS = {
         query_time wait_time avg_client_parse_count avg_server_parse_count avg_bind_count""",
     "TOTALS": "name value",
 }
+# Their types in its own letters; those of DNS_ZONES and DNS_HOSTS have an int8 in the second place.
+TYPES = {
+    "DATABASES": "ssissiiiissiiiiii", "POOLS": "ssiiiiiiiiiiiiiss", "CLIENTS": "ssssssisiTTiiississii",
+    "SERVERS": "ssssssisiTTiiississii", "SOCKETS": "ssssssisiTTiiississiiiiiiiii",
+    "ACTIVE_SOCKETS": "ssssssisiTTiiississiiiiiiiii", "USERS": "ssssiiii", "LISTS": "si", "PEERS": "isii",
+    "PEER_POOLS": "iiiii", "FDS": "issssiqisssssbb", "CONFIG": "ssss", "MEM": "siiii", "STATE": "ss", "VERSION": "s",
+    "DNS_HOSTS": "sqs", "DNS_ZONES": "sqi", "STATS": "s" + "N" * 22, "STATS_TOTALS": "s" + "N" * 11,
+    "STATS_AVERAGES": "s" + "N" * 11, "TOTALS": "sN",
+}
+OIDS = {"s": 25, "T": 25, "i": 23, "q": 20, "N": 1700, "b": 17}
 
 
 def admin(pool, user="postgres", **more):
@@ -100,6 +110,8 @@ def test_columns_are_pgbouncers(pool):
     with admin(pool) as conn:
         for name, wanted in COLUMNS.items():
             assert columns(conn, f"SHOW {name}") == wanted.split(), name
+            types = [column.type_code for column in conn.execute(f"SHOW {name}").description]
+            assert types == [OIDS[letter] for letter in TYPES[name]], name
 
 
 def test_each_command_asks_for_its_rights(make_pool):
@@ -342,6 +354,34 @@ def test_kill_ends_clients_and_holds_back_new_ones(pool):
     connect[0].close()
 
 
+def test_kill_without_a_name_means_all(cluster, make_pool):
+    pool = make_pool(databases={"one": "{server} dbname=postgres", "two": "{server} dbname=postgres"})
+    with psycopg.connect(pool.conninfo("one")) as first, psycopg.connect(pool.conninfo("two")) as second:
+        first.execute("SELECT 1")
+        second.execute("SELECT 1")
+        pool.console("KILL")
+        for conn in (first, second):
+            with pytest.raises(psycopg.OperationalError, match="admin forced disconnect"):
+                conn.execute("SELECT 1")
+    assert pool.console("SHOW SERVERS") == []
+    assert {row["name"]: row["paused"] for row in pool.console("SHOW DATABASES")} == {
+        "one": "1", "two": "1", "pgbouncer": "0"}
+    pool.console("RESUME")
+    for name in ("one", "two"):
+        with psycopg.connect(pool.conninfo(name)) as conn:
+            assert conn.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_what_drivers_send_at_startup(pool):
+    """lib/pq and JDBC set extra_float_digits, whoever they talk to; exporters are written with them."""
+    for more in ({"options": "-c extra_float_digits=2 -c geqo=off"}, {"client_encoding": "UTF8"},
+                 {"application_name": "exporter"}):
+        with admin(pool, **more) as conn:
+            assert conn.execute("SHOW VERSION").fetchone()[0].startswith("PgBouncer 1.25.2 ")
+    with pool.connect("pgbouncer", extra_float_digits="2", datestyle="ISO, MDY") as conn:
+        assert conn.run(wire.query("SHOW LISTS"))[-1].kind == "Z"
+
+
 def test_kill_client(pool):
     with psycopg.connect(pool.conninfo(application_name="victim")) as conn, psycopg.connect(pool.conninfo()) as other:
         conn.execute("SELECT 1")
@@ -397,8 +437,37 @@ def test_shutdown_waits_for_clients(pool):
         pool.console("SHUTDOWN WAIT_FOR_CLIENTS")
         time.sleep(0.3)
         assert conn.execute("SELECT 1").fetchone() == (1,)
+        # The Unix socket stays, for the console alone: who is it that we wait for?
+        with psycopg.connect(pool.conninfo("pgbouncer", host=pool.folder), autocommit=True) as console:
+            assert [row[2] for row in console.execute("SHOW CLIENTS").fetchall()].count("postgres") == 1
+        for _ in range(3):
+            with pytest.raises(psycopg.OperationalError, match="pooler is shutting down"):
+                psycopg.connect(pool.conninfo(host=pool.folder))
     assert pool.process.wait(60) == 0
     pool.process = None
+
+
+def test_shutdown_is_told_whom_not_to_wait_for(pool):
+    """Nobody who came by the Unix socket behind it holds the end up, and it leaves no socket."""
+    path = pool.folder / f".s.PGSQL.{pool.port}"
+    with psycopg.connect(pool.conninfo(), autocommit=True) as conn:
+        conn.execute("SELECT 1")
+        pool.console("SHUTDOWN WAIT_FOR_CLIENTS")
+        wait_for(lambda: "Connection refused" in connect_error(pool))
+        with wire.Raw(pool.unix), psycopg.connect(pool.conninfo("pgbouncer", host=pool.folder), autocommit=True) as console:
+            client = [row for row in console.execute("SHOW CLIENTS").fetchall() if row[2] == "postgres"][0]
+            console.execute(f"KILL_CLIENT {client[-1]}")
+            assert pool.process.wait(60) == 0
+    pool.process = None
+    assert not path.exists()
+
+
+def connect_error(pool):
+    try:
+        psycopg.connect(pool.conninfo()).close()
+    except psycopg.OperationalError as error:
+        return str(error)
+    return ""
 
 
 def test_shutdown_waits_for_servers(pool):

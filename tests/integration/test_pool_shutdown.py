@@ -37,12 +37,12 @@ def test_sigterm_waits_for_clients(pool):
     with pool.connect() as conn:
         pool.process.send_signal(signal.SIGTERM)
         wait_for(lambda: refuses(pool))
-        assert not os.path.exists(f"{pool.folder}/.s.PGSQL.{pool.port}")
         for i in range(3):  # who is there is served as before, transaction after transaction
             assert conn.scalar(f"SELECT {i}") == str(i)
             time.sleep(0.2)
         assert pool.running
     assert ended(pool) == 0
+    assert not os.path.exists(f"{pool.folder}/.s.PGSQL.{pool.port}")
 
 
 def test_second_signal_waits_no_longer(pool, cluster):
