@@ -3,6 +3,7 @@
  * shows in a round is what was added since the one before.
  */
 #include "cli/commands.h"
+#include "cli/top_pool.h"
 #include "util/clock.h"
 #include "util/hash.h"
 #include "util/interrupt.h"
@@ -10,13 +11,17 @@
 #include "util/term.h"
 
 #include <jansson.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #define LINES_DEFAULT  20
-#define OVERHEAD_LINES 4 /* heading, the table's head */
+#define WIDTH_DEFAULT  200 /* of what goes elsewhere than to a terminal */
+#define WIDTH_WIDE     120 /* below it some columns are left out */
+#define OVERHEAD_LINES 4   /* heading, a blank line, the table's head, the cursor's */
 
 struct query {
 	const char *database, *user, *fingerprint, *text;
@@ -27,6 +32,7 @@ struct query {
 
 struct round {
 	struct pgm_arena *arena;
+	struct pgm_top_pool pool;
 	struct query *queries;
 	size_t count;
 	double at_ms;
@@ -57,23 +63,20 @@ static int compare(const void *a, const void *b)
 	return strcmp(((const struct query *)a)->fingerprint, ((const struct query *)b)->fingerprint);
 }
 
-static const char *cell(const struct pgm_rows *rows, char **names, size_t row, const char *name)
+static const char *cell(const struct pgm_rows *rows, size_t row, const char *name)
 {
-	for (size_t i = 0; i < rows->columns; i++)
-		if (strcmp(names[i], name) == 0)
-			return rows->cells[row * rows->columns + i] ? rows->cells[row * rows->columns + i]
-								    : "";
-	return "";
+	size_t c = pgm_rows_column(rows, name);
+	return c < rows->columns ? pgm_rows_text(rows, row, c) : "";
 }
 
-static struct query read_query(const struct pgm_rows *rows, char **names, size_t row)
+static struct query read_query(const struct pgm_rows *rows, size_t row)
 {
-#define NUMBER(name) strtod(cell(rows, names, row, #name), NULL)
+#define NUMBER(name) strtod(cell(rows, row, #name), NULL)
 	struct query query = {
-		.database = cell(rows, names, row, "database"),
-		.user = cell(rows, names, row, "user"),
-		.fingerprint = cell(rows, names, row, "fingerprint"),
-		.text = cell(rows, names, row, "query"),
+		.database = cell(rows, row, "database"),
+		.user = cell(rows, row, "user"),
+		.fingerprint = cell(rows, row, "fingerprint"),
+		.text = cell(rows, row, "query"),
 		.calls = NUMBER(calls),
 		.errors = NUMBER(errors),
 		.rows = NUMBER(rows),
@@ -120,11 +123,13 @@ static bool read_round(struct pgm_conn *conn, struct round *round, struct pgm_er
 	char **names;
 	if (!pgm_conn_show(conn, round->arena, "SHOW QUERIES", &names, &rows, err))
 		return pgm_error_context(err, "SHOW QUERIES");
+	if (!pgm_top_pool_read(conn, round->arena, &round->pool, err))
+		return false;
 	round->queries = PGM_NEW_ARRAY(round->arena, struct query, rows.count + 1);
 	round->count = rows.count;
 	round->at_ms = pgm_clock_ms();
 	for (size_t i = 0; i < rows.count; i++)
-		round->queries[i] = read_query(&rows, names, i);
+		round->queries[i] = read_query(&rows, i);
 	return true;
 }
 
@@ -139,49 +144,68 @@ static const char *ms(struct pgm_arena *arena, double value)
 	return pgm_sprintf(arena, value < 10 ? "%.2f" : value < 1000 ? "%.1f" : "%.0f", value);
 }
 
-/* The first cells of a text, of which there is room for so many. */
-static const char *cut(struct pgm_arena *arena, const char *text, size_t cells)
+/* Each line up to the screen's edge: one that goes on below would push the heading off the screen. */
+static void print_lines(const char *text, size_t width)
 {
-	size_t length = 0;
-	for (; text[length] && cells > 0; cells--)
-		do
-			length++;
-		while (((unsigned char)text[length] & 0xc0) == 0x80);
-	return pgm_strndup(arena, text, length);
+	while (*text) {
+		size_t length = strcspn(text, "\n"), shown = 0, cells = 0;
+		for (; shown < length; shown++)
+			if (((unsigned char)text[shown] & 0xc0) != 0x80 && cells++ == width)
+				break;
+		printf("%.*s\n", (int)shown, text);
+		text += length + (text[length] == '\n');
+	}
 }
 
-static void print_table(const struct round *round, size_t lines)
+static void add_row(struct pgm_table *table, const struct round *round, const struct query *query,
+		    double all_ms, bool wide)
 {
-	static const char *const headers[] = {"time%",	"calls", "calls/s",	  "mean ms",
-					      "P95",	"P99",	 "max",		  "wait P95",
-					      "errors", "N+1",	 "database/user", "query"};
 	struct pgm_arena *arena = round->arena;
-	struct pgm_table *table = pgm_table_new(arena, "rrrrrrrrrrll", headers);
+	const char *cells[12];
+	size_t n = 0;
+	cells[n++] = pgm_sprintf(arena, "%.1f", all_ms > 0 ? 100 * query->new_ms / all_ms : 0);
+	cells[n++] = pgm_sprintf(arena, "%.0f", query->new_calls);
+	cells[n++] = round->seconds > 0 ? pgm_sprintf(arena, "%.1f", query->new_calls / round->seconds) : "";
+	cells[n++] = ms(arena, query->mean_ms);
+	cells[n++] = ms(arena, query->p95_ms);
+	if (wide) {
+		cells[n++] = ms(arena, query->p99_ms);
+		cells[n++] = ms(arena, query->max_ms);
+	}
+	cells[n++] = ms(arena, query->wait_p95_ms);
+	cells[n++] = pgm_sprintf(arena, "%.0f", query->new_errors);
+	cells[n++] = pgm_sprintf(arena, "%.0f", query->n_plus_one);
+	if (wide)
+		cells[n++] = pgm_sprintf(arena, "%s/%s", pgm_safe_text(arena, query->database, false),
+					 pgm_safe_text(arena, query->user, false));
+	cells[n++] = pgm_safe_text(arena, query->text, false);
+	pgm_table_row(table, cells);
+}
+
+static void print_table(const struct round *round, size_t lines, size_t width)
+{
+	static const char *const all[] = {"time%",  "calls", "calls/s",	      "mean ms",
+					  "P95",    "P99",   "max",	      "wait P95",
+					  "errors", "N+1",   "database/user", "query"};
+	static const char *const some[] = {"time%",    "calls",	 "calls/s", "mean ms", "P95",
+					   "wait P95", "errors", "N+1",	    "query"};
+	bool wide = width >= WIDTH_WIDE;
+	struct pgm_table *table =
+		pgm_table_new(round->arena, wide ? "rrrrrrrrrrll" : "rrrrrrrrl", wide ? all : some);
 	double all_ms = 0;
-	size_t width = pgm_term_is_tty(stdout) ? (size_t)pgm_term_width(stdout) : 200;
 	for (size_t i = 0; i < round->count; i++)
 		all_ms += round->queries[i].new_ms;
-	for (size_t i = 0; i < round->count && i < lines; i++) {
-		const struct query *query = &round->queries[i];
-		const char *cells[] = {
-			pgm_sprintf(arena, "%.1f", all_ms > 0 ? 100 * query->new_ms / all_ms : 0),
-			pgm_sprintf(arena, "%.0f", query->new_calls),
-			round->seconds > 0 ? pgm_sprintf(arena, "%.1f", query->new_calls / round->seconds)
-					   : "",
-			ms(arena, query->mean_ms),
-			ms(arena, query->p95_ms),
-			ms(arena, query->p99_ms),
-			ms(arena, query->max_ms),
-			ms(arena, query->wait_p95_ms),
-			pgm_sprintf(arena, "%.0f", query->new_errors),
-			pgm_sprintf(arena, "%.0f", query->n_plus_one),
-			pgm_sprintf(arena, "%s/%s", pgm_safe_text(arena, query->database, false),
-				    pgm_safe_text(arena, query->user, false)),
-			cut(arena, pgm_safe_text(arena, query->text, false), width > 120 ? width - 100 : 20),
-		};
-		pgm_table_row(table, cells);
-	}
-	pgm_table_print(table, stdout);
+	for (size_t i = 0; i < round->count && i < lines; i++)
+		add_row(table, round, &round->queries[i], all_ms, wide);
+	char *text = NULL;
+	size_t length = 0;
+	FILE *memory = open_memstream(&text, &length);
+	if (!memory)
+		abort();
+	pgm_table_print(table, memory);
+	fclose(memory);
+	print_lines(text, width);
+	free(text);
 }
 
 static json_t *query_json(const struct query *query)
@@ -197,35 +221,87 @@ static json_t *query_json(const struct query *query)
 }
 
 /* One document a line, so that a reader can follow. */
-static void print_json(const struct round *round, size_t lines)
+static void print_json(const struct round *round, const struct round *before, size_t lines)
 {
 	json_t *queries = json_array();
 	for (size_t i = 0; i < round->count && i < lines; i++)
 		json_array_append_new(queries, query_json(&round->queries[i]));
-	json_t *top = json_pack("{s:s, s:f, s:o}", "schema", "pgmend.top/1", "seconds", round->seconds,
-				"queries", queries);
+	json_t *top =
+		json_pack("{s:s, s:f, s:o, s:o}", "schema", "pgmend.top/1", "seconds", round->seconds, "pool",
+			  pgm_top_pool_json(&round->pool, before ? &before->pool : NULL), "queries", queries);
 	json_dumpf(top, stdout, JSON_COMPACT | JSON_REAL_PRECISION(12));
 	putchar('\n');
 	fflush(stdout);
 	json_decref(top);
 }
 
-static void print_round(const struct pgm_conn *conn, const struct round *round, bool once, int64_t limit)
+static size_t count_lines(const char *text)
 {
-	size_t lines = (size_t)limit;
-	if (!once && pgm_term_is_tty(stdout)) {
-		int fit = terminal_lines() - OVERHEAD_LINES;
+	size_t count = 0;
+	for (; *text; text++)
+		count += *text == '\n';
+	return count;
+}
+
+static void print_round(const struct pgm_conn *conn, const struct round *round, const struct round *before,
+			bool once, int64_t limit)
+{
+	bool is_screen = !once && pgm_term_is_tty(stdout);
+	size_t lines = (size_t)limit,
+	       width = pgm_term_is_tty(stdout) ? (size_t)pgm_term_width(stdout) : WIDTH_DEFAULT;
+	const char *of_pool =
+		pgm_top_pool_text(round->arena, &round->pool, before ? &before->pool : NULL, round->seconds);
+	if (is_screen) {
+		int fit = terminal_lines() - OVERHEAD_LINES - (int)count_lines(of_pool);
 		if (limit == 0)
 			lines = fit > 1 ? (size_t)fit : 1;
 		fputs("\033[H\033[J", stdout);
 	}
 	if (lines == 0)
 		lines = LINES_DEFAULT;
-	printf("%s:%s, %zu statements", pgm_conn_host(conn), pgm_conn_port(conn), round->count);
-	printf(round->seconds > 0 ? ", the last %.1f seconds\n\n" : ", since the pooler began\n\n",
-	       round->seconds);
-	print_table(round, lines);
+	const char *since = round->seconds > 0
+				    ? pgm_sprintf(round->arena, "the last %.1f seconds", round->seconds)
+				    : "since the pooler began";
+	print_lines(pgm_sprintf(round->arena, "%s:%s, %zu statements, %s\n%s", pgm_conn_host(conn),
+				pgm_conn_port(conn), round->count, since, of_pool),
+		    width);
+	putchar('\n');
+	print_table(round, lines, width);
 	fflush(stdout);
+}
+
+/* ---- the keyboard ---- */
+
+static struct termios cooked; /* as the terminal was */
+
+/* Keys come at once and unseen; false: nobody is at a keyboard. */
+static bool read_keys(void)
+{
+	struct termios raw;
+	if (!isatty(STDIN_FILENO) || !pgm_term_is_tty(stdout) || tcgetattr(STDIN_FILENO, &cooked) != 0)
+		return false;
+	raw = cooked;
+	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+	return tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
+}
+
+/* Until the next round; false: q was pressed, or the terminal is gone. */
+static bool wait_for_round(bool keys, double interval_ms)
+{
+	double until_ms = pgm_clock_ms() + interval_ms, left_ms;
+	if (!keys) {
+		pgm_clock_sleep_ms(interval_ms);
+		return true;
+	}
+	while (!pgm_interrupted() && (left_ms = until_ms - pgm_clock_ms()) > 0) {
+		struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+		char key;
+		if (poll(&input, 1, (int)left_ms + 1) <= 0)
+			continue;
+		if (read(STDIN_FILENO, &key, 1) != 1 || key == 'q' || key == 'Q')
+			return false;
+	}
+	return true;
 }
 
 static bool read_options(const struct pgm_cli *cli, enum pgm_format *format, int64_t *interval_ms,
@@ -256,7 +332,8 @@ static bool read_options(const struct pgm_cli *cli, enum pgm_format *format, int
 static bool show(const struct pgm_cli *cli, struct pgm_conn *conn, enum pgm_format format,
 		 int64_t interval_ms, int64_t limit, struct pgm_error *err)
 {
-	bool once = pgm_cli_flag(cli, "once"), ok = true;
+	bool once = pgm_cli_flag(cli, "once"), keys = !once && format == PGM_FORMAT_TEXT && read_keys(),
+	     ok = true;
 	struct round rounds[2] = {{.arena = pgm_arena_new(0)}, {.arena = pgm_arena_new(0)}};
 	for (size_t n = 0; ok && !pgm_interrupted(); n++) {
 		struct round *round = &rounds[n & 1];
@@ -264,16 +341,18 @@ static bool show(const struct pgm_cli *cli, struct pgm_conn *conn, enum pgm_form
 		ok = read_round(conn, round, err);
 		if (!ok)
 			break;
-		subtract(round, n ? &rounds[!(n & 1)] : NULL);
+		const struct round *before = n ? &rounds[!(n & 1)] : NULL;
+		subtract(round, before);
 		qsort(round->queries, round->count, sizeof(struct query), compare);
 		if (format == PGM_FORMAT_JSON)
-			print_json(round, limit ? (size_t)limit : round->count);
+			print_json(round, before, limit ? (size_t)limit : round->count);
 		else
-			print_round(conn, round, once, limit);
-		if (once)
+			print_round(conn, round, before, once, limit);
+		if (once || !wait_for_round(keys, (double)interval_ms))
 			break;
-		pgm_clock_sleep_ms((double)interval_ms);
 	}
+	if (keys)
+		tcsetattr(STDIN_FILENO, TCSANOW, &cooked);
 	pgm_arena_free(rounds[0].arena);
 	pgm_arena_free(rounds[1].arena);
 	return ok;
@@ -306,12 +385,11 @@ const struct pgm_cmd pgm_cmd_top = {
 	.operands = "",
 	.flags = PGM_CMD_CONNECTS,
 	.description =
-		"Reads SHOW QUERIES from the admin console of pgmend pool and shows which statements took "
-		"the "
-		"most time since the round before, with percentiles, waits in the queue, errors and N+1.\n\n"
-		"CONNINFO is the pooler's address; the database is pgbouncer unless one is named. Ctrl-C "
-		"ends "
-		"it.",
+		"Reads from the admin console of pgmend pool which statements took the most time since the "
+		"round before, with percentiles, waits in the queue, errors and N+1; and above them the "
+		"clients, servers and transactions, who keeps a server and why, and what is paused.\n\n"
+		"CONNINFO is the pooler's address; the database is pgbouncer unless one is named. q or "
+		"Ctrl-C ends it.",
 	.options = options,
 	.run = run,
 };

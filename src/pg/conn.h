@@ -163,6 +163,8 @@ static inline char *pgm_rows_get(const struct pgm_rows *rows, size_t r, size_t c
 	return rows->cells[r * rows->columns + c];
 }
 
+size_t pgm_rows_column(const struct pgm_rows *rows, const char *name); /* rows->columns: there is none */
+
 /* Typed reads; SQL NULL reads as 0, false and "" (pgm_rows_get tells). */
 int64_t pgm_rows_int(const struct pgm_rows *rows, size_t r, size_t c);
 double pgm_rows_double(const struct pgm_rows *rows, size_t r, size_t c);

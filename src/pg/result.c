@@ -88,6 +88,14 @@ void pgm_result_copy(const PGresult *result, struct pgm_arena *arena, struct pgm
 						    (size_t)PQgetlength(result, (int)r, (int)c));
 }
 
+size_t pgm_rows_column(const struct pgm_rows *rows, const char *name)
+{
+	size_t c = 0;
+	while (c < rows->columns && strcmp(rows->names[c], name) != 0)
+		c++;
+	return c;
+}
+
 int64_t pgm_rows_int(const struct pgm_rows *rows, size_t r, size_t c)
 {
 	const char *text = pgm_rows_get(rows, r, c);

@@ -78,8 +78,6 @@ void pgm_samples_add_rows(struct pgm_samples_builder *builder, const struct pgm_
 /* A copy that is UTF-8: names of a database, and those that clients of the pooler send, can be any bytes. */
 const char *pgm_watch_text(struct pgm_arena *arena, const char *text);
 
-size_t pgm_rows_column(const struct pgm_rows *rows, const char *name); /* rows->columns: there is none */
-
 /* ---- collectors.c ---- */
 
 enum pgm_period { PGM_PERIOD_FAST, PGM_PERIOD_STATEMENTS, PGM_PERIOD_SLOW };

@@ -156,14 +156,6 @@ struct pgm_samples_part *pgm_samples_end(struct pgm_samples_builder *builder)
 
 /* ---- rows of a query ---- */
 
-size_t pgm_rows_column(const struct pgm_rows *rows, const char *name)
-{
-	size_t c = 0;
-	while (c < rows->columns && strcmp(rows->names[c], name) != 0)
-		c++;
-	return c;
-}
-
 static void add_column(struct pgm_samples_builder *builder, const struct pgm_rows *rows, size_t column,
 		       const struct pgm_metric *metric)
 {
