@@ -6,6 +6,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -162,6 +163,17 @@ def test_the_pooler_of_the_process(db, cluster):
             assert own["pgbouncer_pools_client_active_connections"] == 1
             assert own["pgmend_query_duration_seconds_sum"] > 0
             assert "pgmend_fingerprint_duration_seconds_count" in own
+            assert own["pgmend_pool_transaction_seconds_count"] >= 5
+            idle = own["pgmend_pool_idle_in_transaction_seconds_sum"]
+            with client.transaction():
+                client.execute("SELECT 1")
+                time.sleep(0.3)
+            client.execute("LISTEN news")
+            pinned = ("pgmend_pool_pinned_clients", (("database", db.name), ("reason", "listen"), ("target", "pool"),
+                                                     ("user", "postgres")))
+            idled = ("pgmend_pool_idle_in_transaction_seconds_sum", (("database", db.name), ("target", "pool")))
+            server.wait_for(lambda: series_of(server)[0].get(pinned) == 1)
+            server.wait_for(lambda: series_of(server)[0][idled] >= idle + 0.3)
             assert series[("pgbouncer_up", (("target", "pool"),))] == 1
             last = None
             for (name, labels), value in series.items():

@@ -7,6 +7,7 @@
 
 #include "pool/console/view.h"
 #include "util/clock.h"
+#include "util/vec.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -23,6 +24,8 @@ struct pooled {
 	char *name;
 	struct pgm_buckets query, wait; /* not cumulative here */
 	double errors, bursts;
+	struct pgm_buckets transaction, idle;		      /* likewise */
+	struct pgm_histogram transaction_before, idle_before; /* as the last profile had them */
 };
 
 struct pgm_pool_look {
@@ -63,9 +66,9 @@ void pgm_pool_look_free(struct pgm_pool_look *pool)
 
 /* ---- SHOW ---- */
 
-static const char *const commands[] = {"SHOW POOLS", "SHOW STATS_TOTALS", "SHOW DATABASES",
-				       "SHOW LISTS", "SHOW CONFIG",	  "SHOW VERSION"};
-enum { POOLS, TOTALS, DATABASES, LISTS, CONFIG, VERSION, COMMANDS };
+static const char *const commands[] = {"SHOW POOLS",  "SHOW STATS_TOTALS", "SHOW DATABASES", "SHOW LISTS",
+				       "SHOW CONFIG", "SHOW VERSION",	   "SHOW PINNED"};
+enum { POOLS, TOTALS, DATABASES, LISTS, CONFIG, VERSION, PINNED, COMMANDS };
 
 struct shown {
 	const char *column;
@@ -177,6 +180,40 @@ static void add_pools(struct pgm_samples_builder *builder, const struct pgm_rows
 		pgm_samples_add_named(builder, "pgbouncer_pools_client_maxwait_seconds", labels,
 				      pgm_rows_double(rows, r, whole) + pgm_rows_double(rows, r, rest) / 1e6);
 	}
+}
+
+/* Clients that keep a server, by each of their reasons: "listen, temporary table". */
+static void add_pinned(struct pgm_samples_builder *builder, const struct pgm_rows *rows)
+{
+	struct pinned {
+		const char *labels[3]; /* database, user, reason */
+		double clients;
+	};
+	size_t database = pgm_rows_column(rows, "database"), user = pgm_rows_column(rows, "user");
+	size_t reasons = pgm_rows_column(rows, "reasons");
+	PGM_AUTO_ARENA arena = pgm_arena_new(0);
+	PGM_VEC(struct pinned *) all = {0};
+	struct pgm_map known;
+	pgm_map_init(&known, arena);
+	for (size_t r = 0; r < rows->count; r++) {
+		const char *names[] = {pgm_rows_text(rows, r, database), pgm_rows_text(rows, r, user)};
+		char *rest = pgm_strdup(arena, pgm_rows_text(rows, r, reasons));
+		for (char *reason; (reason = strsep(&rest, ","));) {
+			reason += strspn(reason, " ");
+			char *key = pgm_sprintf(arena, "%s\n%s\n%s", names[0], names[1], reason);
+			struct pinned *one = pgm_map_get(&known, key);
+			if (!one) {
+				one = PGM_NEW(arena, struct pinned);
+				*one = (struct pinned){{names[0], names[1], reason}, 0};
+				pgm_map_set(&known, key, one);
+				*pgm_vec_add(arena, &all) = one;
+			}
+			one->clients++;
+		}
+	}
+	for (size_t i = 0; i < all.count; i++)
+		pgm_samples_add_named(builder, "pgmend_pool_pinned_clients", all.items[i]->labels,
+				      all.items[i]->clients);
 }
 
 /* ---- the profile ---- */
@@ -307,6 +344,25 @@ static void grow_databases(struct pgm_pool_look *pool, const struct profile_part
 	}
 }
 
+/* The same of transactions, which the profile never forgets. */
+static void grow_transactions(struct pgm_pool_look *pool, const struct pgm_profile_snapshot *profile)
+{
+	PGM_AUTO_ARENA arena = pgm_arena_new(0);
+	for (struct pooled *one = pool->databases; one; one = one->next) {
+		struct pgm_histogram *now = PGM_NEW_ARRAY(arena, struct pgm_histogram, 2);
+		for (size_t i = 0; i < profile->transaction_count; i++)
+			if (strcmp(profile->transactions[i].database, one->name) == 0) {
+				pgm_histogram_merge(&now[0], &profile->transactions[i].total);
+				pgm_histogram_merge(&now[1], &profile->transactions[i].idle);
+			}
+		bool goes_on = now[0].count >= one->transaction_before.count;
+		grow(&one->transaction, &now[0], goes_on ? &one->transaction_before : NULL);
+		grow(&one->idle, &now[1], goes_on ? &one->idle_before : NULL);
+		one->transaction_before = now[0];
+		one->idle_before = now[1];
+	}
+}
+
 static void keep_profile(struct pgm_look *look, struct pgm_statements_part *made)
 {
 	if (look->profile_before)
@@ -325,6 +381,7 @@ static void take_profile(struct pgm_look *look, const struct pgm_profile_snapsho
 	look->pool->since_us = profile->since_unix_us;
 	keep_profile(look, &made->statements);
 	grow_databases(look->pool, made, look->profile_before ? as_profile(look->profile_before) : NULL);
+	grow_transactions(look->pool, profile);
 }
 
 static void add_profile(struct pgm_samples_builder *builder, struct pgm_look *look)
@@ -333,6 +390,8 @@ static void add_profile(struct pgm_samples_builder *builder, struct pgm_look *lo
 		const char *labels[] = {one->name};
 		add_histogram(builder, "pgmend_query_duration_seconds", labels, &one->query);
 		add_histogram(builder, "pgmend_pool_wait_seconds", labels, &one->wait);
+		add_histogram(builder, "pgmend_pool_transaction_seconds", labels, &one->transaction);
+		add_histogram(builder, "pgmend_pool_idle_in_transaction_seconds", labels, &one->idle);
 		pgm_samples_add_named(builder, "pgmend_query_errors_total", labels, one->errors);
 		pgm_samples_add_named(builder, "pgmend_query_bursts_total", labels, one->bursts);
 	}
@@ -382,6 +441,7 @@ bool pgm_look_pool(struct pgm_look *look, struct pgm_error *err)
 	pgm_samples_add_named(&builder, "pgbouncer_version_info", version, 1);
 	add_table(&builder, &view->tables[POOLS], pools);
 	add_pools(&builder, &view->tables[POOLS]);
+	add_pinned(&builder, &view->tables[PINNED]);
 	add_table(&builder, &view->tables[TOTALS], totals);
 	add_table(&builder, &view->tables[DATABASES], databases);
 	add_list(&builder, &view->tables[LISTS], lists);
