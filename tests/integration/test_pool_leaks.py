@@ -269,6 +269,64 @@ def test_nothing_leaks_when_the_owner_has_gone(tenants, size, how):
     assert not wrong, "\n".join(wrong)
 
 
+# What a function does out of sight: the statement's text shows nothing of it, and strict is for this.
+HIDDEN = """
+CREATE FUNCTION busy() RETURNS int LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    PERFORM set_config('work_mem', '152kB', false), set_config('app.tenant', 'hidden', false), pg_advisory_lock(81);
+    CREATE TEMP TABLE hidden_place AS SELECT 'hidden' AS what;
+    LISTEN whispers;
+    RETURN nextval('public.numbers');
+END $$;
+"""
+OUT_OF_SIGHT = {
+    "SHOW work_mem": [["152kB"]],
+    "SELECT coalesce(current_setting('app.tenant', true), '')": [["hidden"]],
+    LOCKS.format(81): [["1"]],
+    "SELECT what FROM hidden_place": [["hidden"]],
+    "SELECT count(*) FROM pg_listening_channels()": [["1"]],
+    "SELECT lastval() > 0": [["t"]],
+}
+
+
+@pytest.mark.parametrize("how", [None, "close"])
+def test_strict_covers_what_functions_do(house, tenants, how):
+    """With the owner connected (how is None) and gone."""
+    pool, direct, client = tenants(default_pool_size=1, max_db_connections=1, strict=1)
+    with direct() as fresh:
+        if not fresh.query("SELECT 1 FROM pg_proc WHERE proname = 'busy'"):
+            fresh.query(HIDDEN)
+    for text, seen in OUT_OF_SIGHT.items():
+        kind = Kind("out of sight", ["SELECT public.busy()"], text, seen)
+        with direct() as fresh:
+            clean = look(fresh, kind)
+            make(fresh, kind)
+            assert look(fresh, kind) == seen != clean, text
+        owner = client()
+        make(owner, kind)
+        if how:
+            getattr(owner, how)()
+        with client() as other:
+            assert look(other, kind) == clean, text
+        if not how:
+            owner.end()
+
+
+@pytest.mark.parametrize("how", [None, "end"])
+def test_sequence_values_of_who_never_read_them(tenants, how):
+    """nextval() alone pins nobody, and still its value is not another's lastval()."""
+    pool, direct, client = tenants(default_pool_size=1, max_db_connections=1)
+    for text in ("SELECT lastval()", "SELECT currval('numbers')"):
+        owner = client()
+        owner.query("SELECT nextval('numbers')")
+        if how:
+            getattr(owner, how)()
+        with client() as other:
+            assert look(other, Kind("sequence", [], text, None)) == ["55000"], text
+        if not how:
+            owner.end()
+
+
 def test_tenants_side_by_side_see_their_own(tenants):
     """Twenty clients on three servers, each with its own settings, in turn."""
     pool, direct, client = tenants(default_pool_size=3)
