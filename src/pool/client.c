@@ -125,24 +125,33 @@ void pgm_client_farewell(struct pgm_client *client)
 void pgm_client_end(struct pgm_client *client, const char *sqlstate, const char *format, ...)
 {
 	char message[1024];
-	uint8_t packet[1400];
 	va_list args;
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+	pgm_client_end_because(client, sqlstate, message, NULL);
+}
+
+void pgm_client_end_because(struct pgm_client *client, const char *sqlstate, const char *message,
+			    const char *detail)
+{
+	uint8_t packet[2400];
 	if (client->state >= PGM_CLIENT_CLOSING)
 		return;
 	if (client->server && client->server->client_told)
 		sqlstate = NULL; /* the server has said why */
-	va_start(args, format);
-	vsnprintf(message, sizeof(message), format, args);
-	va_end(args);
 	if (client->worker->pooler->config->log_pooler_errors && sqlstate)
-		pgm_log(PGM_LOG_WARNING, "C-%llu: %s/%s@%s pooler error: %s", (unsigned long long)client->id,
+		pgm_log(PGM_LOG_WARNING, "C-%llu: %s/%s@%s pooler error: %s%s%s",
+			(unsigned long long)client->id,
 			client->share ? client->share->pool->database->name : "(nodb)",
-			client->user ? client->user->name : "(nouser)", client->peer, message);
+			client->user ? client->user->name : "(nouser)", client->peer, message,
+			detail ? ": " : "", detail ? detail : "");
 	if (sqlstate && may_be_told(client)) {
 		struct pgm_writer writer = pgm_writer_over(packet, sizeof(packet));
 		pgm_wire_error(&writer, &(struct pgm_wire_error){.severity = "FATAL",
 								 .sqlstate = sqlstate,
-								 .message = message});
+								 .message = message,
+								 .detail = detail});
 		if (!pgm_client_send(client, packet, pgm_writer_length(&writer)))
 			return;
 	}

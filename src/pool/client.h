@@ -133,6 +133,9 @@ bool pgm_client_send(struct pgm_client *client, const void *bytes, size_t length
 /* Tell it why, then close. sqlstate NULL: close without a word. */
 void pgm_client_end(struct pgm_client *client, const char *sqlstate, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The same with a detail, or NULL. */
+void pgm_client_end_because(struct pgm_client *client, const char *sqlstate, const char *message,
+			    const char *detail);
 /* The process ends: say so if that can be said, and close. */
 void pgm_client_farewell(struct pgm_client *client);
 /* Close now; its server is abandoned. */

@@ -332,6 +332,27 @@ bool pgm_pool_take(struct pgm_pooler *pooler, struct pgm_pool *pool, bool starvi
 	return taken;
 }
 
+void pgm_pool_explain_wait(const struct pgm_pooler *pooler, struct pgm_pool *pool, char *out, size_t size)
+{
+	int servers = atomic_load(&pool->servers);
+	if (atomic_load(&pooler->paused)) {
+		snprintf(out, size, "the pooler is paused");
+	} else if (atomic_load(&pool->database->paused)) {
+		snprintf(out, size, "the database is paused");
+	} else if (atomic_load(&pool->failures)) {
+		pthread_mutex_lock(&pool->lock);
+		snprintf(out, size, "the last attempt to get a server failed: %s", pool->failure.message);
+		pthread_mutex_unlock(&pool->lock);
+	} else if (servers >= pool->size) {
+		snprintf(out, size, "all servers of the pool are in use: %d", servers);
+	} else {
+		snprintf(
+			out, size,
+			"a server is being made, or max_db_connections or max_user_connections leave no room "
+			"for one");
+	}
+}
+
 void pgm_pool_give_back(struct pgm_pool *pool)
 {
 	atomic_fetch_sub(&pool->servers, 1);

@@ -202,6 +202,9 @@ void pgm_pooler_configure(struct pgm_pooler *pooler, const struct pgm_pool_confi
  * starving: a client waits for longer than reserve_pool_timeout. */
 bool pgm_pool_take(struct pgm_pooler *pooler, struct pgm_pool *pool, bool starving);
 void pgm_pool_give_back(struct pgm_pool *pool);
+/* Why those who wait for one of its servers have none, in words for them and for the console. */
+void pgm_pool_explain_wait(const struct pgm_pooler *pooler, struct pgm_pool *pool, char *out, size_t size);
+#define PGM_POOL_EXPLAIN_BYTES 640
 /* One more, if that is at most `most`. */
 bool pgm_take_below(_Atomic int *count, int64_t most);
 

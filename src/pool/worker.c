@@ -447,6 +447,7 @@ static void check_client(struct pgm_worker *worker, struct pgm_client *client)
 	const struct pgm_config_user *user = client->share->pool->user_config;
 	struct pgm_server *server = client->server;
 	if (client->waiting.next && database) {
+		char why[PGM_POOL_EXPLAIN_BYTES];
 		int64_t limit = first_set(database ? database->query_wait_timeout_ms : PGM_UNSET,
 					  user ? user->query_wait_timeout_ms : PGM_UNSET,
 					  config->query_wait_timeout_ms);
@@ -454,17 +455,20 @@ static void check_client(struct pgm_worker *worker, struct pgm_client *client)
 			pgm_client_end(client, "57P01",
 				       "terminating connection due to administrator command");
 		} else if (over(now, client->wait_since_us, limit)) {
-			pgm_client_end(client, "08P01", "query_wait_timeout");
+			pgm_pool_explain_wait(client->worker->pooler, client->share->pool, why, sizeof(why));
+			pgm_client_end_because(client, "08P01", "query_wait_timeout", why);
 		} else if (!client->wait_noticed && client->state == PGM_CLIENT_WAITING &&
 			   over(now, client->wait_since_us, config->query_wait_notify_ms)) {
-			uint8_t packet[256];
+			uint8_t packet[1024];
 			struct pgm_writer writer = pgm_writer_over(packet, sizeof(packet));
 			client->wait_noticed = true;
+			pgm_pool_explain_wait(client->worker->pooler, client->share->pool, why, sizeof(why));
 			pgm_wire_notice(&writer, &(struct pgm_wire_error){
 							 .severity = "NOTICE",
 							 .sqlstate = "00000",
 							 .message = "No server connection available in "
-								    "postgres backend, client being queued"});
+								    "postgres backend, client being queued",
+							 .detail = why});
 			pgm_client_send(client, packet, pgm_writer_length(&writer));
 		}
 		return;

@@ -45,6 +45,13 @@ def test_all_errors_at_once(check):
     assert "hunter2" not in done.err + done.out
 
 
+def test_a_broken_database_is_not_called_missing(check):
+    rest = "[pgbouncer]\nlisten_addr = 127.0.0.1\nauth_type = trust\nunix_socket_dir =\n"
+    assert "there is no database but the console" in check("[databases]\n" + rest).err
+    broken = check("[databases]\nx = port=http\n" + rest)
+    assert broken.rc == 2 and "pool.ini:2:" in broken.err and "no database" not in broken.err, broken.err
+
+
 @pytest.mark.parametrize("content,said", [
     (b"\xef\xbb\xbf" + GOOD.encode(), "pool.ini:1:1: the file begins with a byte order mark"),
     (GOOD.encode() + b"a\0", "pool.ini:6:2: the file holds a NUL byte"),

@@ -196,12 +196,29 @@ def test_query_wait_timeout(make_pool):
         holder.query("COMMIT")
 
 
+def test_query_wait_timeout_says_why(make_pool):
+    """Who waited in vain is told for what, and SHOW WAITS says it meanwhile."""
+    pool = make_pool(databases={"gone": "host=/nowhere", "other": "{server} dbname=postgres"})
+    with wire.Raw(pool.target) as conn, pool.connect("other") as other:
+        pool.console("PAUSE other")
+        conn.send(wire.startup(database="gone", user="postgres"))
+        other.send(wire.query("SELECT 1"))
+        why = {"gone": "the last attempt to get a server failed: cannot connect to /nowhere port 5432: No such file or directory",
+               "other": "the database is paused"}
+        wait_for(lambda: {row["database"]: row["holder_state"] for row in pool.console("SHOW WAITS")} == why)
+        pool.console("SET query_wait_timeout = 1")
+        for one, name in ((conn, "gone"), (other, "other")):
+            told = wire.messages_of(one.rest(60))[-1].fields()
+            assert (told["C"], told["M"], told["D"]) == ("08P01", "query_wait_timeout", why[name])
+
+
 def test_query_wait_notify(make_pool):
     pool = make_pool(default_pool_size=1, query_wait_notify=1)
     with pool.connect() as holder, pool.connect() as conn:
         holder.query("BEGIN")
         conn.send(wire.query("SELECT 1"))
-        assert "being queued" in conn.receive_until("N")[-1].fields()["M"]
+        told = conn.receive_until("N")[-1].fields()
+        assert "being queued" in told["M"] and told["D"] == "all servers of the pool are in use: 1"
         holder.query("COMMIT")
         assert conn.answer()[-1].kind == "Z"
 

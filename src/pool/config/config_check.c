@@ -28,7 +28,7 @@ static void check_listening(const struct check *check)
 	if (is_set(config->unix_socket_dir) && *config->unix_socket_dir != '@' &&
 	    access(config->unix_socket_dir, F_OK) != 0)
 		ERROR(check, NULL, "unix_socket_dir: there is no directory \"%s\"", config->unix_socket_dir);
-	if (config->database_count == 0)
+	if (config->database_count == 0 && check->problems->errors == 0) /* else there may be broken ones */
 		WARNING(check, "Add a line to [databases]: * = host=127.0.0.1",
 			"there is no database but the console");
 }

@@ -243,7 +243,7 @@ static uint64_t oldest_wait(const struct pgm_pooler *pooler, const struct pgm_po
 	return oldest;
 }
 
-static void pool_waits(struct waits *waits, struct pgm_pooler *pooler, const struct pgm_pool *pool)
+static void pool_waits(struct waits *waits, struct pgm_pooler *pooler, struct pgm_pool *pool)
 {
 	uint64_t oldest_us = oldest_wait(pooler, pool);
 	size_t holders = 0;
@@ -263,10 +263,11 @@ static void pool_waits(struct waits *waits, struct pgm_pooler *pooler, const str
 	}
 	if (holders)
 		return;
-	/* no server at all: paused, not reachable, or a limit that other pools have used up */
+	char why[PGM_POOL_EXPLAIN_BYTES];
+	pgm_pool_explain_wait(pooler, pool, why, sizeof(why));
 	queue_cells(waits, pool, oldest_us);
 	for (int i = 0; i < 8; i++)
-		pgm_answer_text(waits->answer, NULL);
+		pgm_answer_text(waits->answer, i == 3 ? why : NULL); /* in the place of holder_state */
 }
 
 void pgm_console_show_waits(struct pgm_pooler *pooler, struct pgm_console_request *request,
