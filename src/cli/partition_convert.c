@@ -85,10 +85,8 @@ int pgm_partition_carry_out(const struct pgm_change_output *output, struct pgm_c
 				       "This Plan is done already: nothing to do.");
 }
 
-/* A conversion of the table that was begun and has not ended, as the Ledger has it. */
-static bool find_begun(struct pgm_conn *conn, struct pgm_arena *arena,
-		       const struct pgm_partition_design *design, struct pgm_plan *plan, bool *found,
-		       struct pgm_error *err)
+bool pgm_partition_find_begun(struct pgm_conn *conn, struct pgm_arena *arena, const char *begin,
+			      const char *within, struct pgm_plan *plan, bool *found, struct pgm_error *err)
 {
 	struct pgm_ledger_plan *plans;
 	size_t count = 0;
@@ -97,12 +95,9 @@ static bool find_begun(struct pgm_conn *conn, struct pgm_arena *arena,
 	if (!pgm_ledger_exists(conn, true, &ledger, err) ||
 	    (ledger && !pgm_ledger_plans(conn, arena, NULL, true, &plans, &count, err)))
 		return false;
-	/* Whatever the key: a table is converted once. */
-	const char *title =
-		pgm_sprintf(arena, "%s by ranges of ", pgm_partition_quoted(arena, design, design->name));
 	for (size_t i = 0; i < count && !*found; i++)
-		*found = strncmp(plans[i].title, title, strlen(title)) == 0 &&
-			 strcmp(plans[i].state, "done") != 0 &&
+		*found = strncmp(plans[i].title, begin, strlen(begin)) == 0 &&
+			 strstr(plans[i].title, within) && strcmp(plans[i].state, "done") != 0 &&
 			 pgm_plan_parse(arena, "the Plan in the ledger", plans[i].source, plan, err);
 	return true;
 }
@@ -131,7 +126,10 @@ int pgm_partition_convert(struct pgm_cli *cli)
 	/* After the swap the table is a partitioned one, and yet steps may be left. */
 	if (apply && (ok ? design.begun : err.kind == PGM_ERR_STATE) && design.name) {
 		struct pgm_error second = {0};
-		if (!find_begun(conn, cli->arena, &design, &plan, &begun, &second))
+		/* Whatever the key: a table is converted once. */
+		const char *title = pgm_sprintf(cli->arena, "%s by ranges of ",
+						pgm_partition_quoted(cli->arena, &design, design.name));
+		if (!pgm_partition_find_begun(conn, cli->arena, title, "", &plan, &begun, &second))
 			return pgm_cli_fail(cli, &second);
 	}
 	if (begun)

@@ -35,6 +35,11 @@ bool pgm_partition_write_plan(const char *path, const struct pgm_plan *plan,
 int pgm_partition_carry_out(const struct pgm_change_output *output, struct pgm_conn *conn,
 			    const struct pgm_plan *plan, const struct pgm_engine_options *options);
 
+/* A Plan in the Ledger that was begun and has not ended, whose title begins so and holds that. */
+bool pgm_partition_find_begun(struct pgm_conn *conn, struct pgm_arena *arena, const char *begin,
+			      const char *within, struct pgm_plan *plan, bool *found,
+			      struct pgm_error *err) PGM_MUST_CHECK;
+
 /* partition_split.c */
 int pgm_partition_run_split(const struct pgm_change_output *output, struct pgm_conn *conn,
 			    const struct pgm_partition_options *options,

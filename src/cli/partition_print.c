@@ -39,14 +39,35 @@ static void print_item(struct pgm_arena *arena, FILE *stream, const char *text)
 	}
 }
 
-static void print_list(struct pgm_arena *arena, FILE *stream, const char *title, const char **items,
-		       size_t count)
+void pgm_partition_print_list(struct pgm_arena *arena, FILE *stream, const char *title, const char **items,
+			      size_t count)
 {
 	if (count == 0)
 		return;
 	heading(stream, title);
 	for (size_t i = 0; i < count; i++)
 		print_item(arena, stream, items[i]);
+}
+
+/* For people to copy: as they are, not broken into lines. */
+void pgm_partition_print_incoming(struct pgm_arena *arena, const pgm_partition_statements *list, FILE *stream)
+{
+	const struct pgm_partition_statement *items = list->items;
+	for (size_t i = 0; i < list->count; i++) {
+		if (items[i].first)
+			heading(stream, pgm_sprintf(arena, "Statements for foreign key %s of %s",
+						    safe(arena, pgm_quote_ident(arena, items[i].foreign_key)),
+						    safe(arena, items[i].table)));
+		if (items[i].first || items[i - 1].after != items[i].after)
+			fprintf(stream, "  -- %s the conversion\n", items[i].after ? "after" : "before");
+		fprintf(stream, "  %s\n", safe(arena, items[i].sql));
+	}
+	if (list->count)
+		fputs("  Set lock_timeout first (SET lock_timeout = '100ms'), and repeat what it stops. Run "
+		      "an "
+		      "UPDATE of\n  many rows in parts. Between DROP CONSTRAINT and ADD CONSTRAINT nothing "
+		      "checks these references.\n",
+		      stream);
 }
 
 static void print_parts(struct pgm_arena *arena, const struct pgm_partition_design *design, FILE *stream)
@@ -111,12 +132,14 @@ void pgm_partition_print(struct pgm_arena *arena, const struct pgm_partition_des
 			 const struct pgm_plan *plan, const char *path, FILE *stream)
 {
 	print_table(arena, design, stream);
-	print_list(arena, stream, "It cannot be done", design->refusals.items, design->refusals.count);
+	pgm_partition_print_list(arena, stream, "It cannot be done", design->refusals.items,
+				 design->refusals.count);
+	pgm_partition_print_incoming(arena, &design->incoming, stream);
 	if (plan->change_count)
 		print_parts(arena, design, stream);
-	print_list(arena, stream, "What changes for who uses it", design->changes.items,
-		   design->changes.count);
-	print_list(arena, stream, "Worth knowing", design->notes.items, design->notes.count);
+	pgm_partition_print_list(arena, stream, "What changes for who uses it", design->changes.items,
+				 design->changes.count);
+	pgm_partition_print_list(arena, stream, "Worth knowing", design->notes.items, design->notes.count);
 	if (plan->change_count == 0)
 		return;
 	print_cost(arena, plan, stream);
@@ -143,6 +166,20 @@ static json_t *text_or_null(const char *text)
 	return value ? value : json_null();
 }
 
+json_t *pgm_partition_incoming_json(const pgm_partition_statements *list)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < list->count; i++) {
+		const struct pgm_partition_statement *item = &list->items[i];
+		json_array_append_new(array, json_pack("{s:o, s:o, s:s, s:o}", "foreign_key",
+						       text_or_null(item->foreign_key), "table",
+						       text_or_null(item->table), "when",
+						       item->after ? "after" : "before", "sql",
+						       text_or_null(item->sql)));
+	}
+	return array;
+}
+
 json_t *pgm_partition_json(const struct pgm_partition_design *design, const struct pgm_plan *plan,
 			   const char *path)
 {
@@ -167,6 +204,7 @@ json_t *pgm_partition_json(const struct pgm_partition_design *design, const stru
 			  text_or_null(design->legacy));
 	json_object_set_new(object, "partitions", parts);
 	json_object_set_new(object, "refusals", text_list(design->refusals.items, design->refusals.count));
+	json_object_set_new(object, "incoming", pgm_partition_incoming_json(&design->incoming));
 	json_object_set_new(object, "changes", text_list(design->changes.items, design->changes.count));
 	json_object_set_new(object, "notes", text_list(design->notes.items, design->notes.count));
 	json_object_set_new(object, "steps", steps);

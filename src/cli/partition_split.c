@@ -1,5 +1,6 @@
 #include "cli/partition_convert.h"
 #include "cli/partition_split_print.h"
+#include "pg/quote.h"
 #include "util/safe_text.h"
 
 #include <string.h>
@@ -8,6 +9,21 @@
 static FILE *report_stream(const struct pgm_change_output *output, const char *out, bool apply)
 {
 	return (out && strcmp(out, "-") == 0) || (apply && output->json) ? stderr : stdout;
+}
+
+/* A split of the table that was begun, and has not ended. */
+static bool find_begun(struct pgm_conn *conn, struct pgm_arena *arena, const struct pgm_split *split,
+		       struct pgm_plan *plan, bool *found, struct pgm_error *err)
+{
+	struct pgm_plan begun;
+	struct pgm_error ours = {0};
+	const char *of =
+		pgm_sprintf(arena, " of %s into ", pgm_quote_qualified(arena, split->schema, split->name));
+	if (!pgm_partition_find_begun(conn, arena, "Split partition ", of, &begun, found, &ours))
+		return *err = ours, false;
+	if (*found)
+		*plan = begun;
+	return true;
 }
 
 int pgm_partition_run_split(const struct pgm_change_output *output, struct pgm_conn *conn,
@@ -19,9 +35,20 @@ int pgm_partition_run_split(const struct pgm_change_output *output, struct pgm_c
 	struct pgm_split split;
 	struct pgm_plan plan;
 	const char *out = pgm_cli_value(cli, "out");
-	bool apply = pgm_cli_flag(cli, "apply") || pgm_cli_flag(cli, "dry-run");
-	if (!pgm_partition_split(conn, cli->arena, options, &split, &plan, &err) ||
-	    (out && plan.change_count && !pgm_partition_write_plan(out, &plan, &err)))
+	bool apply = pgm_cli_flag(cli, "apply") || pgm_cli_flag(cli, "dry-run"), begun = false;
+	bool ok = pgm_partition_split(conn, cli->arena, options, &split, &plan, &err);
+	if (split.name && !find_begun(conn, cli->arena, &split, &plan, &begun, &err))
+		return pgm_cli_fail(cli, &err);
+	if (begun && apply)
+		return pgm_partition_carry_out(output, conn, &plan, engine);
+	if (begun) {
+		pgm_partition_say(cli->arena, &split.refusals,
+				  "its split was begun (Plan %s): go on with it (--apply), or take it back "
+				  "(pgmend rollback)",
+				  plan.id);
+		plan.change_count = 0;
+	}
+	if (!(ok || begun) || (out && plan.change_count && !pgm_partition_write_plan(out, &plan, &err)))
 		return pgm_cli_fail(cli, &err);
 	FILE *stream = report_stream(output, out, apply && plan.change_count);
 	if (output->json && !(apply && plan.change_count)) {

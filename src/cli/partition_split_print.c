@@ -1,5 +1,6 @@
 #include "cli/partition_split_print.h"
 
+#include "cli/partition_print.h"
 #include "pg/quote.h"
 #include "util/format.h"
 #include "util/safe_text.h"
@@ -15,15 +16,6 @@ static const char *safe(struct pgm_arena *arena, const char *text)
 static void heading(FILE *stream, const char *text)
 {
 	fprintf(stream, "\n%s%s%s\n", pgm_term_on(stream, PGM_BOLD), text, pgm_term_off(stream));
-}
-
-static void print_list(struct pgm_arena *arena, FILE *stream, const char *title, const char **items,
-		       size_t count)
-{
-	if (count)
-		heading(stream, title);
-	for (size_t i = 0; i < count; i++)
-		fprintf(stream, "  - %s\n", safe(arena, items[i]));
 }
 
 static void print_pieces(struct pgm_arena *arena, const struct pgm_split *split, FILE *stream)
@@ -50,10 +42,12 @@ void pgm_partition_print_split(struct pgm_arena *arena, const struct pgm_split *
 	fprintf(stream, "%s%s by ranges of %s%s\n", pgm_term_on(stream, PGM_BOLD),
 		safe(arena, pgm_quote_qualified(arena, split->schema, split->name)),
 		safe(arena, pgm_quote_ident(arena, split->key)), pgm_term_off(stream));
-	print_list(arena, stream, "It cannot be split", split->refusals.items, split->refusals.count);
+	pgm_partition_print_list(arena, stream, "It cannot be split", split->refusals.items,
+				 split->refusals.count);
+	pgm_partition_print_incoming(arena, &split->incoming, stream);
 	if (plan->change_count)
 		print_pieces(arena, split, stream);
-	print_list(arena, stream, "Worth knowing", split->notes.items, split->notes.count);
+	pgm_partition_print_list(arena, stream, "Worth knowing", split->notes.items, split->notes.count);
 	if (plan->change_count == 0)
 		return;
 	heading(stream, pgm_sprintf(arena, "Plan %s, %zu steps", plan->id, plan->change_count));
@@ -80,10 +74,11 @@ json_t *pgm_partition_split_json(const struct pgm_split *split, const struct pgm
 	for (size_t i = 0; i < split->count && plan->change_count; i++)
 		json_array_append_new(pieces, json_pack("{s:s, s:s?, s:s?}", "name", split->names[i], "from",
 							split->ranges[i].from, "to", split->ranges[i].to));
-	return json_pack("{s:i, s:s, s:s, s:s, s:s?, s:s, s:o, s:o, s:o, s:s?, s:s?}", "version", 1, "method",
-			 "split", "schema", split->schema, "table", split->name, "partition", split->old_name,
-			 "key", split->key, "partitions", pieces, "refusals",
-			 list(split->refusals.items, split->refusals.count), "notes",
+	return json_pack("{s:i, s:s, s:s, s:s, s:s?, s:s?, s:o, s:o, s:o, s:o, s:s?, s:s?}", "version", 1,
+			 "method", "split", "schema", split->schema, "table", split->name, "partition",
+			 split->old_name, "key", split->key, "partitions", pieces, "refusals",
+			 list(split->refusals.items, split->refusals.count), "incoming",
+			 pgm_partition_incoming_json(&split->incoming), "notes",
 			 list(split->notes.items, split->notes.count), "plan",
 			 plan->change_count ? plan->id : NULL, "path", path);
 }

@@ -73,6 +73,19 @@ struct pgm_partition_index {
 	const char *legacy_name; /* name of the old table's index after the swap */
 };
 
+/* About a foreign key that refers to the table: to be run by people, before the conversion or afterwards. */
+struct pgm_partition_statement {
+	const char *foreign_key;
+	const char *table; /* that has it; quoted */
+	bool has_key;	   /* of the partitions */
+	bool first;	   /* of this foreign key */
+	bool after;
+	const char *sql; /* with ";" */
+};
+
+/* Those of a foreign key stand together, in order. */
+typedef PGM_VEC(struct pgm_partition_statement) pgm_partition_statements;
+
 struct pgm_partition_design {
 	struct pgm_partition_options options;
 	enum pgm_partition_method method;
@@ -112,9 +125,10 @@ struct pgm_partition_design {
 	size_t index_count;
 
 	PGM_VEC(const char *) refusals; /* why it cannot be done; a Plan is made only where there is none */
-	PGM_VEC(const char *) changes;	/* what will be different for who uses the table */
-	PGM_VEC(const char *) notes;	/* what is worth knowing */
-	PGM_VEC(const char *) taken;	/* names that were given */
+	pgm_partition_statements incoming;
+	PGM_VEC(const char *) changes; /* what will be different for who uses the table */
+	PGM_VEC(const char *) notes;   /* what is worth knowing */
+	PGM_VEC(const char *) taken;   /* names that were given */
 };
 
 /*

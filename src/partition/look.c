@@ -55,6 +55,21 @@ static const char *kind_of(char kind)
 	}
 }
 
+bool pgm_look_refuse_owner(struct pgm_arena *arena, const char *table, const char *owner,
+			   struct pgm_error *err)
+{
+	const char *role = pgm_quote_ident(arena, owner);
+	pgm_error_set(err, PGM_ERR_RIGHTS, "%s belongs to role %s", table, role);
+	return pgm_error_hint(err, "Connect as that role, or as a member of it: GRANT %s TO ...", role);
+}
+
+bool pgm_look_refuse_schema(struct pgm_arena *arena, const char *schema, struct pgm_error *err)
+{
+	const char *quoted = pgm_quote_ident(arena, schema);
+	pgm_error_set(err, PGM_ERR_RIGHTS, "no right to create tables in schema %s", quoted);
+	return pgm_error_hint(err, "GRANT CREATE ON SCHEMA %s TO ...;", quoted);
+}
+
 static bool refuse_kind(struct pgm_arena *arena, const struct pgm_partition_design *design,
 			const struct pgm_rows *rows, struct pgm_error *err)
 {
@@ -66,19 +81,9 @@ static bool refuse_kind(struct pgm_arena *arena, const struct pgm_partition_desi
 		return pgm_error_set(err, PGM_ERR_STATE, "%s %s", name,
 				     pgm_rows_bool(rows, 0, 7) ? "belongs to the system"
 							       : "is a temporary table of one session");
-	if (!pgm_rows_bool(rows, 0, 5)) {
-		pgm_error_set(err, PGM_ERR_RIGHTS, "%s belongs to role %s", name,
-			      pgm_quote_ident(arena, design->owner));
-		return pgm_error_hint(err, "Connect as that role, or as a member of it: GRANT %s TO ...",
-				      pgm_quote_ident(arena, design->owner));
-	}
-	if (!pgm_rows_bool(rows, 0, 6)) {
-		pgm_error_set(err, PGM_ERR_RIGHTS, "no right to create tables in schema %s",
-			      pgm_quote_ident(arena, design->schema));
-		return pgm_error_hint(err, "GRANT CREATE ON SCHEMA %s TO ...;",
-				      pgm_quote_ident(arena, design->schema));
-	}
-	return true;
+	if (!pgm_rows_bool(rows, 0, 5))
+		return pgm_look_refuse_owner(arena, name, design->owner, err);
+	return pgm_rows_bool(rows, 0, 6) || pgm_look_refuse_schema(arena, design->schema, err);
 }
 
 bool pgm_look_table(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_partition_design *design,
@@ -263,26 +268,66 @@ bool pgm_look_indexes(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm
 	return true;
 }
 
+bool pgm_look_incoming(struct pgm_conn *conn, struct pgm_arena *arena, const char *oid, const char *key,
+		       pgm_partition_statements *list, struct pgm_error *err)
+{
+	struct pgm_rows rows;
+	const char *params[] = {oid, key}, *last = "";
+	if (!pgm_conn_query(conn, arena, pgm_embedded_text("partition/sql/incoming.sql"), 2, params, &rows,
+			    err))
+		return pgm_error_context(err, "looking at foreign keys that refer to the table");
+	for (size_t r = 0; r < rows.count; r++) {
+		*pgm_vec_add(arena, list) = (struct pgm_partition_statement){
+			.foreign_key = pgm_rows_text(&rows, r, 1),
+			.table = pgm_rows_text(&rows, r, 2),
+			.has_key = pgm_rows_bool(&rows, r, 3),
+			.first = strcmp(pgm_rows_text(&rows, r, 0), last) != 0,
+			.after = pgm_rows_bool(&rows, r, 4),
+			.sql = pgm_rows_text(&rows, r, 5),
+		};
+		last = pgm_rows_text(&rows, r, 0);
+	}
+	return true;
+}
+
+static bool refuse_incoming(struct pgm_conn *conn, struct pgm_arena *arena,
+			    struct pgm_partition_design *design, struct pgm_error *err)
+{
+	if (!pgm_look_incoming(conn, arena, design->oid, design->key->name, &design->incoming, err))
+		return false;
+	for (size_t i = 0; i < design->incoming.count; i++) {
+		const struct pgm_partition_statement *line = &design->incoming.items[i];
+		if (line->first)
+			pgm_partition_say(
+				arena, &design->refusals, "foreign key %s of %s refers to it: %s",
+				pgm_quote_ident(arena, line->foreign_key), line->table,
+				line->has_key
+					? "as its columns hold the key it can be made anew. The statements "
+					  "for that are below"
+					: "what is unique afterwards has the key in it, which it does not "
+					  "have. Drop it, or give that table a copy of the key, and a "
+					  "foreign key of both afterwards: the statements for that are "
+					  "below");
+	}
+	return true;
+}
+
 bool pgm_look_obstacles(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_partition_design *design,
 			struct pgm_error *err)
 {
 	struct pgm_rows rows;
-	const char *params[] = {design->oid, design->key->name};
-	if (!pgm_conn_query(conn, arena, pgm_embedded_text("partition/sql/obstacles.sql"), 2, params, &rows,
-			    err))
+	if (!refuse_incoming(conn, arena, design, err))
+		return false;
+	if (!pgm_conn_query(conn, arena, pgm_embedded_text("partition/sql/obstacles.sql"), 1, &design->oid,
+			    &rows, err))
 		return pgm_error_context(err, "looking for what depends on the table");
 	for (size_t r = 0; r < rows.count; r++) {
 		const char *kind = pgm_rows_text(&rows, r, 0), *line = pgm_rows_text(&rows, r, 1);
-		const char *why =
-			strcmp(kind, "incoming") == 0
-				? ": what is unique afterwards has the key in it, which it does not have. "
-				  "Drop it, or give that table the key column and a foreign key of both "
-				  "after the conversion"
-			: strcmp(kind, "constraint") == 0 ? ": validate or drop it first"
-			: strcmp(kind, "dependent") == 0
-				? ", and would go on with the old table: drop it, and make it anew "
-				  "afterwards"
-				: "";
+		const char *why = strcmp(kind, "constraint") == 0 ? ": validate or drop it first"
+				  : strcmp(kind, "dependent") == 0
+					  ? ", and would go on with the old table: drop it, and make it anew "
+					    "afterwards"
+					  : "";
 		pgm_partition_say(arena, &design->refusals, "%s%s", line, why);
 	}
 	return true;

@@ -36,7 +36,15 @@ static void refuse(struct pgm_arena *arena, struct pgm_partition_design *design)
 	if (design->replica_identity == 'i')
 		pgm_partition_say(arena, &design->refusals,
 				  "its replica identity is an index, which is not carried over to a copy");
-	if (!design->oldest)
+	if (!design->looked)
+		pgm_partition_say(
+			arena, &design->refusals,
+			"the range of %s could not be read, and with it what partitions it takes: "
+			"with an index that does not take long (CREATE INDEX CONCURRENTLY ON %s (%s))",
+			pgm_quote_ident(arena, design->key->name),
+			pgm_partition_quoted(arena, design, design->name),
+			pgm_quote_ident(arena, design->key->name));
+	else if (!design->oldest)
 		pgm_partition_say(arena, &design->refusals,
 				  "there is no row to copy: the method adopt does all there is to do");
 }

@@ -39,22 +39,20 @@ static bool read_table(struct pgm_conn *conn, struct pgm_arena *arena, struct pg
 				      name);
 	}
 	if (!pgm_rows_bool(&rows, 0, 4))
-		return pgm_error_set(err, PGM_ERR_RIGHTS, "%s belongs to role %s", name,
-				     pgm_quote_ident(arena, split->owner));
+		return pgm_look_refuse_owner(arena, name, split->owner, err);
 	if (!pgm_rows_bool(&rows, 0, 5))
-		return pgm_error_set(err, PGM_ERR_RIGHTS, "no right to create tables in schema %s",
-				     pgm_quote_ident(arena, split->schema));
+		return pgm_look_refuse_schema(arena, split->schema, err);
 	if (*pgm_rows_text(&rows, 0, 6) != 'r' || pgm_rows_int(&rows, 0, 7) != 1 || !*split->key)
 		pgm_partition_say(arena, &split->refusals, "it is not partitioned by ranges of one column");
 	if (pgm_rows_bool(&rows, 0, 11))
 		pgm_partition_say(arena, &split->refusals, "it is a partition of another table");
-	if (pgm_rows_bool(&rows, 0, 12))
-		pgm_partition_say(
-			arena, &split->refusals,
-			"foreign keys refer to it, and a partition with rows that they refer to cannot be "
-			"taken away: drop them before, and add them again afterwards, NOT VALID, then "
-			"VALIDATE CONSTRAINT");
-	return true;
+	if (!pgm_rows_bool(&rows, 0, 12))
+		return true;
+	pgm_partition_say(arena, &split->refusals,
+			  "foreign keys refer to it, and a partition with rows that they refer to cannot be "
+			  "taken away: drop them before, and make them anew afterwards. The statements for "
+			  "that are below");
+	return pgm_look_incoming(conn, arena, split->oid, split->key, &split->incoming, err);
 }
 
 static bool read_old(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_split *split,
@@ -90,8 +88,9 @@ static bool read_old(struct pgm_conn *conn, struct pgm_arena *arena, struct pgm_
 		pgm_partition_say(arena, &split->refusals,
 				  "the replica identity of %s is an index, which is not carried over", name);
 	if (!pgm_rows_bool(&rows, 0, 11))
-		return pgm_error_set(err, PGM_ERR_RIGHTS,
-				     "partition %s belongs to a role whose rights we do not have", name);
+		return pgm_look_refuse_owner(arena,
+					     pgm_quote_qualified(arena, split->old_schema, split->old_name),
+					     pgm_rows_text(&rows, 0, 12), err);
 	return true;
 }
 
@@ -106,8 +105,14 @@ static bool read_range(struct pgm_conn *conn, struct pgm_arena *arena, struct pg
 		pgm_sprintf(arena, "SELECT min(t.%s), max(t.%s) FROM %s AS t%s%s%s", key, key,
 			    pgm_quote_qualified(arena, split->old_schema, split->old_name),
 			    integer ? "" : " WHERE t.", integer ? "" : key, integer ? "" : " > '-infinity'");
-	if (!pgm_conn_query(conn, arena, sql, 0, NULL, &rows, err))
+	if (!pgm_conn_query(conn, arena, sql, 0, NULL, &rows, err)) {
+		if (err && strcmp(err->sqlstate, "57014") == 0)
+			pgm_error_hint(err,
+				       "With an index it does not take long: CREATE INDEX CONCURRENTLY "
+				       "ON %s (%s);",
+				       pgm_quote_qualified(arena, split->old_schema, split->old_name), key);
 		return pgm_error_context(err, "looking for the least and the greatest %s", key);
+	}
 	split->oldest = pgm_rows_get(&rows, 0, 0);
 	split->newest = pgm_rows_get(&rows, 0, 1);
 	if (!split->oldest)

@@ -49,6 +49,7 @@ struct pgm_split {
 	struct pgm_copy back;	 /* table -> old partition */
 
 	PGM_VEC(const char *) refusals;
+	pgm_partition_statements incoming;
 	PGM_VEC(const char *) notes;
 };
 

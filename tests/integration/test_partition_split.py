@@ -117,6 +117,21 @@ def test_keep_leaves_the_older_rows_together(live, pgmend):
     assert adopt.rc == 2 and "--keep goes with" in adopt.err, adopt
 
 
+def test_the_same_command_goes_on(live, pgmend):
+    """Without a Plan file: the ledger has it."""
+    before = old_rows(live)
+    with live.connect(autocommit=False) as reader:
+        reader.execute(sql.SQL("SELECT count(*) FROM {}").format(TABLE))
+        failed = partition(pgmend, live, "--apply", "--yes", "--lock-deadline=300ms")
+        assert failed.rc == 4 and "no lock for the swap" in failed.err, failed
+    shown = partition(pgmend, live)
+    assert shown.rc == 1 and "its split was begun" in shown.out and "pgmend rollback" in shown.out, shown
+    done = partition(pgmend, live, "--apply", "--yes")
+    assert done.rc == 0, done
+    is_split(live)
+    assert old_rows(live) == before and live.scalar("SELECT count(*) FROM pgmend.plan") == 1
+
+
 def test_finish(live, pgmend):
     done = partition(pgmend, live, "--apply", "--yes")
     assert done.rc == 0, done

@@ -1,20 +1,6 @@
--- What stands in the way of making a table partitioned, or changes with it. $1: its oid, $2: the key of the partitions.
--- Answer: a class and a line.
+-- What stands in the way of making a table partitioned, but for foreign keys that refer to it (incoming.sql). $1: its
+-- oid. Answer: a class and a line.
 WITH t AS (SELECT c.* FROM pg_catalog.pg_class AS c WHERE c.oid = $1::oid)
-SELECT CASE WHEN f.has_key THEN 'incoming with the key' ELSE 'incoming' END,
-       pg_catalog.format('foreign key %I of %s refers to it', k.conname, k.conrelid::regclass)
-       || CASE WHEN f.has_key
-               THEN pg_catalog.format('. It can be made anew, as its columns hold the key. Before: ALTER TABLE %s DROP '
-                        'CONSTRAINT %I; afterwards: ALTER TABLE %1$s ADD CONSTRAINT %2$I %s NOT VALID; ALTER TABLE %1$s '
-                        'VALIDATE CONSTRAINT %2$I', k.conrelid::regclass, k.conname,
-                        pg_catalog.replace(pg_catalog.pg_get_constraintdef(k.oid), ' NOT VALID', ''))
-               ELSE '' END
-  FROM pg_catalog.pg_constraint AS k
- CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute AS a
-                                     WHERE a.attrelid = k.confrelid AND a.attnum = ANY (k.confkey)
-                                       AND a.attname = $2::text) AS has_key) AS f
- WHERE k.confrelid = $1::oid AND k.contype = 'f' AND k.conparentid = 0
- UNION ALL
 SELECT 'constraint', pg_catalog.format('%s %I is NOT VALID',
                                        CASE k.contype WHEN 'f' THEN 'foreign key' ELSE 'constraint' END, k.conname)
   FROM pg_catalog.pg_constraint AS k

@@ -13,6 +13,7 @@ SELECT p.oid, p.nspname, p.relname, p.relkind, p.relpersistence,
        (SELECT s.spcname FROM pg_catalog.pg_tablespace AS s WHERE s.oid = p.reltablespace) AS tablespace,
        (SELECT pg_catalog.string_agg(pg_catalog.format('%s=%L', o.option_name, o.option_value), ', ')
           FROM pg_catalog.pg_options_to_table(p.reloptions) AS o) AS options,
-       pg_catalog.pg_has_role(p.relowner, 'USAGE') AS may_own
+       pg_catalog.pg_has_role(p.relowner, 'USAGE') AS may_own,
+       pg_catalog.pg_get_userbyid(p.relowner) AS owner
   FROM parts AS p
  WHERE p.bound LIKE 'FOR VALUES FROM (MINVALUE) TO (%'
