@@ -207,11 +207,33 @@ static bool save(struct upkeep *upkeep, const struct pgm_upkeep_table *table, st
 	return ok;
 }
 
+/* Ctrl-C, or a server that is gone, ends all; anything else only the table that it happened to. */
+static bool ends_all(const struct upkeep *upkeep, const struct pgm_error *err)
+{
+	return pgm_interrupted() || !pgm_conn_alive(upkeep->conn) || err->kind == PGM_ERR_CANCELED;
+}
+
+static bool run_plan(struct upkeep *upkeep, const struct pgm_upkeep_plan *plan, struct pgm_error *err)
+{
+	if (upkeep->dry)
+		return preview(upkeep, &plan->plan, err);
+	if (upkeep->ledger &&
+	    !pgm_ledger_close(upkeep->conn, upkeep->cli->arena, plan->plan.id, !plan->retires, err))
+		return false;
+	return carry_out(upkeep, &plan->plan, err);
+}
+
+/*
+ * An old partition that cannot be retired, now or since an earlier run, ends the retiring of this table's;
+ * the new ones are made all the same.
+ */
 static bool keep_one(struct upkeep *upkeep, struct pgm_upkeep_table *table, struct pgm_error *err)
 {
-	struct pgm_arena *arena = upkeep->cli->arena;
-	if (!resume(upkeep, table, err) ||
-	    !pgm_upkeep_design(upkeep->conn, arena, &upkeep->given, table, err))
+	struct pgm_error stuck = {0};
+	bool retires = resume(upkeep, table, &stuck);
+	if (!retires && ends_all(upkeep, &stuck))
+		return *err = stuck, false;
+	if (!pgm_upkeep_design(upkeep->conn, upkeep->cli->arena, &upkeep->given, table, err))
 		return false;
 	print_head(upkeep, table);
 	print_notes(upkeep, table);
@@ -219,18 +241,14 @@ static bool keep_one(struct upkeep *upkeep, struct pgm_upkeep_table *table, stru
 		return false;
 	for (size_t i = 0; i < table->plan_count; i++) {
 		const struct pgm_upkeep_plan *plan = &table->plans[i];
-		if (upkeep->dry) {
-			if (!preview(upkeep, &plan->plan, err))
-				return false;
-			continue;
-		}
-		if (upkeep->ledger &&
-		    !pgm_ledger_close(upkeep->conn, arena, plan->plan.id, !plan->retires, err))
+		if (!plan->retires && !run_plan(upkeep, plan, err))
 			return false;
-		if (!carry_out(upkeep, &plan->plan, err))
-			return false;
+		if (plan->retires && retires)
+			retires = run_plan(upkeep, plan, &stuck);
 	}
-	return true;
+	if (!retires)
+		*err = stuck;
+	return retires;
 }
 
 static void tell_failure(struct upkeep *upkeep, const struct pgm_upkeep_table *table,
@@ -255,7 +273,6 @@ static const char *left_out(const struct pgm_upkeep_table *table)
 	return table->class == PGM_UPKEEP_OTHER ? "its key is neither a time nor an integer" : NULL;
 }
 
-/* Ctrl-C, or a server that is gone, ends all; anything else only the table that it happened to. */
 static bool keep_all(struct upkeep *upkeep, struct pgm_upkeep_table *tables, size_t count,
 		     struct pgm_error *last)
 {
@@ -277,7 +294,7 @@ static bool keep_all(struct upkeep *upkeep, struct pgm_upkeep_table *tables, siz
 			continue;
 		tell_failure(upkeep, &tables[i], &err);
 		*last = err;
-		if (pgm_interrupted() || !pgm_conn_alive(upkeep->conn) || err.kind == PGM_ERR_CANCELED)
+		if (ends_all(upkeep, &err))
 			return false;
 	}
 	return true;

@@ -270,6 +270,23 @@ def test_one_that_fails_does_not_stop_the_others(db, pgmend):
     assert [bool(table["error"]) for table in found["tables"]] == [False, True, False] and found["failed"] == 1
 
 
+def test_one_that_cannot_be_retired_does_not_stop_the_new_ones(db, pgmend):
+    """Neither in the run that finds it nor in those after it."""
+    monthly(db)
+    db.psql("""INSERT INTO events (at) SELECT '2025-01-05'; CREATE TABLE refers (id bigint, at timestamptz, FOREIGN KEY (id, at)
+        REFERENCES events); INSERT INTO refers SELECT id, at FROM events""")
+    for month in ("06", "07", "08"):
+        run = keep(pgmend, db, "events", "--as-of", f"2025-{month}-15", "--premake", "1", "--retention", "3 months",
+                   "--retention-action", "drop")
+        assert run.rc == 4 and "violates foreign key constraint" in run.err and "public.events" in run.err, run
+        assert names(db, "events")[-1] == f"events_p2025_{int(month) + 1:02}"
+    assert "events_p2025_01" in names(db, "events")
+    db.psql("DELETE FROM refers")
+    done = keep(pgmend, db, "events", "--as-of", "2025-08-15", "--premake", "1", "--retention", "3 months",
+                "--retention-action", "drop")
+    assert done.rc == 0 and names(db, "events")[0] == "events_p2025_05", done
+
+
 def test_refusals(db, pgmend):
     db.psql("""CREATE TABLE l (a int) PARTITION BY LIST (a); CREATE TABLE two (a int, b int) PARTITION BY RANGE (a, b);
         CREATE TABLE e (a date) PARTITION BY RANGE (a); CREATE TABLE plain (a int)""")
