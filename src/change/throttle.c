@@ -11,7 +11,8 @@
 #define WAIT_POLL_MS 200
 
 /* Why to wait now; NULL: no reason. */
-static bool reason(struct pgm_run *run, struct pgm_arena *scratch, const char **why, struct pgm_error *err)
+static bool reason(struct pgm_run *run, struct pgm_throttle *throttle, struct pgm_arena *scratch,
+		   const char **why, struct pgm_error *err)
 {
 	const struct pgm_engine_options *options = run->options;
 	struct pgm_rows rows;
@@ -39,6 +40,14 @@ static bool reason(struct pgm_run *run, struct pgm_arena *scratch, const char **
 		return pgm_error_context(err, "looking at the standbys");
 	if (rows.count == 0)
 		return true;
+	if (pgm_rows_bool(&rows, 0, 3)) {
+		if (!throttle->told_hidden)
+			pgm_run_tell(run, PGM_EVENT_NOTE,
+				     "how far standbys are behind is hidden from this role, so nothing waits "
+				     "for them: GRANT pg_read_all_stats");
+		throttle->told_hidden = true;
+		return true;
+	}
 	double lag_ms = pgm_rows_double(&rows, 0, 1), bytes = pgm_rows_double(&rows, 0, 2);
 	if ((options->max_lag_ms > 0 && lag_ms > (double)options->max_lag_ms) ||
 	    (options->max_lag_bytes > 0 && bytes > (double)options->max_lag_bytes))
@@ -56,7 +65,7 @@ bool pgm_throttle_clear(struct pgm_run *run, struct pgm_throttle *throttle)
 	if (pgm_clock_ms() - throttle->last_look_ms < LOOK_MS)
 		return true;
 	PGM_AUTO_ARENA scratch = pgm_arena_new(0);
-	if (pgm_interrupted() || !pgm_run_check(run, &ignored) || !reason(run, scratch, &why, &ignored) ||
+	if (pgm_interrupted() || !pgm_run_check(run, &ignored) || !reason(run, throttle, scratch, &why, &ignored) ||
 	    why)
 		return false;
 	throttle->last_look_ms = pgm_clock_ms();
@@ -75,7 +84,7 @@ bool pgm_throttle(struct pgm_run *run, struct pgm_throttle *throttle, struct pgm
 		const char *why;
 		if (pgm_interrupted())
 			return pgm_error_set(err, PGM_ERR_CANCELED, "stopped by the user");
-		if (!pgm_run_check(run, err) || !reason(run, scratch, &why, err))
+		if (!pgm_run_check(run, err) || !reason(run, throttle, scratch, &why, err))
 			return false;
 		if (!why)
 			break;

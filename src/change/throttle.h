@@ -10,6 +10,7 @@
 struct pgm_throttle {
 	double last_look_ms; /* at the standbys */
 	double waited_ms;    /* in all */
+	bool told_hidden;    /* that we may not see how far they are behind */
 };
 
 /* Wait as long as there is a reason to. False: stopped, or the server does not answer. */

@@ -56,6 +56,23 @@ SELECT c.oid, c.conname, c.conrelid, c.confrelid, c.confdeltype,
                  WHERE p.partrelid = c.conrelid
                    AND (p.partattrs::smallint[] && setting.attnums OR 0 = ANY (p.partattrs::smallint[]))
                  UNION ALL
+                SELECT 'it is published with its updates and has no replica identity'
+                  FROM pg_catalog.pg_class AS r
+                 WHERE r.oid = c.conrelid
+                   AND r.relkind = 'r'
+                   AND r.relreplident IN ('n', 'd')
+                   AND NOT (r.relreplident = 'd'
+                            AND EXISTS (SELECT
+                                          FROM pg_catalog.pg_index AS i
+                                         WHERE i.indrelid = r.oid
+                                           AND i.indisprimary))
+                   AND EXISTS (SELECT
+                                 FROM pg_catalog.pg_publication AS pub
+                                 JOIN pg_catalog.pg_publication_tables AS v ON v.pubname = pub.pubname
+                                WHERE pub.pubupdate
+                                  AND v.schemaname = child.nspname
+                                  AND v.tablename = child.relname)
+                 UNION ALL
                 SELECT 'the key is MATCH FULL'
                  WHERE c.confmatchtype = 'f'
                    AND setting.attnums <> c.conkey

@@ -69,4 +69,12 @@ void pgm_purge_join(struct pgm_buf *sql, const struct pgm_purge_key *key, const 
 bool pgm_purge_query(struct pgm_conn *conn, struct pgm_arena *arena, const char *sql, int64_t timeout_ms,
 		     struct pgm_rows *rows, struct pgm_error *err) PGM_MUST_CHECK;
 
+/* A DO statement of these PL/pgSQL statements. */
+const char *pgm_purge_block(struct pgm_arena *arena, const char *body);
+/*
+ * What stops a batch that deletes rows of the table without triggers, behind that DELETE, where others would
+ * have to fire than those of the foreign keys that it knows: its lock keeps more from coming.
+ */
+const char *pgm_purge_guard_sql(struct pgm_arena *arena, const struct pgm_purge_table *table);
+
 #endif

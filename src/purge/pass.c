@@ -524,6 +524,7 @@ static void skip(struct pass *pass)
 		pgm_buf_printf(sql, ", CASE WHEN %s THEN $%zu::%s END AS %s", whole, pass->key_runs + i,
 			       pass->run_array, i ? "hi" : "lo");
 	pgm_buf_add(sql, " FROM pgmend_n;\nSET LOCAL session_replication_role = origin;\n");
+	pgm_buf_add(sql, pgm_purge_guard_sql(sql->arena, pass->table));
 }
 
 static void lock(struct pass *pass)

@@ -259,6 +259,15 @@ const char *pgm_purge_expand_sql(struct pgm_arena *arena, const char *prefix,
 	return sql.text;
 }
 
+const char *pgm_purge_block(struct pgm_arena *arena, const char *body)
+{
+	/* No line of a name may look like a line of the Plan, and none may end the quote. */
+	const char *safe = pgm_sql_escape_controls(arena, body), *tag = "$check$";
+	for (int i = 0; strstr(safe, tag); i++)
+		tag = pgm_sprintf(arena, "$check%d$", i);
+	return pgm_sprintf(arena, "DO %s BEGIN\n%sEND %s;\n", tag, safe, tag);
+}
+
 /* One test of what would stop a DELETE, or might. */
 static void check_key(struct pgm_buf *body, const struct pgm_purge_key *key, const char *prefix)
 {
@@ -301,9 +310,5 @@ const char *pgm_purge_check_sql(struct pgm_arena *arena, const struct pgm_purge 
 	}
 	if (!body.length)
 		return "";
-	/* No line of a name may look like a line of the Plan, and none may end the quote. */
-	const char *safe = pgm_sql_escape_controls(arena, body.text), *tag = "$check$";
-	for (int i = 0; strstr(safe, tag); i++)
-		tag = pgm_sprintf(arena, "$check%d$", i);
-	return pgm_sprintf(arena, "DO %s BEGIN\n%sEND %s;\n", tag, safe, tag);
+	return pgm_purge_block(arena, body.text);
 }

@@ -22,6 +22,12 @@ WITH RECURSIVE keys AS MATERIALIZED (
     SELECT m.top, h.inhrelid
       FROM members AS m
       JOIN pg_catalog.pg_inherits AS h ON h.inhparent = m.member
+), published AS MATERIALIZED (
+    -- By name, by schema, or FOR ALL TABLES.
+    SELECT pg_catalog.to_regclass(pg_catalog.format('%I.%I', v.schemaname, v.tablename)) AS oid
+      FROM pg_catalog.pg_publication AS pub
+      JOIN pg_catalog.pg_publication_tables AS v ON v.pubname = pub.pubname
+     WHERE pub.pubdelete
 ), sizes AS (
     SELECT m.top,
            pg_catalog.sum(greatest(c.reltuples, 0)) AS tuples,
@@ -60,15 +66,16 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relispartitio
            AND r.ev_type = '4') AS delete_rules,
        identity.names, identity.types,
        EXISTS (SELECT
-                 FROM pg_catalog.pg_publication_rel AS p
-                 JOIN pg_catalog.pg_publication AS pub ON pub.oid = p.prpubid
-                WHERE p.prrelid = c.oid
-                  AND pub.pubdelete)
-       AND c.relreplident IN ('n', 'd')
-       AND NOT EXISTS (SELECT
-                         FROM pg_catalog.pg_index AS i
-                        WHERE i.indrelid = c.oid
-                          AND i.indisprimary) AS no_identity,
+                 FROM members AS m
+                 JOIN pg_catalog.pg_class AS r ON r.oid = m.member AND r.relkind = 'r'
+                WHERE m.top = t.oid
+                  AND (m.member IN (SELECT p.oid FROM published AS p) OR t.oid IN (SELECT p.oid FROM published AS p))
+                  AND r.relreplident IN ('n', 'd')
+                  AND NOT (r.relreplident = 'd'
+                           AND EXISTS (SELECT
+                                         FROM pg_catalog.pg_index AS i
+                                        WHERE i.indrelid = r.oid
+                                          AND i.indisprimary))) AS no_identity,
        identity.arrays
   FROM tables AS t
   JOIN pg_catalog.pg_class AS c ON c.oid = t.oid
