@@ -21,7 +21,10 @@ static bool read_request(const struct pgm_cli *cli, struct request *request, str
 		.terminate = pgm_cli_flag(cli, "terminate"),
 		.long_ms = 60 * 1000,
 		.wait_ms = 10 * 1000,
-		.rules = {.idle_in_transaction_ms = -1, .running_ms = -1, .blocking_ms = -1},
+		.rules = {.idle_in_transaction_ms = -1,
+			  .running_ms = -1,
+			  .blocking_ms = -1,
+			  .orphans = pgm_cli_flag(cli, "orphans")},
 	};
 	if (!pgm_cli_format_among(cli, 1u << PGM_FORMAT_TEXT | 1u << PGM_FORMAT_JSON, &request->format,
 				  err) ||
@@ -40,8 +43,9 @@ static bool read_request(const struct pgm_cli *cli, struct request *request, str
 	if ((request->cancel || request->terminate) && !pgm_session_rules_any(rules)) {
 		pgm_error_set(err, PGM_ERR_USAGE, "--%s: which sessions?",
 			      request->cancel ? "cancel" : "terminate");
-		return pgm_error_hint(err, "Give --pid, --idle-in-transaction-longer, --running-longer, "
-					   "--blocking-longer, --user, --database or --application.");
+		return pgm_error_hint(err,
+				      "Give --pid, --idle-in-transaction-longer, --running-longer, "
+				      "--blocking-longer, --orphans, --user, --database or --application.");
 	}
 	return true;
 }
@@ -192,6 +196,7 @@ static const struct pgm_option options[] = {
 	{0, "idle-in-transaction-longer", "TIME", "those that do nothing in a transaction for so long"},
 	{0, "running-longer", "TIME", "those whose statement runs for so long"},
 	{0, "blocking-longer", "TIME", "those that others have waited for so long"},
+	{0, "orphans", NULL, "only those whose client is gone"},
 	{0, "user", "NAME", "only those of this user (repeatable)"},
 	{0, "database", "NAME", "only those of this database (repeatable)"},
 	{0, "application", "NAME", "only those with this application_name (repeatable)"},

@@ -14,7 +14,7 @@
 #include "sessions/sessions.h"
 
 /* A session fits if it is among the names, of one of the users, databases and applications, where any are
- * given, and if one of the durations holds, where any is. */
+ * given, an orphan where that is asked, and if one of the durations holds, where any is. */
 struct pgm_session_rules {
 	const char **ids; /* "4711" or pgm_session_id()'s */
 	size_t id_count;
@@ -25,6 +25,7 @@ struct pgm_session_rules {
 	const char **applications;
 	size_t application_count;
 	int64_t idle_in_transaction_ms, running_ms, blocking_ms; /* -1: not asked */
+	bool orphans;						 /* only those whose client is gone */
 };
 
 struct pgm_session_choice {

@@ -10,7 +10,8 @@
 bool pgm_session_rules_any(const struct pgm_session_rules *rules)
 {
 	return rules->id_count || rules->user_count || rules->database_count || rules->application_count ||
-	       rules->idle_in_transaction_ms >= 0 || rules->running_ms >= 0 || rules->blocking_ms >= 0;
+	       rules->orphans || rules->idle_in_transaction_ms >= 0 || rules->running_ms >= 0 ||
+	       rules->blocking_ms >= 0;
 }
 
 static bool among(const char *name, const char **names, size_t count)
@@ -82,12 +83,14 @@ static bool fits(const struct pgm_session *session, const struct pgm_session_rul
 	if (!session->pid || (rules->id_count && !named) ||
 	    !among(session->user, rules->users, rules->user_count) ||
 	    !among(session->database, rules->databases, rules->database_count) ||
-	    !among(session->application, rules->applications, rules->application_count))
+	    !among(session->application, rules->applications, rules->application_count) ||
+	    (rules->orphans && !pgm_session_is_orphan(session)))
 		return false;
 	/* Whatever else is no client ends by itself or must not end; only a name gets it. */
 	if (!named && !pgm_session_is_client(session) && strcmp(session->backend_type, "walsender") != 0)
 		return false;
 	choice->why = named		      ? "named"
+		      : rules->orphans	      ? "its client is gone"
 		      : rules->user_count     ? pgm_sprintf(arena, "of user %s", session->user)
 		      : rules->database_count ? pgm_sprintf(arena, "in database %s", session->database)
 					      : pgm_sprintf(arena, "of application %s", session->application);
@@ -137,6 +140,11 @@ bool pgm_sessions_choose(const struct pgm_sessions *sessions, const struct pgm_s
 			 size_t *count, struct pgm_error *err)
 {
 	PGM_VEC(struct pgm_session_choice) chosen = {0};
+	if (rules->orphans && !sessions->on_server) {
+		pgm_error_set(err, PGM_ERR_STATE,
+			      "--orphans: from here it does not show whose client is gone");
+		return pgm_error_hint(err, "Run pgmend on the server's machine.");
+	}
 	for (size_t i = 0; i < rules->id_count; i++)
 		if (!check_named(sessions, rules->ids[i], arena, err))
 			return false;

@@ -216,6 +216,8 @@ def test_orphan_whose_client_is_gone(pgmend, shop, host):
         select.select([], [conn.pgconn.socket], [], 1)
     runs(shop, pid)
     assert sessions(pgmend, shop)[pid]["client"] == "there"
+    orphans = ("sessions", "--terminate", "--orphans", "--yes", "--format=json", shop.conninfo)
+    assert pid not in outcomes(pgmend(*orphans))
     # Closes the socket, and nothing else: libpq does not know.
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, conn.pgconn.socket)
@@ -223,8 +225,9 @@ def test_orphan_whose_client_is_gone(pgmend, shop, host):
     found = sessions(pgmend, shop)[pid]
     assert found["orphan"] and found["client"] == "gone"
     assert "client gone" in pgmend("sessions", shop.conninfo).out
-    done = pgmend("sessions", "--terminate", "--pid", found["id"], "--yes", "--format=json", shop.conninfo)
-    assert outcomes(done) == {pid: "ended"}, done
+    assert list(sessions(pgmend, shop, "--orphans")) == [pid]
+    done = pgmend(*orphans)
+    assert outcomes(done) == {pid: "ended"} and done.json()["sessions"][0]["why"] == "its client is gone", done
 
 
 def test_nothing_is_done_without_yes(pgmend, shop, client):

@@ -53,6 +53,43 @@ def test_server_processes_fit_no_rule(pgmend, shop):  # noqa: F811
     assert all(types.get(pid, "client backend") == "client backend" for pid in outcomes(done))
 
 
+def test_vacuum_against_wraparound_is_ended_by_name_only(make_cluster, pgmend):
+    """A real one, at a pace at which it does not end meanwhile."""
+    own = make_cluster(autovacuum_naptime="1s", autovacuum_freeze_max_age=100_000, autovacuum_vacuum_cost_delay="100ms",
+                       autovacuum_vacuum_cost_limit=1)
+    db = own.new_database("old", """CREATE TABLE t (t text); INSERT INTO t SELECT repeat('x', 2000) FROM generate_series(1, 1500);
+        DO $$BEGIN FOR i IN 1..110000 LOOP
+            BEGIN INSERT INTO t VALUES ('x'); RAISE EXCEPTION 'uses a transaction id'; EXCEPTION WHEN others THEN NULL; END;
+        END LOOP; END$$""")
+    at_it = "query LIKE '%%(to prevent wraparound)'"
+    until(db, f"SELECT count(*) > 0 FROM pg_stat_activity WHERE {at_it}")
+    everyone = pgmend("sessions", "--terminate", "--running-longer=0s", "--blocking-longer=0s", "--user=postgres",
+                      "--dry-run", "--format=json", db.conninfo)
+    by_database = pgmend("sessions", "--terminate", "--database=old", "--dry-run", "--format=json", db.conninfo)
+    found = sessions(pgmend, db, "--all")
+    workers = [pid for pid, s in found.items() if s["backend_type"] == "autovacuum worker"]
+    assert everyone.rc == by_database.rc == 0
+    assert workers and not set(workers) & (set(outcomes(everyone)) | set(outcomes(by_database)))
+    pid = db.scalar(f"SELECT max(pid) FROM pg_stat_activity WHERE {at_it}", [])
+    done = pgmend("sessions", "--terminate", "--pid", pid, "--yes", "--format=json", db.conninfo)
+    assert outcomes(done) == {pid: "ended"}, done
+
+
+def test_on_a_standby(cluster, standby, pgmend):
+    """Nothing can be recorded there; it is done all the same, and said."""
+    standby.wait_for_replay(cluster)
+    conn = standby.connect(autocommit=False)
+    conn.execute("SELECT 1")
+    pid = conn.info.backend_pid
+    info = standby.conninfo("postgres")
+    assert pgmend("sessions", info).rc == 0
+    done = pgmend("sessions", "--terminate", "--pid", pid, "--yes", "--format=json", info)
+    assert done.rc == 0 and outcomes(done) == {pid: "ended"}, done
+    assert "standby" in done.json()["unrecorded"] and "not in the record" in done.err, done
+    assert pgmend("sessions", "--record", info).rc == 0
+    conn.close()
+
+
 def test_cancel_leaves_who_runs_nothing(pgmend, shop, client):  # noqa: F811
     one = client()
     done = pgmend("sessions", "--cancel", "--pid", one.pid, "--yes", "--format=json", shop.conninfo)
