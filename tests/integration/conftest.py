@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 
 import pytest
@@ -64,6 +65,35 @@ def make_cluster():
     yield make
     for server in made:
         server.close()
+
+
+@pytest.fixture
+def small_disk(make_cluster):
+    """server, resize = small_disk("8m"): a server with a tablespace "tiny" on a file system of that size, which
+    resize("64m") changes. Its own, as a standby of the shared one would replay into the same folder."""
+    mounted = []
+
+    def make(size):
+        server = make_cluster()
+        folder = server.folder / "tiny"
+        folder.mkdir()
+        if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder],
+                                               capture_output=True, check=False).returncode != 0:
+            pytest.skip("cannot mount a small file system")
+        mounted.append((server, folder))
+        shutil.chown(folder, server.account.pw_uid, server.account.pw_gid)
+        with server.connect() as conn:
+            conn.execute(f"CREATE TABLESPACE tiny LOCATION '{folder}'")
+
+        def resize(new):
+            subprocess.run(["mount", "-o", f"remount,size={new}", folder], check=True)
+
+        return server, resize
+
+    yield make
+    for server, folder in mounted:
+        server.kill()
+        subprocess.run(["umount", "-l", folder], check=False)
 
 
 @pytest.fixture(scope="session")

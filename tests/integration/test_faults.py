@@ -1,10 +1,6 @@
 """apply when the server, other sessions or the user get in its way. Nothing is lost, and the ledger knows."""
 
-import os
-import pathlib
-import shutil
 import signal
-import subprocess
 import threading
 import time
 
@@ -321,39 +317,25 @@ def test_the_server_stops_midway(make_cluster, pgmend, tmp_path, mode):
     finish_and_undo(pgmend, plan, db, before)
 
 
-def test_a_full_disk(make_cluster, pgmend, tmp_path):
+def test_a_full_disk(small_disk, pgmend, tmp_path):
     """A tablespace of 8 MB: the build fails, what it left goes, the ledger says why; with room it goes on."""
-    # A server of its own: a standby of the shared one would replay into the same small file system.
-    cluster = make_cluster()
-    db = cluster.new_database("disk")
-    folder = pathlib.Path(cluster.folder) / "tiny"
-    folder.mkdir()
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder],
-                                           capture_output=True, check=False).returncode != 0:
-        pytest.skip("cannot mount a small file system")
-    try:
-        shutil.chown(folder, cluster.account.pw_uid, cluster.account.pw_gid)
-        db.execute(f"CREATE TABLESPACE tiny LOCATION '{folder}'")
-        db.execute("CREATE TABLE big (id int, t text)")
-        db.execute("INSERT INTO big SELECT i, md5(i::text) FROM generate_series(1, 200000) i")
-        before = schema_of(db)
-        plan = write_plan(tmp_path, "CREATE INDEX CONCURRENTLY i ON big (t) TABLESPACE tiny;")
-        done = pgmend("apply", plan, db.conninfo)
-        assert done.rc == 4 and "No space left on device" in done.err, done
-        assert not invalid_indexes(db) and plan_state(db) == "failed"
-        assert schema_of(db) == before
-        subprocess.run(["mount", "-o", "remount,size=64m", folder], check=True)
-        finish_and_undo(pgmend, plan, db, before)
+    server, resize = small_disk("8m")
+    db = server.new_database("disk")
+    db.execute("CREATE TABLE big (id int, t text)")
+    db.execute("INSERT INTO big SELECT i, md5(i::text) FROM generate_series(1, 200000) i")
+    before = schema_of(db)
+    plan = write_plan(tmp_path, "CREATE INDEX CONCURRENTLY i ON big (t) TABLESPACE tiny;")
+    done = pgmend("apply", plan, db.conninfo)
+    assert done.rc == 4 and "No space left on device" in done.err, done
+    assert not invalid_indexes(db) and plan_state(db) == "failed"
+    assert schema_of(db) == before
+    resize("64m")
+    finish_and_undo(pgmend, plan, db, before)
 
-        known = write_plan(tmp_path, '-- pgmend:change {"step":1,"index":"k","relation":"big","size_bytes":'
-                           f"{1 << 50}}}\nCREATE INDEX CONCURRENTLY k ON big (t);", name="known.sql")
-        done = pgmend("apply", known, db.conninfo)
-        assert done.rc == 4 and "it needs about 1.0 PB" in done.err, done
-    finally:
-        db.drop()
-        with cluster.connect() as conn:
-            conn.execute("DROP TABLESPACE IF EXISTS tiny")
-        subprocess.run(["umount", "-l", folder], check=False)
+    known = write_plan(tmp_path, '-- pgmend:change {"step":1,"index":"k","relation":"big","size_bytes":'
+                       f"{1 << 50}}}\nCREATE INDEX CONCURRENTLY k ON big (t);", name="known.sql")
+    done = pgmend("apply", known, db.conninfo)
+    assert done.rc == 4 and "it needs about 1.0 PB" in done.err, done
 
 
 def test_builds_hold_up_no_writer(big, pgmend, tmp_path):
