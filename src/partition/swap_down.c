@@ -82,6 +82,21 @@ static void begin(struct pgm_buf *out, const struct pgm_partition_design *design
 					 "to it",
 					 legacy, table)),
 		table, legacy);
+	/* Better a word now than PostgreSQL's in the middle. */
+	pgm_buf_printf(
+		out,
+		"    FOR pgmend_one IN SELECT k.conname, k.conrelid::pg_catalog.regclass AS child\n"
+		"                        FROM pg_catalog.pg_constraint AS k\n"
+		"                       WHERE k.confrelid = %s::pg_catalog.regclass AND k.contype = 'f' AND "
+		"k.conparentid = 0 LOOP\n"
+		"        RAISE EXCEPTION USING MESSAGE = pg_catalog.format('foreign key %%I of %%s refers to "
+		"it',\n"
+		"                pgmend_one.conname, pgmend_one.child),\n"
+		"            HINT = pg_catalog.format('ALTER TABLE %%s DROP CONSTRAINT %%I; then roll back "
+		"again.',\n"
+		"                pgmend_one.child, pgmend_one.conname);\n"
+		"    END LOOP;\n",
+		literal(out, table));
 	pgm_buf_add(out, "    -- From here on others wait.\n");
 	for (size_t i = 0; i < carry->views.count; i++)
 		pgm_buf_printf(out, "    LOCK TABLE %s IN ACCESS EXCLUSIVE MODE;\n",

@@ -1,6 +1,8 @@
 """partition: foreign keys that refer to the table. The statements that are printed about them are run as they are:
 before the conversion, and afterwards."""
 
+import re
+
 import psycopg
 import pytest
 
@@ -92,6 +94,14 @@ def test_a_copy_of_the_key(db, pgmend):
     db.psql("DELETE FROM parts WHERE log_id = 8; DELETE FROM log WHERE id = 8")
     assert db.scalar("SELECT count(*) FROM loose WHERE log_id = 8") == 0
     refused(db, "DELETE FROM log WHERE id = 450", 'referenced from table "log"')
+
+    # The way back asks for them to go again, one by one.
+    for _ in keys(db, "log"):
+        back = pgmend("rollback", db.conninfo)
+        assert back.rc == 4 and "refers to it" in back.err, back
+        db.psql(re.search(r"ALTER TABLE .* DROP CONSTRAINT .*?;", back.err).group())
+    back = pgmend("rollback", db.conninfo)
+    assert back.rc == 0 and db.scalar("SELECT relkind FROM pg_class WHERE oid = 'log'::regclass") == "r", back
 
 
 def test_the_key_is_there(db, pgmend):
