@@ -142,7 +142,6 @@ static void add_difference(struct text *text, const struct pgm_pairs *from, cons
 	static const char timeout[] = "statement_timeout";
 	const char *old_timeout = pgm_pairs_get(from, timeout), *new_timeout = pgm_pairs_get(to, timeout);
 	encoding = pgm_pairs_get(to, "client_encoding") ? pgm_pairs_get(to, "client_encoding") : encoding;
-	encoding = encoding ? encoding : "UTF8";
 	bool identity = pgm_pairs_get(from, "role") || pgm_pairs_get(from, "session_authorization");
 	add(text, "/* pgmend */ ");
 	if (old_timeout)
@@ -552,6 +551,15 @@ static const char strict_reset[] = "/* pgmend */ CLOSE ALL; SET SESSION AUTHORIZ
 				   " UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP;"
 				   " DISCARD SEQUENCES";
 
+/* Of a server where nobody asks for another: the one that it has now may be who had it before's. */
+static void read_encoding(struct pgm_pool *pool, char *encoding, size_t size)
+{
+	pthread_mutex_lock(&pool->lock);
+	const char *found = pool->reports ? pgm_pairs_get(pool->reports, "client_encoding") : NULL;
+	snprintf(encoding, size, "%s", found ? found : "UTF8");
+	pthread_mutex_unlock(&pool->lock);
+}
+
 void pgm_session_prepare(struct pgm_server *server)
 {
 	struct pgm_client *client = server->client;
@@ -577,9 +585,10 @@ void pgm_session_prepare(struct pgm_server *server)
 	}
 	if (server->applied != client->settings) {
 		struct text text = {0};
+		char encoding[64];
+		read_encoding(server->share->pool, encoding, sizeof(encoding));
 		server->share->stats.applies++;
-		add_difference(&text, server->applied, client->settings,
-			       pgm_pairs_get(server->reports, "client_encoding"));
+		add_difference(&text, server->applied, client->settings, encoding);
 		job_text(server, PGM_JOB_APPLY, &text);
 		return;
 	}

@@ -65,6 +65,18 @@ def test_long_setting_is_carried_and_kept_apart(make_pool, length):
             == str(length * 2)
 
 
+def test_letters_beside_another_encoding(make_pool):
+    """What a server's last client had as its encoding is not what the next one's values are written in."""
+    pool = make_pool(**TWO)
+    with pool.connect(client_encoding="LATIN1") as latin, pool.connect() as conn:
+        conn.query("SET app.tenant = 'é'")
+        assert latin.scalar("SHOW client_encoding") == "LATIN1"
+        assert conn.scalar("SELECT current_setting('app.tenant')") == "é"
+        assert latin.scalar("SHOW client_encoding") == "LATIN1"
+        with pool.connect(**{"app.tenant": "ü"}) as other:
+            assert other.scalar("SELECT current_setting('app.tenant')") == "ü"
+
+
 def test_server_that_dies_within_a_row(make_pool, cluster):
     """Of a row of which half was told, no error may become the other half."""
     pool = make_pool(**TWO)
