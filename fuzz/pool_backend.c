@@ -139,7 +139,7 @@ static void happen(struct client *client, uint8_t kind, struct input *input)
 	switch (kind) {
 	case 20:
 		client_close(client);
-		client_open(client, "u");
+		client_open(client, argument);
 		break;
 	case 21:
 		lie_message(backend_at(argument & 1), input_take(input));
@@ -190,6 +190,13 @@ static void happen(struct client *client, uint8_t kind, struct input *input)
 		break;
 	case 35:
 		harness_memory_short(argument & 63, argument & 64 ? 1 + (argument >> 7) * 4 : 1);
+		break;
+	case 36: /* sends a few bytes at a time */
+		client->trickle = argument & 15;
+		break;
+	case 37:
+		if (backend)
+			backend->trickle = argument >> 4;
 		break;
 	default:
 		settle();
@@ -265,7 +272,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 						.password = choice & 16 ? "pencil" : NULL});
 	backends_begin_muted = choice & 32;
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
-		client_open(&clients[i], "u");
+		client_open(&clients[i], 0);
 	if (choice & 8)
 		settle();
 	while (input.at < input.end)

@@ -28,7 +28,7 @@ static void happen(struct client *client, uint8_t kind, struct input *input)
 	case 20: /* goes, and comes again */
 		client_check(client, excused);
 		client_close(client);
-		client_open(client, "u");
+		client_open(client, argument);
 		break;
 	case 21:
 		shutdown(client->fd, SHUT_WR);
@@ -72,6 +72,13 @@ static void happen(struct client *client, uint8_t kind, struct input *input)
 	case 31: /* no memory: once, or for some time */
 		excused = true;
 		harness_memory_short(argument & 63, argument & 64 ? 1 + (argument >> 7) * 4 : 1);
+		break;
+	case 32: /* sends a few bytes at a time */
+		client->trickle = argument & 15;
+		break;
+	case 33:
+		if (backend)
+			backend->trickle = argument >> 4;
 		break;
 	default:
 		settle();
@@ -184,7 +191,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 						.strict = choice & 2,
 						.max_prepared_statements = choice & 4 ? 2 : 0});
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
-		client_open(&clients[i], "u");
+		client_open(&clients[i], i ? 0 : choice >> 4 & 3);
 	if (choice & 8)
 		settle();
 	while (input.at < input.end)

@@ -18,19 +18,37 @@ static size_t asker_count;
 
 /* ---- clients ---- */
 
-void client_open(struct client *client, const char *user)
+void client_open(struct client *client, unsigned start)
 {
+	static const struct {
+		enum model_setting setting;
+		const char *name, *given, *value;
+	} starts[] = {{0, NULL, NULL, ""},
+		      {MODEL_APPLICATION_NAME, "application_name", "a", "a"},
+		      {MODEL_TENANT, "options", "-c app.t=1", "1"},
+		      {MODEL_WORK_MEM, "work_mem", "2", "2"}};
 	uint8_t packet[256];
 	struct pgm_writer writer = pgm_writer_over(packet, sizeof(packet));
 	*client = (struct client){.fd = -1};
 	client->fd = harness_connect(&client->id);
 	model_init(&client->alone, false, true, 0);
+	start %= sizeof(starts) / sizeof(*starts);
+	snprintf(client->alone.session.settings[starts[start].setting], MODEL_VALUE, "%s",
+		 starts[start].value);
+	snprintf(client->alone.reported, MODEL_VALUE, "%s",
+		 client->alone.session.settings[MODEL_APPLICATION_NAME]);
+	client->alone.saved = client->alone.session;
+	client->alone.has_start = start;
 	pgm_writer_begin(&writer, 0);
 	pgm_writer_u32(&writer, PGM_WIRE_PROTOCOL_3_0);
 	pgm_writer_string(&writer, "user");
-	pgm_writer_string(&writer, user);
+	pgm_writer_string(&writer, "u");
 	pgm_writer_string(&writer, "database");
 	pgm_writer_string(&writer, "d");
+	if (starts[start].name) {
+		pgm_writer_string(&writer, starts[start].name);
+		pgm_writer_string(&writer, starts[start].given);
+	}
 	pgm_writer_u8(&writer, 0);
 	pgm_writer_end(&writer);
 	harness_append(&client->out, packet, pgm_writer_length(&writer));
@@ -195,7 +213,7 @@ bool client_check(const struct client *client, bool fatal_allowed)
 	const struct harness_bytes *got = &client->got, *expected = &client->alone.out;
 	const uint8_t *key;
 	size_t at = skip_login(client, &key), next, told = 0;
-	if (client->cancelled)
+	if (client->cancelled || client->alone.reset_start)
 		return true;
 	/* what PostgreSQL says last of all, it says only to who can still hear it */
 	bool breaks = fatal_allowed || client->excused || client->alone.closed;
@@ -273,6 +291,7 @@ static bool accept_backend(void)
 	backends[i].fd = fd;
 	model_init(&backends[i].model, true, false, next_pid++);
 	backends[i].muted = backends[i].model.doubted = backends_begin_muted;
+	backends[i].trickle = 0;
 	return true;
 }
 
@@ -297,6 +316,21 @@ static bool take_cancel(struct backend *backend)
 	return true;
 }
 
+/* Writes what the other side takes; where it is to trickle, only so much, but what is long in a few hundred
+ * turns. */
+static bool write_some(int fd, struct harness_bytes *out, size_t trickle, bool *moved)
+{
+	size_t most = trickle + out->length / 64;
+	if (!trickle || out->length <= most)
+		return harness_write(fd, out, moved);
+	struct harness_bytes some = {0};
+	harness_append(&some, out->at, most);
+	bool open = harness_write(fd, &some, moved);
+	harness_remove(out, most - some.length);
+	harness_free(&some);
+	return open;
+}
+
 static bool turn_backend(struct backend *backend)
 {
 	bool moved = false, open = true;
@@ -312,7 +346,7 @@ static bool turn_backend(struct backend *backend)
 	if (backend->muted)
 		model->out.length = 0;
 	if (!harness_write(backend->fd, &backend->extra, &moved) ||
-	    (!backend->extra.length && !harness_write(backend->fd, &model->out, &moved)))
+	    (!backend->extra.length && !write_some(backend->fd, &model->out, backend->trickle, &moved)))
 		open = false;
 	if (!open || (model->closed && !model->out.length)) {
 		backend_close(backend);
@@ -328,7 +362,7 @@ static bool turn_client(struct client *client)
 	bool moved = false;
 	if (client->ended)
 		return false;
-	if (!harness_write(client->fd, &client->out, &moved))
+	if (!write_some(client->fd, &client->out, client->trickle, &moved))
 		client->out.length = 0;
 	if (!client->stalled && !harness_read(client->fd, &client->got, &moved))
 		client->ended = moved = true;

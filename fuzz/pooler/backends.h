@@ -15,6 +15,7 @@ struct backend {
 	struct model model;
 	struct harness_bytes extra; /* bytes of a hostile server, before what the model says */
 	bool muted;		    /* what the model says is not sent */
+	size_t trickle;		    /* so many bytes of it at a time; 0: all */
 };
 
 struct client {
@@ -27,13 +28,15 @@ struct client {
 	bool cancelled;	    /* who asked for a cancel cannot know what comes */
 	bool misled;	    /* a server that lied was its own */
 	bool excused;	    /* something happened that may have ended its session */
+	size_t trickle;	    /* sends so many bytes at a time; 0: all */
 };
 
 extern bool backends_begin_muted; /* of those that are yet to come */
 extern struct backend backends[BACKENDS_MAX];
 extern struct client clients[CLIENTS_MAX];
 
-void client_open(struct client *client, const char *user);
+/* start: 1 to 3 for a startup packet that sets application_name, app.t or work_mem */
+void client_open(struct client *client, unsigned start);
 void client_close(struct client *client); /* without a look at what it got */
 /* Bytes from this client; its model gets them, too. */
 void client_say(struct client *client, const void *bytes, size_t length);

@@ -40,6 +40,7 @@ void model_done(struct model *model)
 	model_drop_prepared(model);
 	model_drop_portals(model);
 	free(model->unnamed);
+	free(model->rest);
 	harness_free(&model->in);
 	harness_free(&model->out);
 	harness_free(&model->held);
@@ -175,8 +176,11 @@ static bool parse(struct model *model, struct pgm_cursor *cursor)
 		model->unnamed = NULL;
 	}
 	model_read(sql, &statement);
-	if (statement.kind == MODEL_SYNTAX)
+	if (statement.kind == MODEL_SYNTAX || strstr(sql, MODEL_BETWEEN "!"))
 		return model_error(model, "42601", "syntax error at or near \"!\"");
+	if (strstr(sql, MODEL_BETWEEN))
+		return model_error(model, "42601",
+				   "cannot insert multiple commands into a prepared statement");
 	if (!may_run(model, sql))
 		return false;
 	if (!*name) {
@@ -318,6 +322,31 @@ static bool close_one(struct model *model, struct pgm_cursor *cursor)
 
 /* ---- the others ---- */
 
+static void run_statements(struct model *model, const char *sql)
+{
+	while (sql) {
+		const char *gap = strstr(sql, MODEL_BETWEEN);
+		char *one = gap ? strndup(sql, (size_t)(gap - sql)) : strdup(sql);
+		if (!one)
+			abort();
+		sql = gap ? gap + strlen(MODEL_BETWEEN) : NULL;
+		/* nothing is said of an empty one beside others */
+		bool done = (!*one && model->several) || may_run(model, one);
+		if (done && (*one || !model->several)) {
+			if (model_has_rows(one))
+				describe_rows(model, one);
+			done = model_execute(model, one, NULL, 0);
+		}
+		free(one);
+		if (!done)
+			return;
+		if (model->copying) {
+			model->rest = sql ? copy(sql) : NULL;
+			return;
+		}
+	}
+}
+
 static void query(struct model *model, struct pgm_cursor *cursor)
 {
 	struct model_statement statement;
@@ -332,15 +361,15 @@ static void query(struct model *model, struct pgm_cursor *cursor)
 		model_commit(model);
 	}
 	model_read(sql, &statement);
+	model->several = sound && strstr(sql, MODEL_BETWEEN);
 	if (!sound)
 		malformed(model);
-	else if (statement.kind == MODEL_SYNTAX)
+	else if (statement.kind == MODEL_SYNTAX || strstr(sql, MODEL_BETWEEN "!"))
 		model_error(model, "42601", "syntax error at or near \"!\"");
-	else if (statement.kind == MODEL_OURS || may_run(model, sql)) {
-		if (model_has_rows(sql))
-			describe_rows(model, sql);
+	else if (statement.kind == MODEL_OURS)
 		model_execute(model, sql, NULL, 0);
-	}
+	else
+		run_statements(model, sql);
 	if (!model->copying)
 		ready(model);
 }
@@ -356,10 +385,14 @@ static void function(struct model *model)
 
 static void during_copy(struct model *model, uint8_t type)
 {
+	char *rest = model->rest;
 	switch (type) {
 	case PGM_FE_COPY_DONE:
 		model->copying = false;
+		model->rest = NULL;
 		model_send(model, 'C', "COPY 1", 7);
+		run_statements(model, rest);
+		free(rest);
 		break;
 	case PGM_FE_COPY_FAIL:
 		model->copying = false;
@@ -371,7 +404,7 @@ static void during_copy(struct model *model, uint8_t type)
 	default:
 		return;
 	}
-	if (!model->extended)
+	if (!model->extended && !model->copying)
 		ready(model);
 }
 
@@ -383,6 +416,7 @@ static void message(struct model *model, uint8_t type, const uint8_t *body, size
 		return;
 	}
 	bool skips = model->skip_to_sync;
+	model->several = false;
 	switch (type) {
 	case PGM_FE_TERMINATE:
 		model->closed = true;

@@ -6,15 +6,17 @@
  * compares what comes back.
  *
  * Only statements that are written exactly as in model_sql.c do something; all others are SELECTs of one row
- * ("1"), but those beginning with '!', which cannot be parsed.
+ * ("1"), but those beginning with '!', which cannot be parsed. A simple query may have several, with
+ * MODEL_BETWEEN between them.
  */
 #ifndef FUZZ_POOLER_MODEL_H
 #define FUZZ_POOLER_MODEL_H
 
 #include "harness.h"
 
-#define MODEL_NAMES 64 /* statements or portals at once; one more is an error */
-#define MODEL_VALUE 32
+#define MODEL_NAMES   64 /* statements or portals at once; one more is an error */
+#define MODEL_VALUE   32
+#define MODEL_BETWEEN "; /**/ "
 
 enum model_setting {
 	MODEL_APPLICATION_NAME,
@@ -93,8 +95,13 @@ struct model {
 	bool closed;	 /* said its last */
 	bool holds_back; /* reads nothing for the time being */
 	bool dies, fails_ours, cancel;
+	/* its startup packet set something; and that was reset: the pooler sets it again when the transaction
+	 * is over, and not at once */
+	bool has_start, reset_start;
 	char status;
 	bool skip_to_sync, extended, copying;
+	bool several; /* the simple query has more than one statement */
+	char *rest;   /* of a simple query, behind the COPY that runs */
 	struct model_session session, saved;
 	char reported[MODEL_VALUE]; /* application_name, as the peer was told */
 	bool locked, sequence;

@@ -135,6 +135,8 @@ void model_abort(struct model *model)
 {
 	model->session = model->saved;
 	model->copying = false;
+	free(model->rest);
+	model->rest = NULL;
 	if (model->status != 'I')
 		model->status = 'E';
 	model_drop_portals(model);
@@ -321,7 +323,7 @@ static uint64_t client_of(const struct model *model)
 
 static bool discard(struct model *model)
 {
-	if (model->status != 'I')
+	if (model->status != 'I' || model->several)
 		return model_error(model, "25001", "DISCARD ALL cannot run inside a transaction block");
 	memset(&model->session, 0, sizeof(model->session));
 	model->locked = model->sequence = model->sql_prepared = false;
@@ -350,6 +352,9 @@ static bool deallocate(struct model *model, const char *name)
 /* What needs no rows and no more messages. False: it failed. */
 static bool change(struct model *model, const struct model_statement *statement)
 {
+	bool resets = statement->kind == MODEL_RESET || statement->kind == MODEL_RESET_ALL ||
+		      statement->kind == MODEL_DISCARD;
+	model->reset_start |= model->has_start && resets;
 	switch (statement->kind) {
 	case MODEL_SET:
 	case MODEL_RESET:

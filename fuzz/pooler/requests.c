@@ -88,6 +88,64 @@ static void send_bind(struct client *client, uint8_t argument)
 	client_message(client, PGM_FE_BIND, body, pgm_writer_length(&writer));
 }
 
+/* With values, NULL among them, formats of any number, and asked-for formats. */
+static void send_bind_values(struct client *client, uint8_t argument, uint8_t what)
+{
+	static const char *const values[] = {"", "1", "a\0b", "'; --"};
+	uint8_t body[256];
+	struct pgm_writer writer = pgm_writer_over(body, sizeof(body));
+	pgm_writer_string(&writer, names[argument >> 2 & 3]);
+	pgm_writer_string(&writer, names[argument & 3]);
+	pgm_writer_u16(&writer, argument >> 4 & 3);
+	for (int i = argument >> 4 & 3; i > 0; i--)
+		pgm_writer_u16(&writer, i & 1);
+	pgm_writer_u16(&writer, argument >> 6 & 3);
+	for (int i = argument >> 6 & 3; i > 0; i--, what = (uint8_t)(what >> 2 | what << 6)) {
+		const char *value = values[what & 3];
+		uint32_t length = (what & 3) == 2 ? 3 : (uint32_t)strlen(value);
+		pgm_writer_u32(&writer, what & 12 ? length : PGM_WIRE_NO_PARAMETER);
+		pgm_writer_bytes(&writer, value, what & 12 ? length : 0);
+	}
+	pgm_writer_u16(&writer, what & 3);
+	for (int i = what & 3; i > 0; i--)
+		pgm_writer_u16(&writer, 1);
+	client_message(client, PGM_FE_BIND, body, pgm_writer_length(&writer));
+}
+
+static void send_parse_types(struct client *client, uint8_t argument, uint8_t text)
+{
+	uint8_t body[160];
+	struct pgm_writer writer = pgm_writer_over(body, sizeof(body));
+	pgm_writer_string(&writer, names[argument & 3]);
+	pgm_writer_string(&writer, texts[text % TEXTS]);
+	pgm_writer_u16(&writer, argument >> 2 & 7);
+	for (uint32_t i = argument >> 2 & 7; i > 0; i--)
+		pgm_writer_u32(&writer, i == 1 ? 0 : 20 + i);
+	client_message(client, PGM_FE_PARSE, body, pgm_writer_length(&writer));
+}
+
+/* The pooler looks for a name of the protocol only in a DEALLOCATE that stands alone. */
+static const char *one_of_several(uint8_t which)
+{
+	const char *text = texts[which % TEXTS];
+	return strcasestr(text, "deallocate") && strcmp(text, "DEALLOCATE ALL") != 0 &&
+			       strcmp(text, "DEALLOCATE sqlp") != 0
+		       ? "SELECT 1"
+		       : text;
+}
+
+/* Two statements, or three, in one Query; now and then in a Parse, where they may not be. */
+static void send_several(struct client *client, uint8_t count, struct input *input)
+{
+	char body[256] = "";
+	int at = count == 3 && input->at < input->end && *input->at == 255 ? 1 : 0;
+	bool parses = at > 0;
+	for (uint8_t i = 0; i < count; i++)
+		at += snprintf(body + at, sizeof(body) - (size_t)at, "%s%s", i ? MODEL_BETWEEN : "",
+			       one_of_several(input_take(input)));
+	client_message(client, parses ? PGM_FE_PARSE : PGM_FE_QUERY, body, (size_t)at + (parses ? 3 : 1));
+}
+
 static void send_execute(struct client *client, uint8_t argument)
 {
 	uint8_t body[16];
@@ -113,7 +171,8 @@ static void send_long(struct client *client, uint8_t argument)
 
 void request_send(struct client *client, uint8_t kind, struct input *input)
 {
-	uint8_t argument = kind == 6 || kind == 7 ? 0 : input_take(input);
+	bool none = kind == 6 || kind == 7 || kind >= 18;
+	uint8_t argument = none ? 0 : input_take(input);
 	const char *text = texts[argument % TEXTS];
 	switch (kind) {
 	case 0:
@@ -157,6 +216,16 @@ void request_send(struct client *client, uint8_t kind, struct input *input)
 		break;
 	case 13:
 		send_long(client, argument);
+		break;
+	case 16:
+		send_bind_values(client, argument, input_take(input));
+		break;
+	case 17:
+		send_parse_types(client, argument, input_take(input));
+		break;
+	case 18:
+	case 19:
+		send_several(client, kind == 18 ? 2 : 3, input);
 		break;
 	default: /* what an ORM sends for each statement */
 		send_parse(client, kind == 14 ? 0 : argument & 3, argument >> 2);

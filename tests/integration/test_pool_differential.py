@@ -1,7 +1,7 @@
 """Random pipelines get from the pooler, byte for byte, what PostgreSQL answers directly.
 
     PGMEND_DIFFERENTIAL_COUNT   pipelines (default: what takes some seconds; a release runs 100,000)
-    PGMEND_DIFFERENTIAL_SEED    another sequence of them
+    PGMEND_DIFFERENTIAL_SEED    another sequence of them; a long run is shared by processes with a seed each
     PGMEND_DIFFERENTIAL_SHOW    go on after a difference, until so many were found
 """
 
@@ -13,27 +13,93 @@ import pipelines
 import wire
 from wire import bind, close, copy_data, copy_done, copy_fail, describe, execute, parse, query, sync
 
-COUNT = int(os.environ.get("PGMEND_DIFFERENTIAL_COUNT", "700"))
+COUNT = int(os.environ.get("PGMEND_DIFFERENTIAL_COUNT", "600"))
 SEED = os.environ.get("PGMEND_DIFFERENTIAL_SEED", "1")
 SHOW = int(os.environ.get("PGMEND_DIFFERENTIAL_SHOW", "1"))
 
 
-class Side:
-    """One of the two: where pipelines are sent, and the database of its own in which they act."""
+class Other:
+    """Another client of the pooler: what it left in its session is what it finds there, from transaction to
+    transaction, whatever servers they run on and whoever had them before."""
 
-    def __init__(self, server, target, name, tls=False):
+    SETTINGS = {"app.tenant": "", "work_mem": "4MB", "search_path": '"$user", public', "application_name": ""}
+
+    def __init__(self, target, database, name):
+        self.name = name
+        self.conn = wire.Connection(target, database=database)
+        self.conn.run(wire.parse("s1", f"SELECT '{name}'"), sync())
+        self.within, self.count, self.expected = False, 0, dict(self.SETTINGS)
+
+    def step(self, rng):
+        rng.choice([self.turn, self.turn, self.change, self.check, self.trouble])(rng)
+
+    def turn(self, _):
+        """Take a server, or give it back."""
+        self.conn.query("COMMIT" if self.within else "BEGIN")
+        self.within = not self.within
+
+    def change(self, rng):
+        name, self.count = rng.choice(list(self.SETTINGS)), self.count + 1
+        value = f"{self.count % 1000 + 64}kB" if name == "work_mem" else f"{self.name}_{self.count}"
+        self.conn.query(f"SET {name} = '{value}'")
+        self.expected[name] = value
+
+    def check(self, _):
+        names = list(self.SETTINGS)
+        sql = "SELECT " + ", ".join(f"coalesce(current_setting('{name}', true), '')" for name in names)
+        found = dict(zip(names, self.conn.query(sql)[0]))
+        said = [m.cells() for m in self.conn.run(bind("", "s1"), execute(), sync()) if m.kind == "D"]
+        expected, self.expected = self.expected, found
+        assert found == expected and said == [[self.name]], f"{self.name} finds {found} {said}, and not {expected}"
+
+    def trouble(self, rng):
+        """What others must not see. Where it stays, it pins: so it goes again."""
+        if self.within:
+            self.conn.query("CREATE TEMP TABLE tt (other text) ON COMMIT DROP; DECLARE c CURSOR FOR SELECT 'other'")
+        else:
+            self.conn.query(rng.choice([
+                "SELECT nextval('public.other')", "BEGIN; SET LOCAL ROLE pg_monitor; SET LOCAL work_mem = '1GB'; COMMIT",
+                "PREPARE q1 AS SELECT 'other'; DEALLOCATE q1", "LISTEN ch; UNLISTEN ch",
+                "SELECT pg_advisory_lock(99); SELECT pg_advisory_unlock(99)", "DISCARD PLANS",
+            ]))
+        if self.within:
+            self.turn(rng)
+
+
+class Others:
+    """Two of them."""
+
+    def __init__(self, target, database):
+        self.all = [Other(target, database, name) for name in ("other_1", "other_2")]
+
+    def step(self, rng):
+        rng.choice(self.all).step(rng)
+
+
+class Side:
+    """One of the two: where pipelines are sent, and the database of its own in which they act. others: what other
+    clients there are beside it."""
+
+    VACUUM_EACH = 200  # pipelines: what they deleted would be read by all that come after them
+
+    def __init__(self, server, target, name, tls=False, others=None):
         server.new_database(name, pipelines.SCHEMA)
         self.target = target
         self.name = name
         self.tls = tls
         self.admin = wire.Connection((str(server.folder), server.settings["port"]), database=name,
                                      options="-c lock_timeout=5s")
+        self.others = others and others(target, name)
+        self.runs = 0
 
     def run(self, pipeline):
         self.admin.query(pipelines.RESET)
+        self.runs += 1
+        if self.runs % self.VACUUM_EACH == 0:
+            self.admin.query("VACUUM")
         try:
-            answer = pipeline.run(self.target, self.name, self.tls)
-        except (TimeoutError, wire.Closed, ConnectionError) as error:
+            answer = pipeline.run(self.target, self.name, self.tls, self.others)
+        except (TimeoutError, wire.Closed, ConnectionError, AssertionError) as error:
             return [wire.Message("!", f"{type(error).__name__}: {error}".encode())]
         return pipelines.comparable(answer)
 
@@ -42,6 +108,8 @@ def compare(sides, count, tls):
     """Texts about the pipelines on which the sides differ."""
     reports = []
     for number in range(count):
+        if number % 1000 == 0:
+            print(f"{number} pipelines, {len(reports)} differ", flush=True)
         pipeline = pipelines.Pipeline.random(f"{SEED}/{number}", tls)
         answers = [side.run(pipeline) for side in sides]
         if answers[0] == answers[1]:
@@ -51,13 +119,14 @@ def compare(sides, count, tls):
         if now[0] == now[1]:
             small, now = f"{pipeline}, only sometimes", answers
         reports.append(f"seed {SEED}/{number}: {small}\n{difference(*now)}")
+        print(reports[-1], flush=True)
         if len(reports) >= SHOW or "Refused" in reports[-1]:
             break
     return reports
 
 
 def shown(messages):
-    return " ".join(repr(m) if len(m.body) < 300 else f"{m.kind}[{len(m.body)}]" for m in messages) or "nothing"
+    return " ".join(repr(m) if len(m.body) < 300 or m.kind == "!" else f"{m.kind}[{len(m.body)}]" for m in messages) or "nothing"
 
 
 def difference(expected, got):
@@ -83,7 +152,7 @@ def test_postgresql_answers_the_same_twice(cluster):
 def test_answers_are_those_of_postgresql(cluster, make_pool, mode):
     pool = make_pool(pool_mode=mode, tls=True, default_pool_size=3)
     sides = [Side(cluster, direct_of(cluster), f"diff_direct_{mode}"),
-             Side(cluster, pool.target, f"diff_pool_{mode}", tls=True)]
+             Side(cluster, pool.target, f"diff_pool_{mode}", tls=True, others=Others if mode == "transaction" else None)]
     reports = compare(sides, COUNT if mode == "transaction" else COUNT // 4, True)
     assert not reports, "\n".join(reports)
 

@@ -4,7 +4,6 @@ A target is (host, port); a host that begins with "/" is the folder of a Unix so
 the other side sends: a Message is what came, byte for byte.
 """
 
-import random
 import select
 import socket
 import ssl
@@ -315,26 +314,31 @@ class Raw:
                 data, self.buffer = bytes(self.buffer), bytearray()
                 return data
 
-    def exchange(self, data, rng=None, pieces=1, seconds=None, over=None):
-        """Sends all, reading at the same time, and reads until the other side closes, or until over(all that
-        was read) is true."""
-        rng = rng or random
+    def exchange(self, chunks, seconds=None, over=None, between=None):
+        """Sends these, one after the other, reading at the same time, and reads until the other side closes, or
+        until over(all that was read) is true. between(all that was read) is called before each chunk but the
+        first: a time in seconds to wait for more before it is asked again, or None where the chunk may go."""
+        chunks = [chunk for chunk in chunks if chunk][::-1]
         deadline = time.monotonic() + (seconds or self.timeout)
-        cuts = sorted(rng.randrange(len(data) + 1) for _ in range(pieces - 1))
-        chunks = [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)]) if b > a]
-        chunks.reverse()
+        asked = True
         self.sock.settimeout(0)
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError(f"no end after {bytes(self.buffer)[-200:]!r}")
+            if chunks and not asked:
+                wait = between(self.buffer)
+                asked = wait is None
+                left = left if asked else min(left, wait)
             pending = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()
-            readable, writable, _ = select.select([self.sock], [self.sock] if chunks else [], [], 0 if pending else left)
-            if writable and chunks:
+            writes = [self.sock] if chunks and asked else []
+            readable, writable, _ = select.select([self.sock], writes, [], 0 if pending else left)
+            if writable:
                 try:
                     sent = self.sock.send(chunks[-1])
                     if sent == len(chunks[-1]):
                         chunks.pop()
+                        asked = between is None
                     else:
                         chunks[-1] = chunks[-1][sent:]
                 except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):

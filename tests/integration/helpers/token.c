@@ -1,17 +1,15 @@
 /*
  * Each query gets its own token back, whatever happens to others: many raw clients on one epoll, which send
- * pipelines of queries that carry unique tokens, cancel queries, ask to cancel what does not run, die by
- *reset; and a direct session that kills the server's backends.
+ * pipelines of queries that carry unique tokens, cancel queries, ask to cancel what does not run, die by a
+ * reset; and a direct session that kills the server's backends.
  *
  *	token POOL_HOST POOL_PORT DIRECT_HOST DIRECT_PORT DATABASE QUERIES [key=value]...
  *
  * A host that begins with "/" is the folder of a Unix socket. Prints one line of JSON; exit code 0 where
- *nothing was wrong. What counts as wrong:
- *   - a row that is not the next token of the query that its client awaits, or an answer out of order;
- *   - a failure that nothing explains. A cancellation is explained by a request for this very client since
- *its last one, and only if that request was still open when the query was sent (a canceller's connection that
- *     the other side closed has done its work); a timeout only where the query set one; a lost server only
- *     where we killed one.
+ * nothing was wrong. Wrong is a row that is not the next token of the query that its client awaits, an answer
+ * out of order, and a failure that nothing explains: a cancellation by a request for this very client that
+ * was open when the query was sent (who asked is let go when it has done its work); a timeout where the query
+ * set one; a lost server where we killed one.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,7 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -33,6 +30,7 @@
 #define UNIT_TOKENS 6 /* queries with one ReadyForQuery */
 #define UNITS	    4 /* of a client in flight */
 #define CANCELS	    256
+#define SETTERS	    8 /* one client in so many has a setting of its own */
 #define KEY_MAX	    260
 #define STALL_US    20000000
 
@@ -49,6 +47,7 @@ struct unit {
 	bool failed;
 	uint64_t sent_us;
 	unsigned made;	 /* bits of the statements that it prepares */
+	uint64_t keeps;	 /* what it sets app.token to; 0: it does not */
 	bool cancelable; /* a request for this client was open while it was in flight */
 };
 
@@ -64,6 +63,7 @@ struct client {
 	int first, in_flight;
 	unsigned prepared; /* bits of the statements that it surely has: st0... */
 	char status;	   /* of the last ReadyForQuery */
+	uint64_t kept;	   /* its app.token; 0: it has set none */
 	int open_cancels;
 	uint64_t moved_us;
 	uint32_t life; /* counts its connections */
@@ -76,22 +76,20 @@ struct cancel {
 };
 
 static struct {
-	uint64_t queries, cancels, canceled, idle_cancels, gone_cancels, timeouts, resets, kills, lost,
-		refused;
-	uint64_t wrong, stray, late_us_max;
+	unsigned long long queries, cancels, canceled, idle_cancels, gone_cancels, timeouts, resets, kills,
+		lost;
+	unsigned long long wrong, stray, late_us_max;
 } counts;
 
 static const char *pool_host, *direct_host, *database;
 static int pool_port, direct_port;
-static uint64_t wanted = 100000, seed = 1, next_token = 1, sent;
+static uint64_t wanted = 100000, seed = 1, next_token = 1, sent, last_kill_us;
 static int clients_count = 64, cancel_rate = 20, reset_rate = 10, kill_rate = 2, timeout_rate = 30,
 	   slow_rate = 80;
 static struct client *clients;
 static struct cancel cancels[CANCELS];
-static int epoll_fd;
 static uint8_t gone_keys[64][KEY_MAX];
-static int gone_lengths[64], gone_count;
-static uint64_t last_kill_us;
+static int gone_lengths[64], gone_count, epoll_fd;
 
 static uint64_t now_us(void)
 {
@@ -114,7 +112,7 @@ static bool chance(int rate)
 	return (int)(roll() % 10000) < rate;
 }
 
-__attribute__((format(printf, 2, 3))) static void complain(uint64_t *count, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void complain(unsigned long long *count, const char *format, ...)
 {
 	if (++*count > 20)
 		return;
@@ -145,28 +143,32 @@ static void put32(uint8_t *at, uint32_t value)
 
 static int connect_to(const char *host, int port)
 {
-	int fd;
-	if (*host == '/') {
-		struct sockaddr_un address = {.sun_family = AF_UNIX};
-		snprintf(address.sun_path, sizeof(address.sun_path), "%s/.s.PGSQL.%d", host, port);
-		fd = socket(AF_UNIX, SOCK_STREAM, 0);
-		if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-			close(fd);
-			return -1;
-		}
-	} else {
-		struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-		inet_pton(AF_INET, host, &address.sin_addr);
-		fd = socket(AF_INET, SOCK_STREAM, 0);
-		int on = 1;
+	struct sockaddr_un folder = {.sun_family = AF_UNIX};
+	struct sockaddr_in internet = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	bool local = *host == '/';
+	int fd = socket(local ? AF_UNIX : AF_INET, SOCK_STREAM, 0), on = 1;
+	snprintf(folder.sun_path, sizeof(folder.sun_path), "%s/.s.PGSQL.%d", host, port);
+	inet_pton(AF_INET, host, &internet.sin_addr);
+	if (!local)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-			close(fd);
-			return -1;
-		}
+	if (connect(fd, local ? (struct sockaddr *)&folder : (struct sockaddr *)&internet,
+		    local ? sizeof(folder) : sizeof(internet)) < 0) {
+		close(fd);
+		return -1;
 	}
 	fcntl(fd, F_SETFL, O_NONBLOCK);
 	return fd;
+}
+
+/* A startup packet; its length. */
+static size_t login(uint8_t body[200])
+{
+	put32(body + 4, 0x00030000);
+	int length =
+		8 + snprintf((char *)body + 8, 150, "user%cpostgres%cdatabase%c%s%c", 0, 0, 0, database, 0);
+	body[length++] = 0;
+	put32(body, (uint32_t)length);
+	return (size_t)length;
 }
 
 /* Bytes to send */
@@ -238,6 +240,21 @@ static uint64_t token_of(struct unit *unit)
 	return unit->tokens[unit->count++] = next_token++;
 }
 
+/* A token in a setting that follows the client; nothing else is under way, so that it knows what is there. */
+static void ask_setting(struct client *c)
+{
+	struct unit *unit;
+	begin_unit(c, &unit, 0);
+	if (chance(3000)) {
+		unit->keeps = next_token++;
+		append_query(c, "SET app.token = %llu", (unsigned long long)unit->keeps);
+	} else {
+		sent++;
+		unit->tokens[unit->count++] = c->kept;
+		append_query(c, "SELECT current_setting('app.token', true)");
+	}
+}
+
 /* One thing to ask: most often short, so that what goes wrong meets many others. */
 static void ask(struct client *c)
 {
@@ -260,11 +277,19 @@ static void ask(struct client *c)
 		append_query(c, "ROLLBACK");
 		return;
 	}
+	if ((c - clients) % SETTERS == 0 && !c->in_flight && c->status == 'I' && chance(5000)) {
+		ask_setting(c);
+		return;
+	}
 	char name[16];
 	switch (roll() % 7) {
 	case 0:
 		begin_unit(c, &unit, 0);
-		append_query(c, "SELECT %llu", (unsigned long long)token_of(unit));
+		append_query(c,
+			     chance(500)    ? "COPY (SELECT %llu) TO STDOUT"
+			     : chance(1000) ? "SELECT %llu || repeat(' ', 20000)"
+					    : "SELECT %llu",
+			     (unsigned long long)token_of(unit));
 		return;
 	case 1:
 		begin_unit(c, &unit, 0);
@@ -283,10 +308,9 @@ static void ask(struct client *c)
 				/* The same name is another text at other clients. */
 				snprintf(sql, sizeof(sql), "SELECT $1::text -- %u",
 					 (unsigned)((c - clients) + number) % 40);
-				/* One before may have failed after its Parse. */
-				char close[20];
-				append_message(c, 'C', close,
-					       (size_t)snprintf(close, sizeof(close), "S%s", name) + 1);
+				char close[20]; /* one before may have failed after its Parse */
+				int length = snprintf(close, sizeof(close), "S%s", name);
+				append_message(c, 'C', close, (size_t)length + 1);
 				append_parse(c, name, sql);
 				unit->made |= 1u << number;
 			}
@@ -333,18 +357,14 @@ static void open_client(struct client *c)
 	c->in_length = c->out_sent = c->out_length = 0;
 	c->first = c->in_flight = 0;
 	c->prepared = 0;
+	c->kept = 0;
 	c->status = 'I';
 	c->open_cancels = 0;
 	c->key_length = 0;
 	c->life++;
 	c->moved_us = now_us();
 	uint8_t body[200];
-	put32(body + 4, 0x00030000);
-	int length =
-		8 + snprintf((char *)body + 8, 150, "user%cpostgres%cdatabase%c%s%c", 0, 0, 0, database, 0);
-	body[length++] = 0;
-	put32(body, (uint32_t)length);
-	append(c, body, (size_t)length);
+	append(c, body, login(body));
 	struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)index};
 	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &event) < 0)
 		die("epoll");
@@ -430,11 +450,12 @@ static const char *field(const uint8_t *body, size_t length, char which)
 	return "";
 }
 
-static void on_row(struct client *c, struct unit *unit, const uint8_t *body, size_t length)
+/* A row of one column, or of COPY: head bytes, then the token and what there is behind it. */
+static void on_row(struct client *c, struct unit *unit, const uint8_t *body, size_t length, size_t head)
 {
 	char text[32] = "";
-	if (length >= 6 && length - 6 < sizeof(text))
-		memcpy(text, body + 6, length - 6);
+	size_t there = length < head ? 0 : length - head;
+	memcpy(text, body + head, there < sizeof(text) ? there : sizeof(text) - 1);
 	uint64_t token = strtoull(text, NULL, 10);
 	if (unit->seen >= unit->count || token != unit->tokens[unit->seen])
 		complain(&counts.wrong, "client %d got %s instead of %llu", (int)(c - clients), text,
@@ -498,8 +519,10 @@ static void on_ready(struct client *c, char status)
 	if (!unit->failed && (unit->seen != unit->count || unit->flags & FAILS))
 		complain(&counts.wrong, "client %d got %d of %d rows", (int)(c - clients), unit->seen,
 			 unit->count);
-	if (!unit->failed)
+	if (!unit->failed) {
 		c->prepared |= unit->made;
+		c->kept = unit->keeps ? unit->keeps : c->kept;
+	}
 	uint64_t took = now_us() - unit->sent_us;
 	if (took > counts.late_us_max)
 		counts.late_us_max = took;
@@ -513,10 +536,11 @@ static bool on_message(struct client *c, uint8_t type, const uint8_t *body, size
 	struct unit *unit = c->in_flight ? &c->units[c->first] : NULL;
 	switch (type) {
 	case 'D':
+	case 'd':
 		if (!unit)
 			complain(&counts.wrong, "client %d got a row of no query", (int)(c - clients));
 		else
-			on_row(c, unit, body, length);
+			on_row(c, unit, body, length, type == 'D' ? 6 : 0);
 		return true;
 	case 'E':
 		return on_error(c, c->ready ? unit : NULL, body, length);
@@ -627,12 +651,7 @@ static void open_killer(void)
 	if (killer < 0)
 		die("connect to the server");
 	uint8_t body[200];
-	put32(body + 4, 0x00030000);
-	int length =
-		8 + snprintf((char *)body + 8, 150, "user%cpostgres%cdatabase%c%s%c", 0, 0, 0, database, 0);
-	body[length++] = 0;
-	put32(body, (uint32_t)length);
-	if (send(killer, body, (size_t)length, MSG_NOSIGNAL) < 0)
+	if (send(killer, body, login(body), MSG_NOSIGNAL) < 0)
 		die("log in to the server");
 }
 
@@ -774,11 +793,8 @@ int main(int argc, char **argv)
 	printf("{\"queries\": %llu, \"seconds\": %.2f, \"wrong\": %llu, \"stray\": %llu, \"cancels\": %llu, "
 	       "\"canceled\": %llu, \"idle_cancels\": %llu, \"gone_cancels\": %llu, \"timeouts\": %llu, "
 	       "\"resets\": %llu, \"kills\": %llu, \"lost\": %llu, \"longest_ms\": %llu}\n",
-	       (unsigned long long)counts.queries, seconds, (unsigned long long)counts.wrong,
-	       (unsigned long long)counts.stray, (unsigned long long)counts.cancels,
-	       (unsigned long long)counts.canceled, (unsigned long long)counts.idle_cancels,
-	       (unsigned long long)counts.gone_cancels, (unsigned long long)counts.timeouts,
-	       (unsigned long long)counts.resets, (unsigned long long)counts.kills,
-	       (unsigned long long)counts.lost, (unsigned long long)counts.late_us_max / 1000);
+	       counts.queries, seconds, counts.wrong, counts.stray, counts.cancels, counts.canceled,
+	       counts.idle_cancels, counts.gone_cancels, counts.timeouts, counts.resets, counts.kills,
+	       counts.lost, counts.late_us_max / 1000);
 	return counts.wrong || counts.stray;
 }
