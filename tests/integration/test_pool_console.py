@@ -260,6 +260,9 @@ def test_clients_servers_and_links(pool):
         assert server["link"] == client["ptr"]
         assert (client["type"], client["state"], client["database"]) == ("C", "active", "postgres")
         assert (server["type"], server["state"], server["remote_pid"]) == ("S", "active", str(pid))
+        assert server["addr"] == "unix"
+        own = one(pool.console("SHOW CLIENTS"), database="pgbouncer")
+        assert own["state"] == "active" and own["request_time"] >= own["connect_time"] > "2"
         with socket.socket(fileno=os.dup(conn.pgconn.socket)) as own:
             assert client["port"] == str(own.getsockname()[1])
         conn.rollback()

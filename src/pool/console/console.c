@@ -252,6 +252,7 @@ static bool take_query(struct pgm_client *client, const uint8_t *body, size_t le
 	if (!request)
 		return send_error(client, "53200", "out of memory", true);
 	client->console->waits = true;
+	client->request_us = client->worker->loop.now_us;
 	pgm_loop_post(&client->worker->pooler->control, &request->letter);
 	return true;
 }

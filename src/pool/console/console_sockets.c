@@ -238,8 +238,7 @@ static void server_row(struct list *list, const struct pgm_server *server, const
 			  .recv_pos = server->carry_length,
 			  .pkt_remain = server->skip,
 			  .pid = (int)server->pid};
-	bool local = server->address.address.ss_family == AF_UNIX;
-	name_place(&server->address.address, local ? row.pid : 0, server->address.port, &row.remote);
+	name_place(&server->address.address, 0, server->address.port, &row.remote);
 	ask_place(getsockname, server->stream.source.fd, 0, 0, &row.local);
 	if (server->reports)
 		row.application = pgm_pairs_get(server->reports, "application_name");
