@@ -75,6 +75,9 @@ static bool read_shape(struct pgm_conn *conn, struct pgm_arena *arena, struct pg
 			    1, &design->oid, &checks, err))
 		return false;
 	split->checks = checks;
+	split->indexes = pgm_sprintf(arena, "%zu", design->index_count);
+	for (size_t i = 0; i < design->index_count; i++)
+		split->plain_indexes += !design->indexes[i].unique;
 	for (size_t i = 0; i < shape->keys.count; i++)
 		has_key |= strcmp(shape->keys.items[i].name, key) == 0;
 	if (shape->keys.count == 0)

@@ -29,6 +29,8 @@ static bool read_table(struct pgm_conn *conn, struct pgm_arena *arena, struct pg
 	split->owner = pgm_rows_text(&rows, 0, 3);
 	split->key = pgm_rows_text(&rows, 0, 8);
 	split->checks = pgm_rows_text(&rows, 0, 13);
+	split->indexes = pgm_rows_text(&rows, 0, 14);
+	split->plain_indexes = (int)pgm_rows_int(&rows, 0, 15);
 	*key_type = pgm_rows_text(&rows, 0, 9);
 	const char *name = table_name(arena, split);
 	if (*pgm_rows_text(&rows, 0, 2) != 'p') {

@@ -25,7 +25,9 @@ struct pgm_split {
 	const char *owner;
 	const char *key; /* unquoted */
 	struct pgm_interval interval;
-	const char *checks; /* how many constraints it has */
+	const char *checks;  /* how many constraints it has */
+	const char *indexes; /* and how many indexes */
+	int plain_indexes;   /* of these, that are not unique */
 
 	const char *old_oid; /* the partition that is split */
 	const char *old_schema;

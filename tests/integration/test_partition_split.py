@@ -170,6 +170,51 @@ def test_killed_again_and_again_under_load(live, pgmend, tmp_path):
     assert partitions(live) == ["New one", "Old one"] and old_rows(live) == before and not left_over(live)
 
 
+# An index that takes an advisory lock for each row: who holds it keeps the index from being built.
+MORE_INDEXES = """
+SET search_path = "S ""x";
+CREATE FUNCTION slow(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS
+    'BEGIN PERFORM pg_catalog.pg_advisory_xact_lock_shared(4711); RETURN $1; END';
+CREATE INDEX "first; ON ONLY" ON "Tab;le""1" USING btree ("select" text_pattern_ops DESC) WITH (fillfactor = 70) WHERE user_id > 2;
+CREATE INDEX twin_1 ON "Tab;le""1" (twice);
+CREATE INDEX twin_2 ON "Tab;le""1" (twice);
+CREATE INDEX last ON "Tab;le""1" ("S ""x".slow("select"));
+"""
+
+
+def index_sets(db):
+    """The definitions of the indexes of each partition, those that are part of an index of the table."""
+    return {row[0] for row in db.query("""
+        SELECT array_agg(d.definition ORDER BY d.definition)::text
+          FROM pg_inherits AS p JOIN pg_index AS x ON x.indrelid = p.inhrelid AND x.indisvalid
+          JOIN pg_inherits AS i ON i.inhrelid = x.indexrelid
+         CROSS JOIN LATERAL (SELECT substring(pg_get_indexdef(x.indexrelid) FROM ' USING .*') AS definition) AS d
+         WHERE p.inhparent = %s::regclass GROUP BY p.inhrelid""", [AS_TYPED])}
+
+
+@pytest.mark.parametrize("way", ["resumed", "undone"])
+def test_killed_between_two_indexes_of_the_copy(live, pgmend, tmp_path, way):
+    """They are built when the rows are copied, one after the other."""
+    live.psql(MORE_INDEXES)
+    before, indexes = old_rows(live), index_sets(live)
+    path = plan_file(pgmend, live, tmp_path)
+    staged = """SELECT count(*) FROM pg_index WHERE indrelid = to_regclass('"S ""x"."Tab;le""1_pgmend_split"')"""
+    with live.connect() as holder:
+        holder.execute("SELECT pg_advisory_lock(4711)")
+        child = pgmend.popen("apply", path, live.conninfo)
+        assert wait_until(lambda: child.poll() is not None or live.scalar(staged) == 5)
+        kill_at(child, 0)
+    assert live.scalar(staged) == 5  # the primary key, and all but the last
+    done = pgmend("apply" if way == "resumed" else "rollback", *([path] if way == "resumed" else []), live.conninfo)
+    assert done.rc == 0, done
+    assert old_rows(live) == before and index_sets(live) == indexes
+    if way == "resumed":
+        is_split(live)
+        assert live.scalar("SELECT count(*) FROM pg_index WHERE indrelid IN (SELECT inhrelid FROM pg_inherits)") == 6 * 6
+    else:
+        assert partitions(live) == ["New one", "Old one"] and not left_over(live)
+
+
 def test_the_server_is_killed(make_cluster, pgmend, tmp_path):
     server = make_cluster(synchronous_commit="on")
     db = server.new_database("split", SETUP)

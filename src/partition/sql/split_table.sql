@@ -9,7 +9,10 @@ SELECT n.nspname, c.relname, c.relkind,
        p.partdefid <> 0 AS has_default,
        c.relispartition,
        EXISTS (SELECT FROM pg_catalog.pg_constraint AS k WHERE k.confrelid = c.oid AND k.contype = 'f') AS incoming,
-       (SELECT count(*) FROM pg_catalog.pg_constraint AS k WHERE k.conrelid = c.oid AND k.contype IN ('c', 'f')) AS checks
+       (SELECT count(*) FROM pg_catalog.pg_constraint AS k WHERE k.conrelid = c.oid AND k.contype IN ('c', 'f')) AS checks,
+       (SELECT count(*) FROM pg_catalog.pg_index AS i WHERE i.indrelid = c.oid) AS indexes,
+       (SELECT count(*) FROM pg_catalog.pg_index AS i
+         WHERE i.indrelid = c.oid AND NOT i.indisunique AND NOT i.indisexclusion) AS plain_indexes
   FROM pg_catalog.pg_class AS c
   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
   LEFT JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid = c.oid
