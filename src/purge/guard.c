@@ -2,7 +2,7 @@
 
 #include "pg/quote.h"
 
-/* " OR (k.conrelid, k.conname) <> ..." of the foreign keys that the batches take care of */
+/* "(k.conrelid, k.conname) NOT IN (...)": a foreign key that the batches do not take care of. */
 static void known_keys(struct pgm_buf *body, const struct pgm_purge_table *table)
 {
 	struct pgm_arena *arena = body->arena;

@@ -338,6 +338,9 @@ class Cluster:
     def wait_for_replay(self, primary, timeout=90):
         """Waits until this standby has replayed all that the primary has written."""
         with primary.connect() as conn:
+            # Where a page of the WAL begins, the place to insert is behind its head, which is not sent without a record:
+            # an idle server writes the next one after 15 s.
+            conn.execute("SELECT pg_catalog.pg_logical_emit_message(true, 'test', '')")
             target = conn.execute("SELECT pg_catalog.pg_current_wal_insert_lsn()").fetchone()[0]
         deadline = time.monotonic() + timeout
         with self.connect() as conn:
