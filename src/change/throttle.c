@@ -65,8 +65,8 @@ bool pgm_throttle_clear(struct pgm_run *run, struct pgm_throttle *throttle)
 	if (pgm_clock_ms() - throttle->last_look_ms < LOOK_MS)
 		return true;
 	PGM_AUTO_ARENA scratch = pgm_arena_new(0);
-	if (pgm_interrupted() || !pgm_run_check(run, &ignored) || !reason(run, throttle, scratch, &why, &ignored) ||
-	    why)
+	if (pgm_interrupted() || !pgm_run_check(run, &ignored) ||
+	    !reason(run, throttle, scratch, &why, &ignored) || why)
 		return false;
 	throttle->last_look_ms = pgm_clock_ms();
 	return true;
