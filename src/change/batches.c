@@ -29,6 +29,7 @@ struct lane {
 	struct pgm_conn *conn;
 	struct pgm_batch batch;
 	bool active;
+	int64_t size;	 /* of its batch: $1 */
 	uint64_t number; /* of its batch: in the order of the keys */
 	bool told;	 /* where its batch ends is known, and the next one may begin */
 };
@@ -249,17 +250,20 @@ static bool save(struct work *work, struct lane *lane, bool *done, struct pgm_er
 	return !*done || save_end(work, lane, elapsed_ms, err);
 }
 
-/* A batch took elapsed_ms: the next one shall take the target. */
-static void adapt(struct work *work, double elapsed_ms)
+/*
+ * A batch of that size took elapsed_ms: the next one shall take the target. Others that are under way may
+ * have changed the size since it began; it says nothing about theirs.
+ */
+static void adapt(struct work *work, double size, double elapsed_ms)
 {
 	double target = (double)work->run->options->batch_target_ms;
 	double factor = target / fmax(elapsed_ms, 0.1);
 	/* In larger steps while there is far to go: what a batch costs at least tells little about rows. */
 	factor = fmin(fmax(factor, 0.4), factor > FAR ? GROW_FAR : GROW);
-	double size = round((double)work->state.size * factor);
-	if (size <= (double)work->state.size && factor > 1)
-		size = (double)work->state.size + 1;
-	work->state.size = (int64_t)fmin(fmax(size, 1), PGM_BATCH_SIZE_MAX);
+	double next = round(size * factor);
+	if (next <= size && factor > 1)
+		next = size + 1;
+	work->state.size = (int64_t)fmin(fmax(next, 1), PGM_BATCH_SIZE_MAX);
 }
 
 static void tell(struct work *work, const struct pgm_batch *batch)
@@ -342,7 +346,7 @@ static void count_batch(struct work *work, struct lane *lane)
 	work->unlimited = false;
 	work->alone = false;
 	work->tries = 0;
-	adapt(work, elapsed_ms);
+	adapt(work, (double)lane->size, elapsed_ms);
 	tell(work, &lane->batch);
 }
 
@@ -430,6 +434,7 @@ static bool start(struct work *work, struct lane *lane, struct pgm_error *err)
 		.conn = lane->conn, .sqls = work->sqls, .count = work->count, .start = work->next};
 	lane->batch.limit_ms = work->unlimited || work->own_limit ? 0 : (double)options->batch_limit_ms;
 	lane->number = work->next_number++;
+	lane->size = work->state.size;
 	lane->active = true;
 	lane->told = false;
 	work->next_known = false;
