@@ -20,6 +20,7 @@ static const struct pgm_option options[] = {
 	{'q', "quiet", NULL, "log to logfile or syslog alone, not to standard error"},
 	{'v', "verbose", NULL, "log more (repeatable, as verbose = 1, 2, 3)"},
 	{'u', "user", "NAME", "become this system user after the start as root"},
+	{0, "set", "KEY=VALUE", "with CONNINFO: a setting of pgbouncer.ini (repeatable)"},
 	{'R', "reboot", NULL, "PgBouncer's online restart; refused, see docs/pool.md"},
 	{0, "check-config", NULL, "list all problems of the configuration, and exit"},
 	{0, "show-config", NULL, "print each setting with its value, default and meaning, and exit"},
@@ -58,6 +59,10 @@ static bool check_arguments(const struct pgm_cli *cli, struct pgm_error *err)
 				      "Set so_reuseport = 1, start the new process beside the old one, and "
 				      "end the old one with SHUTDOWN WAIT_FOR_CLIENTS.");
 	}
+	if (pgm_cli_flag(cli, "set") && (!cli->operand_count || !pgm_daemon_is_conninfo(cli->operands[0]))) {
+		pgm_error_set(err, PGM_ERR_USAGE, "--set goes with CONNINFO");
+		return pgm_error_hint(err, "Set it in the configuration.");
+	}
 	if (cli->operand_count == 0 && !pgm_cli_flag(cli, "show-config")) {
 		pgm_error_set(err, PGM_ERR_USAGE, "CONFIG.ini or CONNINFO is missing");
 		return pgm_error_hint(err, "See \"pgmend pool --help\".");
@@ -68,10 +73,11 @@ static bool check_arguments(const struct pgm_cli *cli, struct pgm_error *err)
 /* With no file: the defaults. */
 static struct pgm_pool_config *read_config(const struct pgm_cli *cli, struct pgm_config_problems *problems)
 {
-	const char *source = cli->operand_count ? cli->operands[0] : NULL;
+	const char *source = cli->operand_count ? cli->operands[0] : NULL, **given;
+	size_t count = pgm_cli_values(cli, "set", &given);
 	if (!source)
 		return pgm_pool_config_defaults();
-	return pgm_daemon_is_conninfo(source) ? pgm_pool_config_for(source, problems)
+	return pgm_daemon_is_conninfo(source) ? pgm_pool_config_for(source, count, given, problems)
 					      : pgm_pool_config_read(source, problems);
 }
 
@@ -201,7 +207,8 @@ const struct pgm_cmd pgm_cmd_pool = {
 		       "CONNINFO is a "
 		       "database name, a key=value string or a URI: then that one database is pooled, in "
 		       "transaction mode, "
-		       "on 127.0.0.1:6432, and clients log in with its user and password. A word is a file "
+		       "on 127.0.0.1:6432 or as --set listen_port=..., and clients log in with its user and "
+		       "password. A word is a file "
 		       "where it names "
 		       "one or has a dot or a slash in it, and neither = nor :// .\n\n"
 		       "--check-config lists all problems at once as FILE:LINE:COLUMN: what is wrong; exit "

@@ -62,15 +62,18 @@ class Pool(Daemon):
 
     databases: lines of [databases] by name, with {server} for where the cluster is. users: [users] lines.
     secrets: lines of userlist.txt. tls: with a certificate of its own. files: further ones by name; a setting
-    that is such a name is given its path.
+    that is such a name is given its path. env: further variables of its environment.
+    conninfo: it is started with that instead of a configuration.
     """
 
     PREFIX = "pgmt-pool-"
     STOP = signal.SIGQUIT
 
     def __init__(self, binary, cluster, databases=None, users=None, secrets=None, tls=False, files=None,
-                 **settings):
+                 env=None, conninfo=None, **settings):
         super().__init__(other_pooler() or binary)
+        self.env.update(env or {})
+        self.given = conninfo
         self.cluster = cluster
         self.target = ("127.0.0.1", self.port)
         self.unix = (str(self.folder), self.port)
@@ -102,6 +105,8 @@ class Pool(Daemon):
         self.give_away()
 
     def command(self):
+        if self.given:
+            return [self.binary, "pool", "--set", f"listen_port={self.port}", self.given]
         return [self.binary, self.config] if other_pooler() else [self.binary, "pool", self.config]
 
     def answers(self):

@@ -2,6 +2,7 @@
 
 import os
 
+import psycopg
 import pytest
 
 USERS = '"ann" "md545f2603610af569b6155c45067268c6b"\n'
@@ -92,3 +93,48 @@ def test_a_connection_string(pgmend, tmp_path):
     assert done.rc == 0
     assert "\npool_mode = transaction\n" in done.out and "\nlisten_addr = 127.0.0.1\n" in done.out
     assert "hunter2" not in done.out + done.err
+
+
+def test_settings_of_a_connection_string(pgmend, tmp_path):
+    def shown(*given):
+        return pgmend("pool", "--show-config", *[word for one in given for word in ("--set", one)],
+                      "postgresql://ann:pw@db1/shop", cwd=tmp_path)
+    done = shown("listen_port=7000", "pool_mode=session", "server_reset_query=")
+    assert done.rc == 0 and "\nlisten_port = 7000\n" in done.out and "\npool_mode = session\n" in done.out
+    for given, said in (("listen_prt=7000", 'there is no setting "listen_prt"\nhint: Did you mean "listen_port"?'),
+                        ("listen_port", '"listen_port" has no value'), ("pool_mode=x", "pool_mode: "),
+                        ("listen_port=70000", "listen_port: "), ("auth_type=trust", "auth_type can't be set"),
+                        ("listen_addr=", "there is nowhere to listen")):
+        done = shown(given)
+        assert done.rc == 2 and said in done.err, done
+    (tmp_path / "pool.ini").write_text("[pgbouncer]\nlisten_addr = *\n")
+    done = pgmend("pool", "--check-config", "--set", "workers=1", "pool.ini", cwd=tmp_path)
+    assert done.rc == 2 and "--set goes with CONNINFO" in done.err
+
+
+def test_a_connection_string_is_served(cluster, make_pool):
+    """The pool of `pgmend pool CONNINFO`: clients log in with the database's own user and password."""
+    with cluster.connect() as conn:
+        conn.execute("DROP ROLE IF EXISTS urluser")
+        conn.execute("CREATE ROLE urluser LOGIN PASSWORD 'url secret'")
+    conninfo = f"host={cluster.folder} port={cluster.settings['port']} dbname=postgres user=urluser password='url secret'"
+    pool = make_pool(conninfo=conninfo)
+    own = {"user": "urluser", "password": "url secret"}
+    with psycopg.connect(pool.conninfo(**own), autocommit=True) as one, \
+            psycopg.connect(pool.conninfo(**own), autocommit=True) as two:
+        one.execute("SET search_path = nowhere")
+        assert two.execute("SHOW search_path").fetchone()[0] != "nowhere"
+    for wrong in ({**own, "password": "x"}, {"user": "postgres"}, {**own, "dbname": "template1"}):
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(pool.conninfo(**wrong)).close()
+    with psycopg.connect(pool.conninfo("pgbouncer", **own), autocommit=True) as console:
+        shown = {row[0]: row[1] for row in console.execute("SHOW CONFIG")}
+    assert shown["pool_mode"] == "transaction"
+    assert (shown["server_lifetime"], shown["server_check_delay"]) == ("3600", "30")
+    cores = os.sysconf("SC_NPROCESSORS_ONLN")
+    assert int(shown["default_pool_size"]) == 2 * cores + 5 and int(shown["reserve_pool_size"]) >= (2 * cores + 5) // 4
+    with open(f"/proc/{pool.process.pid}/cmdline", "rb") as arguments:
+        assert b"url secret" not in arguments.read()
+    pool.stop()
+    with cluster.connect() as conn:
+        conn.execute("DROP ROLE urluser")

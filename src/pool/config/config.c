@@ -135,14 +135,9 @@ static bool changes_users(const struct pgm_setting *setting, const struct pgm_po
 struct pgm_pool_config *pgm_pool_config_with(const struct pgm_pool_config *config, const char *key,
 					     const char *value, struct pgm_error *err)
 {
-	const struct pgm_setting *setting = pgm_setting_find(key);
-	if (!setting) {
-		const char *nearest = pgm_setting_nearest(key);
-		pgm_error_set(err, PGM_ERR_INPUT, "there is no setting \"%s\"", key);
-		if (nearest)
-			pgm_error_hint(err, "Did you mean \"%s\"?", nearest);
+	const struct pgm_setting *setting = pgm_setting_named(key, err);
+	if (!setting)
 		return NULL;
-	}
 	if (setting->flags & PGM_SETTING_FIXED) {
 		pgm_error_set(err, PGM_ERR_INPUT, "\"%s\" can't be changed without a restart", key);
 		return NULL;

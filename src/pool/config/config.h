@@ -235,9 +235,11 @@ struct pgm_pool_config *pgm_pool_config_read(const char *path, struct pgm_config
 
 /*
  * One database and good defaults: `pgmend pool postgresql://...`. The environment, service files and .pgpass
- * count as they do for psql. Clients log in with the database's own user and password.
+ * count as they do for psql. Clients log in with the database's own user and password. settings: further
+ * ones, as KEY=VALUE.
  */
-struct pgm_pool_config *pgm_pool_config_for(const char *conninfo, struct pgm_config_problems *problems);
+struct pgm_pool_config *pgm_pool_config_for(const char *conninfo, size_t count, const char *const *settings,
+					    struct pgm_config_problems *problems);
 
 /* No file: what stands where nothing is set. It has no database and is not checked. */
 struct pgm_pool_config *pgm_pool_config_defaults(void);

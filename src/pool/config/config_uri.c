@@ -156,7 +156,39 @@ static void set_pool(struct request *request)
 	}
 }
 
-struct pgm_pool_config *pgm_pool_config_for(const char *conninfo, struct pgm_config_problems *problems)
+static bool set_one(struct request *request, const char *given, struct pgm_error *err)
+{
+	size_t length = strcspn(given, "=");
+	const char *key = pgm_strndup(request->problems->arena, given, length);
+	const struct pgm_setting *setting = pgm_setting_named(key, err);
+	if (!setting)
+		return false;
+	if (!given[length]) {
+		pgm_error_set(err, PGM_ERR_INPUT, "\"%s\" has no value", key);
+		return pgm_error_hint(err, "Write KEY=VALUE.");
+	}
+	if (strncmp(key, "auth_", 5) == 0 || strcmp(key, "conffile") == 0) {
+		pgm_error_set(err, PGM_ERR_INPUT,
+			      "%s can't be set: clients log in as the connection string says", key);
+		return pgm_error_hint(err, "Write a pgbouncer.ini for such a pool.");
+	}
+	return pgm_setting_parse(setting, request->config, given + length + 1, err) ||
+	       pgm_error_context(err, "%s", key);
+}
+
+static void set_further(struct request *request, size_t count, const char *const *settings)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct pgm_error err = {0};
+		if (!set_one(request, settings[i], &err))
+			pgm_config_error(request->problems, (struct pgm_config_place){"--set", 0, 0},
+					 *err.hint ? pgm_strdup(request->problems->arena, err.hint) : NULL,
+					 "%s", err.message);
+	}
+}
+
+struct pgm_pool_config *pgm_pool_config_for(const char *conninfo, size_t count, const char *const *settings,
+					    struct pgm_config_problems *problems)
 {
 	struct pgm_error err = {0};
 	size_t errors = problems->errors;
@@ -171,6 +203,7 @@ struct pgm_pool_config *pgm_pool_config_for(const char *conninfo, struct pgm_con
 		set_database(&request);
 		set_users(&request);
 		set_pool(&request);
+		set_further(&request, count, settings);
 		pgm_config_check(request.config, problems);
 	}
 	if (problems->errors == errors)

@@ -222,6 +222,17 @@ const char *pgm_setting_nearest_in(const struct pgm_setting *rows, size_t count,
 	return pgm_nearest(typed, names, named);
 }
 
+const struct pgm_setting *pgm_setting_named(const char *key, struct pgm_error *err)
+{
+	const struct pgm_setting *setting = pgm_setting_find(key);
+	const char *nearest = setting ? NULL : pgm_setting_nearest(key);
+	if (!setting)
+		pgm_error_set(err, PGM_ERR_INPUT, "there is no setting \"%.100s\"", key);
+	if (nearest)
+		pgm_error_hint(err, "Did you mean \"%s\"?", nearest);
+	return setting;
+}
+
 void pgm_setting_defaults(const struct pgm_setting *rows, size_t count, void *base, struct pgm_arena *arena)
 {
 	for (size_t i = 0; i < count; i++) {

@@ -42,6 +42,8 @@ extern const size_t pgm_setting_count;
 
 const struct pgm_setting *pgm_setting_find(const char *name); /* job_name for service_name; or NULL */
 const char *pgm_setting_nearest(const char *typed);	      /* or NULL */
+const struct pgm_setting *pgm_setting_named(const char *key,
+					    struct pgm_error *err); /* the same, or an error */
 
 /* Set it; texts are copied into the configuration's arena. False with message and hint in err. */
 bool pgm_setting_parse(const struct pgm_setting *setting, struct pgm_pool_config *config, const char *value,

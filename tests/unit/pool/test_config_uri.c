@@ -57,7 +57,7 @@ static struct pgm_pool_config *config_for(const char *conninfo)
 {
 	pgm_config_problems_done(&problems);
 	pgm_config_problems_init(&problems);
-	struct pgm_pool_config *config = pgm_pool_config_for(conninfo, &problems);
+	struct pgm_pool_config *config = pgm_pool_config_for(conninfo, 0, NULL, &problems);
 	if (!config)
 		fail_msg("%s: %s", conninfo, pgm_config_problem_text(&problems, &problems.items[0]));
 	return config;
@@ -67,7 +67,7 @@ static void refuses(const char *conninfo, const char *expected)
 {
 	pgm_config_problems_done(&problems);
 	pgm_config_problems_init(&problems);
-	struct pgm_pool_config *config = pgm_pool_config_for(conninfo, &problems);
+	struct pgm_pool_config *config = pgm_pool_config_for(conninfo, 0, NULL, &problems);
 	assert_null(config);
 	const char *said = pgm_config_problem_text(&problems, &problems.items[0]);
 	if (!strstr(said, expected))
