@@ -1,7 +1,7 @@
 /*
  * What concerns all workers at once: their locks, a new configuration, and the end.
  */
-#include "pool/background.h"
+#include "pool/hosts.h"
 #include "pool/peers.h"
 #include "pool/worker.h"
 
@@ -84,10 +84,11 @@ void pgm_pooler_use(struct pgm_pooler *pooler, struct pgm_pool_config *config)
 		memcpy(databases, pooler->databases, count * sizeof(struct pgm_database *));
 	pthread_mutex_unlock(&pooler->lock);
 	for (size_t i = 0; databases && i < count; i++)
-		if (databases[i]->config && !pgm_background_resolve_now(databases[i]))
-			pgm_background_resolve(pooler, databases[i]);
+		if (databases[i]->config && !pgm_hosts_resolve_now(databases[i]))
+			pgm_hosts_resolve(pooler, databases[i]);
 	free(databases);
 	pgm_peers_resolve(pooler);
+	pgm_pooler_warm(pooler);
 	pgm_pool_config_free(old);
 }
 

@@ -1,6 +1,5 @@
 #include "pool/cancel.h"
 
-#include "pool/background.h"
 #include "pool/client.h"
 #include "pool/console/console.h"
 #include "pool/peers.h"

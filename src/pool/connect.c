@@ -1,8 +1,8 @@
 /*
  * A server's connection up to its first ReadyForQuery: connect, TLS, startup packet, authentication.
  */
-#include "pool/background.h"
 #include "pool/client.h"
+#include "pool/hosts.h"
 #include "pool/relay.h"
 #include "pool/server.h"
 #include "pool/session.h"
@@ -24,6 +24,7 @@ struct pgm_server_login {
 	char *secret;
 	uint8_t binding[64];
 	bool authenticated; /* AuthenticationOk came */
+	bool tls_reversed;  /* as the pool's, when it connected */
 };
 
 const char *pgm_server_user(const struct pgm_server *server)
@@ -46,17 +47,30 @@ void pgm_server_login_free(struct pgm_server *server)
 	free(login);
 }
 
-static bool pick_address(struct pgm_database *database, unsigned failures, struct pgm_address *address)
+static bool in_turn(const struct pgm_database *database)
+{
+	return database->config && database->config->load_balance_round_robin;
+}
+
+static bool pick_address(struct pgm_database *database, struct pgm_server *server)
 {
 	pthread_mutex_lock(&database->lock);
 	size_t count = database->address_count;
 	if (count) {
-		bool round = database->config && database->config->load_balance_round_robin;
-		size_t at = round ? atomic_fetch_add(&database->next_address, 1) : failures;
-		*address = database->addresses[at % count];
+		server->picked = in_turn(database) ? atomic_fetch_add(&database->next_address, 1)
+						   : atomic_load(&database->next_address);
+		server->address = database->addresses[server->picked % count];
 	}
 	pthread_mutex_unlock(&database->lock);
 	return count > 0;
+}
+
+void pgm_server_leave_address(struct pgm_server *server)
+{
+	struct pgm_database *database = server->share->pool->database;
+	unsigned picked = server->picked;
+	if (server->address.length && !in_turn(database))
+		atomic_compare_exchange_strong(&database->next_address, &picked, picked + 1);
 }
 
 static void free_grave(struct pgm_grave *grave)
@@ -86,6 +100,7 @@ static struct pgm_server *new_server(struct pgm_share *share, struct pgm_client 
 	server->id = atomic_fetch_add(&share->worker->pooler->next_server_id, 1) + 1;
 	server->connected_us = share->worker->loop.now_us;
 	server->reconnect = atomic_load(&pool->database->reconnect);
+	server->moved = atomic_load(&pool->database->moved);
 	server->applied = pgm_pairs_of(NULL, 0);
 	server->reports = pgm_pairs_of(NULL, 0);
 	server->status = 'I';
@@ -100,6 +115,7 @@ static struct pgm_server *new_server(struct pgm_share *share, struct pgm_client 
 	server->login->secret = secret ? strdup(secret) : NULL;
 	server->login->keys = pool->keys;
 	server->login->cache = pool->scram_cache;
+	server->login->tls_reversed = atomic_load(&pool->tls_reversed);
 	struct pgm_server_secret use = {.user = pgm_server_user(server),
 					.secret = server->login->secret,
 					.keys = pool->have_keys && !forced ? &server->login->keys : NULL};
@@ -133,8 +149,8 @@ static void connect_server(struct pgm_share *share, struct pgm_client *client)
 	}
 	int fd = -1;
 	char why[512] = "the database's host name is not resolved";
-	pgm_background_refresh(share->worker->pooler, pool->database);
-	if (pick_address(pool->database, atomic_load(&pool->failures), &server->address))
+	pgm_hosts_refresh(share->worker->pooler, pool->database);
+	if (pick_address(pool->database, server))
 		fd = socket(server->address.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	const struct sockaddr *address = (const struct sockaddr *)&server->address.address;
 	if (fd >= 0 && address->sa_family != AF_UNIX)
@@ -218,6 +234,23 @@ static enum pgm_sslmode sslmode(const struct pgm_server *server)
 		       : server->share->worker->pooler->config->server_tls.mode;
 }
 
+static bool may_reverse(enum pgm_sslmode mode)
+{
+	return mode == PGM_SSL_ALLOW || mode == PGM_SSL_PREFER;
+}
+
+/* As libpq: allow tries with TLS where it is refused without, prefer without where it is refused with. True:
+ * the next try goes the other way; one that has gone there, too, is over. */
+static bool try_other_way(struct pgm_server *server)
+{
+	enum pgm_sslmode mode = sslmode(server);
+	bool reversed = server->login->tls_reversed, tls = server->stream.tls != NULL;
+	if (!may_reverse(mode) || (mode == PGM_SSL_PREFER) != (tls != reversed))
+		return false;
+	atomic_store(&server->share->pool->tls_reversed, !reversed);
+	return !reversed;
+}
+
 static void connected(struct pgm_server *server)
 {
 	int error = 0;
@@ -232,7 +265,11 @@ static void connected(struct pgm_server *server)
 	}
 	server->stream.want_write = false;
 	pgm_loop_want_write(server->stream.loop, &server->stream.source, false);
-	if (sslmode(server) >= PGM_SSL_PREFER && server->share->worker->pooler->server_tls) {
+	enum pgm_sslmode mode = sslmode(server);
+	bool reversed = server->login->tls_reversed && may_reverse(mode);
+	/* it offers TLS and refuses it: perhaps it is not the server that says so */
+	server->login->auth.require_encrypted |= reversed && mode == PGM_SSL_PREFER;
+	if ((mode >= PGM_SSL_PREFER) != reversed && server->share->worker->pooler->server_tls) {
 		uint8_t request[8];
 		pgm_wire_put32(request, 8);
 		pgm_wire_put32(request + 4, PGM_WIRE_CODE_SSL);
@@ -316,7 +353,7 @@ static void handshake(struct pgm_server *server)
 	default:
 		snprintf(why, sizeof(why), "TLS with the server failed: %s", pgm_tls_why(server->stream.tls));
 		/* a connection that broke mends itself; a certificate that is not right does not */
-		if (strstr(why, "certificate"))
+		if (!try_other_way(server) && strstr(why, "certificate"))
 			login_failed(server, "08006", why, true);
 		else
 			pgm_server_lost(server, why);
@@ -413,7 +450,9 @@ static bool login_message(struct pgm_server *server, uint8_t type, const uint8_t
 	case PGM_BE_ERROR:
 		if (!pgm_wire_read_error(body, length, &error))
 			error = (struct pgm_wire_error){.sqlstate = "08P01", .message = "malformed error"};
-		login_failed(server, error.sqlstate, error.message, is_final(error.sqlstate));
+		/* no line of its pg_hba.conf is for connections like this one */
+		bool again = strcmp(error.sqlstate, "28000") == 0 && try_other_way(server);
+		login_failed(server, error.sqlstate, error.message, !again && is_final(error.sqlstate));
 		return false;
 	case PGM_BE_READY:
 		if (!server->login->authenticated) {

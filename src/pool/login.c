@@ -2,13 +2,14 @@
  * A client from its first byte to ReadyForQuery. Nothing it sends reaches a server before it is known who it
  * is: secrets are looked up on a session of the background thread's own, with the name as a parameter.
  */
-#include "pool/background.h"
 #include "pool/cancel.h"
 #include "pool/client.h"
 #include "pool/config/hba.h"
 #include "pool/console/console.h"
+#include "pool/secrets.h"
 #include "pool/session.h"
 
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -349,6 +350,16 @@ static bool certificate_fits(struct pgm_client *client)
 	       may_be(client, name);
 }
 
+static bool user_name(uid_t uid, char *name, size_t size)
+{
+	char buffer[4096];
+	struct passwd entry, *found;
+	if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found) != 0 || !found)
+		return false;
+	snprintf(name, size, "%s", found->pw_name);
+	return true;
+}
+
 static bool peer_fits(struct pgm_client *client)
 {
 	struct ucred peer;
@@ -356,7 +367,7 @@ static bool peer_fits(struct pgm_client *client)
 	char name[256];
 	return client->stream.unix_socket &&
 	       getsockopt(client->stream.source.fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
-	       pgm_background_user_name(peer.uid, name, sizeof(name)) && may_be(client, name);
+	       user_name(peer.uid, name, sizeof(name)) && may_be(client, name);
 }
 
 static void begin_auth(struct pgm_client *client)
@@ -417,11 +428,11 @@ static void find_secret(struct pgm_client *client)
 		}
 	} else if (auth_user && *auth_user && strcmp(auth_user, login->user) != 0 && may_ask(client)) {
 		client->state = PGM_CLIENT_SECRET;
-		enum pgm_background_asked asked =
-			pgm_background_ask_secret(client->worker, client->id, login->target, login->user);
-		if (asked == PGM_BACKGROUND_NO_MEMORY)
+		enum pgm_secrets_asked asked =
+			pgm_secrets_ask(client->worker, client->id, login->target, login->user);
+		if (asked == PGM_SECRETS_NO_MEMORY)
 			pgm_client_end(client, "53200", "out of memory");
-		if (asked != PGM_BACKGROUND_NOBODY)
+		if (asked != PGM_SECRETS_NOBODY)
 			return;
 	}
 	begin_auth(client);

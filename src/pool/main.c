@@ -3,11 +3,12 @@
  * reloads, and runs the console's commands. That is the main thread of `pgmend pool`, which reads the signals
  * itself, and a thread of its own in `pgmend serve`, which passes them on.
  */
-#include "pool/background.h"
 #include "pool/client.h"
 #include "pool/console/console.h"
+#include "pool/hosts.h"
 #include "pool/listen.h"
 #include "pool/peers.h"
+#include "pool/secrets.h"
 #include "pool/worker.h"
 #include "util/file.h"
 
@@ -61,10 +62,11 @@ static bool start(struct pgm_pooler *pooler, struct pgm_error *err)
 	    !pgm_listen_open(pooler, err) || !write_pidfile(config, err))
 		return false;
 	if (!pgm_loop_init(&pooler->control, pooler, err) || !pgm_console_start(pooler, err) ||
-	    !(pooler->background = pgm_background_start(pooler, err)))
+	    !(pooler->secrets = pgm_secrets_start(pooler, err)) || !(pooler->hosts = pgm_hosts_start(err)))
 		return false;
 	pgm_peers_configure(pooler);
 	pgm_peers_resolve(pooler);
+	pgm_pooler_warm(pooler);
 	unsigned count = worker_count(config);
 	for (unsigned i = 0; i < count; i++) {
 		pooler->workers[i] = pgm_worker_new(pooler, i, err);
@@ -232,7 +234,8 @@ static void finish(struct pgm_pooler *pooler)
 	pgm_console_close_views(pooler);
 	for (unsigned i = 0; i < pooler->worker_count; i++)
 		pgm_worker_stop(pooler->workers[i]);
-	pgm_background_stop(pooler->background);
+	pgm_secrets_stop(pooler->secrets);
+	pgm_hosts_stop(pooler->hosts);
 	pgm_console_end(pooler);
 	for (unsigned i = 0; i < pooler->worker_count; i++)
 		pgm_worker_drain(pooler->workers[i]);
@@ -267,6 +270,7 @@ static void forget_now_and_then(struct pgm_pooler *pooler)
 	last_us = now;
 	pthread_mutex_lock(&pooler->admin_lock);
 	pgm_pooler_forget(pooler);
+	pgm_hosts_watch(pooler);
 	pthread_mutex_unlock(&pooler->admin_lock);
 }
 
@@ -302,8 +306,10 @@ static struct pgm_pooler *new_pooler(struct pgm_pool_config *config, struct pgm_
 static void give_up(struct pgm_pooler *pooler)
 {
 	pgm_listen_close(pooler);
-	if (!pooler->background)
-		free_pooler(pooler);
+	if (pooler->hosts)
+		return;
+	pgm_secrets_stop(pooler->secrets);
+	free_pooler(pooler);
 }
 
 static void run(struct pgm_pooler *pooler)

@@ -1,6 +1,6 @@
 #include "pool/peers.h"
 
-#include "pool/background.h"
+#include "pool/hosts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -108,8 +108,8 @@ void pgm_peers_resolve(struct pgm_pooler *pooler)
 {
 	for (size_t i = 0; i < pooler->peer_count; i++) {
 		struct pgm_peer *peer = pooler->peers[i];
-		if (peer->listed && !pgm_background_resolve_now(&peer->place))
-			pgm_background_resolve(pooler, &peer->place);
+		if (peer->listed && !pgm_hosts_resolve_now(&peer->place))
+			pgm_hosts_resolve(pooler, &peer->place);
 	}
 }
 
@@ -129,17 +129,12 @@ void pgm_peers_free(struct pgm_pooler *pooler)
 
 bool pgm_peer_address(struct pgm_peer *peer, unsigned number, struct pgm_address *address)
 {
-	pthread_mutex_lock(&peer->place.lock);
-	bool known = number < peer->place.address_count;
-	if (known)
-		*address = peer->place.addresses[number];
-	pthread_mutex_unlock(&peer->place.lock);
-	return known;
+	return pgm_hosts_at(&peer->place, number, address);
 }
 
 void pgm_peer_refresh(struct pgm_pooler *pooler, struct pgm_peer *peer)
 {
-	pgm_background_refresh(pooler, &peer->place);
+	pgm_hosts_refresh(pooler, &peer->place);
 }
 
 bool pgm_peer_take(struct pgm_peer *peer)

@@ -1,6 +1,6 @@
 #include "pool/pool.h"
 
-#include "pool/background.h"
+#include "pool/hosts.h"
 #include "pool/peers.h"
 #include "pool/worker.h"
 #include "util/hash.h"
@@ -52,8 +52,8 @@ struct pgm_database *pgm_pooler_database(struct pgm_pooler *pooler, const char *
 		atomic_store(&database->forgotten, false);
 	}
 	pthread_mutex_unlock(&pooler->lock);
-	if (fresh && !pgm_background_resolve_now(database))
-		pgm_background_resolve(pooler, database);
+	if (fresh && !pgm_hosts_resolve_now(database))
+		pgm_hosts_resolve(pooler, database);
 	return database;
 }
 
@@ -204,7 +204,7 @@ void pgm_pooler_configure(struct pgm_pooler *pooler, const struct pgm_pool_confi
 		struct pgm_database *database = pooler->databases[i];
 		const struct pgm_config_database *config =
 			pgm_config_database_find(pooler->config, database->name);
-		if (config && database->config && (tls_changed || !same_target(database->config, config)))
+		if (database->config && (!config || tls_changed || !same_target(database->config, config)))
 			retarget(database);
 		database->config = config;
 		if (!config)
@@ -224,6 +224,20 @@ void pgm_pooler_configure(struct pgm_pooler *pooler, const struct pgm_pool_confi
 		configure_pool(pooler, pooler->pools[i]);
 	pthread_mutex_unlock(&pooler->lock);
 	pgm_peers_configure(pooler);
+}
+
+void pgm_pooler_warm(struct pgm_pooler *pooler)
+{
+	const struct pgm_pool_config *config = pooler->config;
+	for (size_t i = 0; i < config->database_count; i++) {
+		const struct pgm_config_database *line = &config->databases[i];
+		struct pgm_database *database = NULL;
+		if (line->user && strcmp(line->name, "*") != 0 &&
+		    given(line->min_pool_size, config->min_pool_size) > 0)
+			database = pgm_pooler_database(pooler, line->name);
+		if (database)
+			(void)pgm_pooler_pool(pooler, database, line->user);
+	}
 }
 
 /* ---- what nobody uses ---- */
@@ -268,8 +282,8 @@ void pgm_pooler_forget(struct pgm_pooler *pooler)
 	}
 	for (size_t i = 0; i < pooler->pool_count; i++) {
 		struct pgm_pool *pool = pooler->pools[i];
-		/* one with a minimum is made anew all the time */
-		bool used = atomic_load(&pool->clients) || atomic_load(&pool->servers) || pool->min_size > 0;
+		bool used = atomic_load(&pool->clients) || atomic_load(&pool->servers) ||
+			    pgm_pool_minimum(pool) > 0;
 		bool resting = rests(&pool->used_us, used, now, config->pool_idle_timeout_ms);
 		if (!atomic_load(&pool->forgotten) &&
 		    (resting || (!used && atomic_load(&pool->database->forgotten))))
@@ -351,6 +365,13 @@ void pgm_pool_explain_wait(const struct pgm_pooler *pooler, struct pgm_pool *poo
 			"a server is being made, or max_db_connections or max_user_connections leave no room "
 			"for one");
 	}
+}
+
+int pgm_pool_minimum(const struct pgm_pool *pool)
+{
+	const struct pgm_config_database *config = pool->database->config;
+	bool forced = config && config->user && strcmp(config->user, pool->user) == 0;
+	return forced || (config && atomic_load(&pool->clients) > 0) ? pool->min_size : 0;
 }
 
 void pgm_pool_give_back(struct pgm_pool *pool)

@@ -42,15 +42,17 @@ struct pgm_database {
 	_Atomic int clients;
 	_Atomic bool paused, disabled;
 	_Atomic uint64_t reconnect; /* servers of an older number are closed when they are released */
-	pthread_mutex_t lock;	    /* of the addresses */
+	_Atomic unsigned moved; /* how often an address was lost: then servers look whether it was theirs */
+	pthread_mutex_t lock;	/* of the addresses */
 	struct pgm_address addresses[PGM_POOL_HOSTS_MAX];
 	size_t address_count;
 	uint64_t resolved_at_us, unresolved_at_us; /* when they were found, or not */
 	bool by_name; /* a name server was asked, and is again after dns_max_ttl */
 	bool resolving;
-	_Atomic unsigned next_address; /* round robin */
-	_Atomic uint64_t used_us;      /* when somebody last asked for it or had a connection */
-	_Atomic bool forgotten;	       /* of "*", and unused for long: the console does not show it */
+	_Atomic unsigned next_address;	/* the one to use; round robin: then the next */
+	_Atomic unsigned asked_address; /* the number of the one where auth_query was last answered */
+	_Atomic uint64_t used_us;	/* when somebody last asked for it or had a connection */
+	_Atomic bool forgotten;		/* of "*", and unused for long: the console does not show it */
 };
 
 /* Who logs in to us. */
@@ -83,8 +85,10 @@ struct pgm_pool {
 	_Atomic int clients;	/* logged in */
 	_Atomic uint64_t used_us;
 	_Atomic bool forgotten; /* unused for long: its secrets are gone, and the console does not show it */
-	_Atomic int waiting;	/* clients, in all workers */
-	_Atomic unsigned failures; /* to connect, one after the other */
+	_Atomic uint64_t outlived_us; /* when one was last closed for its age */
+	_Atomic int waiting;	      /* clients, in all workers */
+	_Atomic unsigned failures;    /* to connect, one after the other */
+	_Atomic bool tls_reversed; /* sslmode allow: with TLS; prefer: without: the first way was refused */
 	struct {
 		_Atomic uint64_t
 			oldest_wait_us; /* when the client at the head of this worker's queue came; 0: none */
@@ -106,7 +110,8 @@ struct pgm_pool {
 };
 
 struct pgm_worker;
-struct pgm_background;
+struct pgm_hosts;
+struct pgm_secrets;
 struct pgm_console;
 
 enum pgm_pooler_state {
@@ -137,7 +142,8 @@ struct pgm_pooler {
 	uint64_t unix_socket_inode;  /* 0: none, or an abstract one */
 	uint64_t steered_us, steered_clients;
 	unsigned steer_step;
-	struct pgm_background *background;
+	struct pgm_hosts *hosts;
+	struct pgm_secrets *secrets;
 	struct pgm_loop control; /* the main thread's: signals and the console */
 	struct pgm_console *console;
 
@@ -191,6 +197,8 @@ void pgm_notify_service(const char *state);
 struct pgm_database *pgm_pooler_database(struct pgm_pooler *pooler, const char *name);
 struct pgm_pool *pgm_pooler_pool(struct pgm_pooler *pooler, struct pgm_database *database, const char *user);
 struct pgm_user *pgm_pooler_user(struct pgm_pooler *pooler, const char *name); /* NULL: out of memory */
+/* Make the pools that keep a minimum before anybody has come; the control thread. */
+void pgm_pooler_warm(struct pgm_pooler *pooler);
 /* Now and then, by the control thread: what was unused for longer than autodb_idle_timeout or
  * pool_idle_timeout is forgotten until somebody asks for it again. */
 void pgm_pooler_forget(struct pgm_pooler *pooler);
@@ -205,6 +213,8 @@ void pgm_pool_give_back(struct pgm_pool *pool);
 /* Why those who wait for one of its servers have none, in words for them and for the console. */
 void pgm_pool_explain_wait(const struct pgm_pooler *pooler, struct pgm_pool *pool, char *out, size_t size);
 #define PGM_POOL_EXPLAIN_BYTES 640
+/* How many it keeps open: min_pool_size, where it has clients or one user for all that may come. */
+int pgm_pool_minimum(const struct pgm_pool *pool);
 /* One more, if that is at most `most`. */
 bool pgm_take_below(_Atomic int *count, int64_t most);
 

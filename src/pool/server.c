@@ -2,6 +2,7 @@
 
 #include "pool/cancel.h"
 #include "pool/client.h"
+#include "pool/hosts.h"
 #include "pool/relay.h"
 #include "pool/session.h"
 #include "util/clock.h"
@@ -165,6 +166,7 @@ void pgm_server_failed(struct pgm_server *server, const char *sqlstate, const ch
 	failure->at_us = server->share->worker->loop.now_us;
 	failure->final = final;
 	pthread_mutex_unlock(&pool->lock);
+	pgm_server_leave_address(server);
 	unsigned in_row = atomic_fetch_add(&pool->failures, 1);
 	in_row = in_row < 6 ? in_row : 6;
 	int64_t most_ms = server->share->worker->pooler->config->server_login_retry_ms;
@@ -231,17 +233,41 @@ void pgm_server_abandon(struct pgm_server *server)
 						     : "client disconnected while a query ran");
 }
 
-static const char *stale(const struct pgm_server *server)
+const char *pgm_server_outdated(struct pgm_server *server)
+{
+	struct pgm_database *database = server->share->pool->database;
+	unsigned moved = atomic_load_explicit(&database->moved, memory_order_relaxed);
+	if (server->reconnect != atomic_load(&database->reconnect) || !database->config)
+		return "database configuration changed";
+	if (server->moved == moved)
+		return NULL;
+	if (!pgm_hosts_has(database, &server->address))
+		return "its host has another address now";
+	server->moved = moved;
+	return NULL;
+}
+
+bool pgm_server_outlived(const struct pgm_server *server)
+{
+	struct pgm_pool *pool = server->share->pool;
+	uint64_t now = server->share->worker->loop.now_us, lifetime_us = (uint64_t)pool->server_lifetime_us;
+	if (!lifetime_us || now - server->connected_us <= lifetime_us)
+		return false;
+	uint64_t last_us = atomic_load(&pool->outlived_us);
+	uint64_t gap_us = lifetime_us / 10 / (uint64_t)(pool->size > 0 ? pool->size : 1);
+	return now - last_us >= gap_us && atomic_compare_exchange_strong(&pool->outlived_us, &last_us, now);
+}
+
+static const char *stale(struct pgm_server *server)
 {
 	const struct pgm_pool *pool = server->share->pool;
+	const char *outdated = pgm_server_outdated(server);
 	if (server->close_soon)
 		return "its session is not known";
-	if (server->reconnect != atomic_load(&pool->database->reconnect) || !pool->database->config)
-		return "database configuration changed";
+	if (outdated)
+		return outdated;
 	/* 0: after its first use */
-	if (pool->server_lifetime_us ? server->share->worker->loop.now_us - server->connected_us >
-					       (uint64_t)pool->server_lifetime_us
-				     : server->linked_us > 0)
+	if (pool->server_lifetime_us ? pgm_server_outlived(server) : server->linked_us > 0)
 		return "server lifetime over";
 	if (atomic_load(&pool->servers) > pool->size + pool->reserve)
 		return "too many servers in the pool";

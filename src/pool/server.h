@@ -82,10 +82,12 @@ struct pgm_server {
 	bool replication; /* its client's alone, and closed with it */
 	struct pgm_server_login *login;
 	struct pgm_address address;
-	uint32_t pid; /* the backend's key */
+	unsigned picked; /* the address's number in database->next_address's count */
+	uint32_t pid;	 /* the backend's key */
 	uint8_t secret[256];
 	size_t secret_length;
 	uint64_t reconnect; /* the database's number when it connected */
+	unsigned moved;	    /* the database's number when its address was last one of the database's */
 	uint64_t connected_us, released_us, linked_us;
 	uint64_t last_client_id;
 
@@ -147,6 +149,11 @@ void pgm_server_connect(struct pgm_share *share);
 /* The same for a client that asked for replication: with its startup parameters, and for it alone. */
 void pgm_server_connect_for(struct pgm_share *share, struct pgm_client *client);
 void pgm_server_close(struct pgm_server *server, const char *reason);
+/* Why it is not what the configuration and the name server say now; NULL: it is. To be closed when free. */
+const char *pgm_server_outdated(struct pgm_server *server);
+/* Whether it is older than server_lifetime, and is to go: those of one age go one after the other, within a
+ * tenth of that, for clients would wait where all of a pool are connected anew at once. */
+bool pgm_server_outlived(const struct pgm_server *server);
 void pgm_server_ready(struct pgm_source *source, uint32_t events);
 
 void pgm_server_login_run(struct pgm_server *server, uint32_t events); /* connect.c */
@@ -195,6 +202,8 @@ void pgm_session_forget(struct pgm_server *server); /* what a probe had found */
 /* The role that it logged in as. */
 const char *pgm_server_user(const struct pgm_server *server);
 
+/* It could not connect or log in there: where not all hosts are used in turn, the next one is from now on. */
+void pgm_server_leave_address(struct pgm_server *server);
 /* Keep the texts of a failure, for the pool's clients. */
 void pgm_server_failed(struct pgm_server *server, const char *sqlstate, const char *message, bool final);
 

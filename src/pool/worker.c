@@ -1,6 +1,5 @@
 #include "pool/worker.h"
 
-#include "pool/background.h"
 #include "pool/cancel.h"
 #include "pool/client.h"
 #include "pool/scan/scan_cache.h"
@@ -397,9 +396,9 @@ void pgm_share_serve(struct pgm_share *share)
 		struct pgm_server *server = pick_idle(share, client);
 		if (!server)
 			break;
-		if (server->close_soon ||
-		    server->reconnect != atomic_load(&share->pool->database->reconnect)) {
-			pgm_server_close(server, "database configuration changed");
+		const char *outdated = pgm_server_outdated(server);
+		if (server->close_soon || outdated) {
+			pgm_server_close(server, outdated ? outdated : "database configuration changed");
 			continue;
 		}
 		pgm_client_leave_queue(client);
@@ -505,18 +504,17 @@ static void check_client(struct pgm_worker *worker, struct pgm_client *client)
 		pgm_client_end(client, "25P03", "idle transaction timeout");
 }
 
-static const char *stale_idle(const struct pgm_server *server)
+static const char *stale_idle(struct pgm_server *server)
 {
 	const struct pgm_share *share = server->share;
 	const struct pgm_pool_config *config = share->worker->pooler->config;
 	uint64_t now = share->worker->loop.now_us;
-	if (server->close_soon || server->reconnect != atomic_load(&share->pool->database->reconnect) ||
-	    !share->pool->database->config)
-		return "database configuration changed";
-	if (share->pool->server_lifetime_us &&
-	    now - server->connected_us > (uint64_t)share->pool->server_lifetime_us)
+	const char *outdated = pgm_server_outdated(server);
+	if (server->close_soon || outdated)
+		return outdated ? outdated : "database configuration changed";
+	if (pgm_server_outlived(server))
 		return "server lifetime over";
-	if (atomic_load(&share->pool->servers) > share->pool->min_size &&
+	if (atomic_load(&share->pool->servers) > pgm_pool_minimum(share->pool) &&
 	    over(now, server->released_us, config->server_idle_timeout_ms))
 		return "server idle timeout";
 	return NULL;
@@ -533,9 +531,35 @@ static void close_outdated(struct pgm_share *share)
 		bool resting = server->job == PGM_JOB_NONE && !server->expect_count &&
 			       server->status == 'I' && !server->unsynced && !server->copy_in &&
 			       !server->skip;
-		if (client && (server->replication || (fast && resting)) &&
-		    server->reconnect != atomic_load(&share->pool->database->reconnect))
-			pgm_client_end(client, "57P01", "database configuration changed");
+		const char *outdated = client && (server->replication || (fast && resting))
+					       ? pgm_server_outdated(server)
+					       : NULL;
+		if (outdated)
+			pgm_client_end(client, "57P01", "%s", outdated);
+	}
+}
+
+/* The pool's minimum, which is worker 0's to keep. A server that is away is tried now and then. */
+static void keep_minimum(struct pgm_share *share)
+{
+	struct pgm_pooler *pooler = share->worker->pooler;
+	struct pgm_pool *pool = share->pool;
+	uint64_t now = share->worker->loop.now_us;
+	int minimum = share->worker->index == 0 ? pgm_pool_minimum(pool) : 0;
+	bool failing = atomic_load(&pool->failures);
+	if (atomic_load(&pool->servers) >= minimum || is_paused(share) || now < share->next_connect_us)
+		return;
+	if (failing) {
+		pthread_mutex_lock(&pool->lock);
+		bool soon = !over(now, pool->failure.at_us, pooler->config->server_login_retry_ms);
+		pthread_mutex_unlock(&pool->lock);
+		if (soon || share->logging_in.count)
+			return;
+	}
+	while (atomic_load(&pool->servers) < minimum && pgm_pool_take(pooler, pool, false)) {
+		pgm_server_connect(share);
+		if (failing || now < share->next_connect_us)
+			return;
 	}
 }
 
@@ -561,15 +585,7 @@ static void check_share(struct pgm_share *share)
 		pgm_server_lost(server, "our own statement timed out");
 	close_outdated(share);
 	share->serving = false;
-	/* the pool's minimum is worker 0's to keep; nobody connects for a pool that nobody ever used */
-	if (share->worker->index == 0 && share->pool->min_size > 0 && !atomic_load(&share->pool->failures) &&
-	    !is_paused(share) && now >= share->next_connect_us)
-		while (atomic_load(&share->pool->servers) < share->pool->min_size &&
-		       pgm_pool_take(share->worker->pooler, share->pool, false)) {
-			pgm_server_connect(share);
-			if (now < share->next_connect_us)
-				break;
-		}
+	keep_minimum(share);
 	if (share->waiting.count)
 		pgm_share_serve(share);
 }

@@ -1,12 +1,16 @@
-"""What clients may not take from each other: the worker's time, and descriptors that have run out."""
+"""What clients may not take from each other: the worker's time, and descriptors that have run out. What a pool keeps
+where nobody asks for it, and how it parts with it."""
 
+import datetime
 import os
+import re
 import socket
 import subprocess
 import threading
 import time
 
 import wire
+from pooling import wait_for
 
 
 def limit_descriptors(pool, most):
@@ -60,3 +64,54 @@ def test_one_client_never_stops_talking(make_pool):
         finally:
             stop.set()
             thread.join()
+
+
+def backends(cluster, condition="true"):
+    with cluster.connect() as conn:
+        return [pid for pid, in conn.execute(
+            "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND "
+            + condition)]
+
+
+def test_minimum_without_clients(make_pool, cluster):
+    """A database that forces a user has its minimum before anybody came; others only while they have clients."""
+    with cluster.connect() as conn:
+        conn.execute("DROP ROLE IF EXISTS warm")
+        conn.execute("CREATE ROLE warm LOGIN")
+    pool = make_pool(databases={"warm": "{server} dbname=postgres user=warm", "*": "{server}"}, min_pool_size=2,
+                     server_idle_timeout=1, workers=2)
+    wait_for(lambda: len(backends(cluster, "usename = 'warm'")) == 2)
+
+    def idle():
+        return [row["sv_idle"] for row in pool.console("SHOW POOLS") if row["database"] == "postgres"]
+    with pool.connect() as conn:
+        assert conn.scalar("SELECT 1") == "1"
+        wait_for(lambda: idle() == ["2"])
+    wait_for(lambda: idle() == ["0"])
+    assert len(backends(cluster, "usename = 'warm'")) == 2
+    # a reload that forces another user leaves none to the first one
+    pool.databases["warm"] = "{server} dbname=postgres user=postgres"
+    pool.write_config()
+    pool.console("RELOAD")
+    wait_for(lambda: not backends(cluster, "usename = 'warm'"))
+    with cluster.connect() as conn:
+        conn.execute("DROP ROLE warm")
+
+
+def test_servers_of_one_age_go_one_after_the_other(make_pool, cluster):
+    """Within a tenth of their lifetime, here half a second."""
+    pool = make_pool(default_pool_size=5, server_lifetime=5, server_idle_timeout=0, workers=1, verbose=3)
+    conns = [pool.connect() for _ in range(5)]
+    for conn in conns:
+        conn.query("BEGIN")
+    for conn in conns:
+        conn.query("COMMIT")
+
+    def ends():
+        return [datetime.datetime.strptime(at, "%Y-%m-%d %H:%M:%S.%f") for at in re.findall(
+            r"^(\S+ \S+) .*closing because: server lifetime over", pool.log_path.read_text(), re.M)]
+    wait_for(lambda: len(ends()) == 5)
+    assert (ends()[-1] - ends()[0]).total_seconds() > 0.15
+    assert all(conn.scalar("SELECT 1") == "1" for conn in conns)
+    for conn in conns:
+        conn.close()

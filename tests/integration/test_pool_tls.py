@@ -73,13 +73,14 @@ def server(certs):
             made._give(made.data / name)  # pylint: disable=protected-access
         (made.data / "pg_hba.conf").write_text(
             "local all all trust\nhostssl all ann 127.0.0.1/32 scram-sha-256\n"
-            "hostnossl all bob 127.0.0.1/32 password\nhost all plain 127.0.0.1/32 trust\n"
+            "hostnossl all bob 127.0.0.1/32 password\nhostnossl all carl 127.0.0.1/32 scram-sha-256\n"
+            "host all plain 127.0.0.1/32 trust\n"
             "host all postgres 127.0.0.1/32 trust\n")
         made.settings.update(ssl="on", ssl_cert_file="server.crt", ssl_key_file="server.key")
         made._write_settings()  # pylint: disable=protected-access
         made.start()
         with made.connect() as conn:
-            for name in ("ann", "bob", "plain"):
+            for name in ("ann", "bob", "carl", "plain"):
                 conn.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'pw{name}'")
         yield made
 
@@ -243,6 +244,30 @@ def test_server_modes(make_pool, certs, server, mode):
         sleeps(server, conn)
         conn.cancel()
         assert [m.sqlstate for m in conn.answer() if m.kind == "E"] == ["57014"]
+
+
+@pytest.mark.parametrize("mode", ["allow", "prefer", "require"])
+def test_server_modes_fall_back(make_pool, server, mode):
+    """Who is let in only with TLS, or only without it, is, by allow and by prefer; each user's way is found once.
+    Not at the price of a password in the clear."""
+    pool = make_pool(server, server_tls_sslmode=mode, secrets={"ann": "pwann", "bob": "pwbob", "carl": "pwcarl",
+                                                               "nobody": ""},
+                     databases={"postgres": f"host=127.0.0.1 port={server.settings['port']}"}, default_pool_size=3)
+    uses_tls = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+    for user, tls in (("ann", "t"), ("carl", "f"), ("ann", "t")):
+        if (user, mode) == ("carl", "require"):
+            with pytest.raises(wire.Failed) as caught:
+                pool.connect(user=user)
+            assert caught.value.sqlstate == "28000"
+            continue
+        with pool.connect(user=user) as one, pool.connect(user=user) as other:
+            one.query("BEGIN")
+            assert one.scalar(uses_tls) == other.scalar(uses_tls) == tls
+    for user in ("bob", "nobody"):
+        if (user, mode) == ("bob", "allow"):
+            continue  # TLS was not asked for, so it is given, as by libpq
+        with pytest.raises(wire.Failed):
+            pool.connect(user=user)
 
 
 class Wiretap(threading.Thread):

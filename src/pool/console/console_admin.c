@@ -388,11 +388,9 @@ void pgm_console_wait_close(struct pgm_pooler *pooler, struct pgm_console_reques
 
 /* ---- those that wait ---- */
 
-bool pgm_console_must_close(const struct pgm_server *server)
+bool pgm_console_must_close(struct pgm_server *server)
 {
-	const struct pgm_database *database = server->share->pool->database;
-	return server->close_soon || server->reconnect != atomic_load(&database->reconnect) ||
-	       !database->config;
+	return server->close_soon || pgm_server_outdated(server);
 }
 
 struct closing {

@@ -131,7 +131,7 @@ pgm_console_function pgm_console_pause, pgm_console_resume_command, pgm_console_
 void pgm_console_set(struct pgm_pooler *pooler, struct pgm_console_request *request, const char *key,
 		     const char *value);
 /* Servers that must be closed before a clean end of WAIT_CLOSE. */
-bool pgm_console_must_close(const struct pgm_server *server);
+bool pgm_console_must_close(struct pgm_server *server);
 
 /* console_stats.c */
 void pgm_console_stats_tick(struct pgm_pooler *pooler);

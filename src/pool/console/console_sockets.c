@@ -221,7 +221,7 @@ static void client_row(struct list *list, const struct pgm_client *client)
 	write_row(list, &row);
 }
 
-static void server_row(struct list *list, const struct pgm_server *server, const char *state)
+static void server_row(struct list *list, struct pgm_server *server, const char *state)
 {
 	const struct pgm_client *client = server->client;
 	struct row row = {.type = "S",
