@@ -150,7 +150,7 @@ def test_postgresql_answers_the_same_twice(cluster):
 
 @pytest.mark.parametrize("mode", ["transaction", "session"])
 def test_answers_are_those_of_postgresql(cluster, make_pool, mode):
-    pool = make_pool(pool_mode=mode, tls=True, default_pool_size=3)
+    pool = make_pool(pool_mode=mode, tls=True, default_pool_size=6)
     sides = [Side(cluster, direct_of(cluster), f"diff_direct_{mode}"),
              Side(cluster, pool.target, f"diff_pool_{mode}", tls=True, others=Others if mode == "transaction" else None)]
     reports = compare(sides, COUNT if mode == "transaction" else COUNT // 4, True)
