@@ -318,8 +318,9 @@ static bool has_many(const struct pgm_purge_table *table, const struct pgm_purge
 /* Children that go, or change, by a statement of ours; the foreign keys' own triggers do the others. */
 static bool ours(const struct pass *pass, const struct pgm_purge_key *key)
 {
+	/* Those that may be hard to set were looked for: of one that came since PostgreSQL decides. */
 	if (pass->shape == SKIP)
-		return key->action == 'c' || (key->action == 'n' && !key->set_problem);
+		return key->action == 'c' || key->action == 'n';
 	return pass->shape == LOCK && has_many(pass->table, key);
 }
 

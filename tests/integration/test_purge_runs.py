@@ -113,3 +113,22 @@ def test_what_refers_to_a_run_is_refused_before_the_first_row(db, pgmend, kind):
     assert db.scalar("SELECT count(*) FROM parents") == 101
     assert pgmend("purge", "parents", "--where", "id NOT BETWEEN -9 AND -5", "--apply", db.conninfo).rc == 0
     assert db.query("SELECT id FROM parents ORDER BY 1") == [(i,) for i in range(-9, -4)]
+
+
+def test_a_reference_that_came_since_and_cannot_be_null(db, pgmend, tmp_path):
+    """--skip-ri fires no trigger, and yet it stops where DELETE would; one that can be is."""
+    db.psql("""CREATE TABLE parents (id int PRIMARY KEY, keep boolean NOT NULL DEFAULT false);
+               INSERT INTO parents SELECT generate_series(1, 100);
+               CREATE TABLE notes (parent int NOT NULL REFERENCES parents ON DELETE SET NULL);
+               CREATE TABLE marks (parent int UNIQUE REFERENCES parents ON DELETE SET NULL);
+               CREATE INDEX ON notes (parent); ANALYZE""")
+    collect_and_stop(db, pgmend, tmp_path / "pause", "--skip-ri")
+    db.psql("INSERT INTO notes VALUES (7)")
+    command = ("purge", "parents", "--where", "NOT keep", "--apply", "--skip-ri", db.conninfo)
+    done = pgmend(*command)
+    assert done.rc == 4 and "violates not-null constraint" in done.err, done
+    assert db.scalar("SELECT count(*) FROM parents") == 100
+    db.psql("DELETE FROM notes; INSERT INTO marks VALUES (8)")
+    done = pgmend(*command)
+    assert done.rc == 0, done
+    assert db.query("SELECT (SELECT count(*) FROM parents), parent FROM marks") == [(0, None)]
