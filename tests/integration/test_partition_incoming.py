@@ -134,3 +134,24 @@ def test_the_key_is_there(db, pgmend):
     run(db, found.json(), "after")
     assert keys(db, "t") == [("c", True), ("p", True), ("t", True)]
     refused(db, "DELETE FROM t WHERE id = 60", 'referenced from table "p"')
+
+
+def test_names_that_two_would_share(db, pgmend):
+    """Foreign keys of one table that begin with the same column, of two tables that have the same name, and one that is not
+    enforced."""
+    db.psql("""CREATE TABLE log (tenant int, id int, at date NOT NULL, PRIMARY KEY (tenant, id));
+               INSERT INTO log SELECT i % 2, i, now()::date - i FROM generate_series(1, 100) i;
+               CREATE TABLE a (tenant int, x int, y int, CONSTRAINT "to log" FOREIGN KEY (tenant, x) REFERENCES log,
+                   CONSTRAINT y FOREIGN KEY (tenant, y) REFERENCES log, CONSTRAINT y_key UNIQUE (y));
+               CREATE TABLE b (tenant int, x int, CONSTRAINT "to log" FOREIGN KEY (tenant, x) REFERENCES log);
+               INSERT INTO a SELECT tenant, id, id + 2 FROM log WHERE id < 50; INSERT INTO b SELECT tenant, id FROM log""")
+    loose = [("c", False)] if db.cluster.major >= 18 else []
+    if loose:
+        db.psql("CREATE TABLE c (tenant int, x int, FOREIGN KEY (tenant, x) REFERENCES log NOT ENFORCED); INSERT INTO c VALUES (5, 5)")
+    found = look(pgmend, db, "log")
+    run(db, found, "before")
+    convert(pgmend, db, "log")
+    run(db, found, "after")
+    assert keys(db, "log") == [("a", True), ("a", True), ("b", True), *loose]
+    db.execute("INSERT INTO a VALUES (0, 60, 62)")
+    refused(db, "INSERT INTO a VALUES (0, 64, 9999)", "violates check constraint")

@@ -8,11 +8,17 @@ WITH keys AS (
                k.conrelid::regclass::text AS child,
                k.confrelid::regclass::text AS parent,
                -- Before 18 no foreign key of a partitioned table can be NOT VALID; one to itself will be one of those.
-               (c.relkind = 'p' OR k.conrelid = k.confrelid)
-               AND pg_catalog.current_setting('server_version_num')::integer < 180000 AS at_once,
-               c.relkind = 'p' AND k.conrelid <> k.confrelid AS partitioned,
+               -- One that is not enforced stays so: nothing is read for it.
+               NOT (k.enforced AND (k.since_18 OR (c.relkind <> 'p' AND k.conrelid <> k.confrelid))) AS at_once,
+               NOT k.since_18 AND c.relkind = 'p' AND k.conrelid <> k.confrelid AS partitioned,
                n.nspname,
+               c.relnamespace,
+               k.enforced,
                columns.*,
+               pg_catalog.row_number() OVER (PARTITION BY k.conrelid, columns.first_name ORDER BY k.oid) - 1
+                   AS copies_before,
+               pg_catalog.row_number() OVER (PARTITION BY c.relnamespace, pg_catalog.left(k.conname, 50)
+                                             ORDER BY k.oid) - 1 AS fillers_before,
                pg_catalog.replace(pg_catalog.pg_get_constraintdef(k.oid), ' NOT VALID', '') AS definition,
                CASE k.confmatchtype WHEN 'f' THEN ' MATCH FULL' ELSE '' END
                || ' ON UPDATE CASCADE'
@@ -26,8 +32,12 @@ WITH keys AS (
                               JOIN pg_catalog.pg_attribute AS a
                                 ON a.attrelid = k.conrelid AND a.attnum = e::smallint), '')
                || CASE WHEN k.condeferrable THEN ' DEFERRABLE' ELSE '' END
-               || CASE WHEN k.condeferred THEN ' INITIALLY DEFERRED' ELSE '' END AS rest
-          FROM pg_catalog.pg_constraint AS k
+               || CASE WHEN k.condeferred THEN ' INITIALLY DEFERRED' ELSE '' END
+               || CASE WHEN k.enforced THEN '' ELSE ' NOT ENFORCED' END AS rest
+          FROM (SELECT k.*,
+                       coalesce((pg_catalog.to_jsonb(k) ->> 'conenforced')::boolean, true) AS enforced,
+                       pg_catalog.current_setting('server_version_num')::integer >= 180000 AS since_18
+                  FROM pg_catalog.pg_constraint AS k) AS k
           JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid
           JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
          CROSS JOIN LATERAL (
@@ -52,7 +62,7 @@ WITH keys AS (
      named AS (
         SELECT k.*,
                key.type,
-               -- A name that the table's columns do not have.
+               -- A name that the table's columns do not have, nor the copy for another of its foreign keys.
                (SELECT pg_catalog.quote_ident(t.name)
                   FROM (SELECT 0 AS n, pg_catalog.format('%s_%s', k.first_name, $2::text) AS name
                          UNION ALL
@@ -63,8 +73,25 @@ WITH keys AS (
                                     WHERE a.attrelid = k.conrelid
                                       AND a.attname = t.name::name)
                  ORDER BY t.n
+                OFFSET k.copies_before
                  LIMIT 1) AS copy,
-               pg_catalog.quote_ident(pg_catalog.left(k.conname, 50) || '_key') AS filler
+               -- Of the function, the trigger and the CHECK constraint.
+               (SELECT pg_catalog.quote_ident(t.name)
+                  FROM (SELECT 0 AS n, pg_catalog.left(k.conname, 50) || '_key' AS name
+                         UNION ALL
+                        SELECT i, pg_catalog.left(k.conname, 50) || '_key_' || i
+                          FROM pg_catalog.generate_series(2, 99) AS i) AS t
+                 WHERE NOT EXISTS (SELECT
+                                     FROM pg_catalog.pg_proc AS f
+                                    WHERE f.pronamespace = k.relnamespace
+                                      AND f.proname = t.name::name)
+                   AND NOT EXISTS (SELECT
+                                     FROM pg_catalog.pg_constraint AS c
+                                    WHERE c.conrelid = k.conrelid
+                                      AND c.conname = t.name::name)
+                 ORDER BY t.n
+                OFFSET k.fillers_before
+                 LIMIT 1) AS filler
           FROM keys AS k
          CROSS JOIN (SELECT pg_catalog.format_type(a.atttypid, a.atttypmod) AS type
                        FROM pg_catalog.pg_attribute AS a
@@ -108,10 +135,12 @@ WITH keys AS (
                                  k.filler, k.copy, k.any_null)
           FROM made AS k
          WHERE NOT k.has_key
+           AND k.enforced
          UNION ALL
         SELECT k.oid, 6, '', pg_catalog.format('ALTER TABLE %s VALIDATE CONSTRAINT %s;', k.child, k.filler)
           FROM made AS k
          WHERE NOT k.has_key
+           AND k.enforced
          UNION ALL
         SELECT k.oid, 7, '', pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I;', k.child, k.conname)
           FROM made AS k
