@@ -16,11 +16,10 @@ static bool find_begun(struct pgm_conn *conn, struct pgm_arena *arena, const str
 		       struct pgm_plan *plan, bool *found, struct pgm_error *err)
 {
 	struct pgm_plan begun;
-	struct pgm_error ours = {0};
 	const char *of =
 		pgm_sprintf(arena, " of %s into ", pgm_quote_qualified(arena, split->schema, split->name));
-	if (!pgm_partition_find_begun(conn, arena, "Split partition ", of, &begun, found, &ours))
-		return *err = ours, false;
+	if (!pgm_partition_find_begun(conn, arena, "Split partition ", of, &begun, found, err))
+		return false;
 	if (*found)
 		*plan = begun;
 	return true;
@@ -31,14 +30,15 @@ int pgm_partition_run_split(const struct pgm_change_output *output, struct pgm_c
 			    const struct pgm_engine_options *engine)
 {
 	const struct pgm_cli *cli = output->cli;
-	struct pgm_error err = {0};
+	struct pgm_error err = {0}, second = {0};
 	struct pgm_split split;
 	struct pgm_plan plan;
 	const char *out = pgm_cli_value(cli, "out");
 	bool apply = pgm_cli_flag(cli, "apply") || pgm_cli_flag(cli, "dry-run"), begun = false;
 	bool ok = pgm_partition_split(conn, cli->arena, options, &split, &plan, &err);
-	if (split.name && !find_begun(conn, cli->arena, &split, &plan, &begun, &err))
-		return pgm_cli_fail(cli, &err);
+	/* Who may not read the ledger may look all the same, and a first error stays. */
+	if (split.name && !find_begun(conn, cli->arena, &split, &plan, &begun, &second) && ok && apply)
+		return pgm_cli_fail(cli, &second);
 	if (begun && apply)
 		return pgm_partition_carry_out(output, conn, &plan, engine);
 	if (begun) {
