@@ -1,6 +1,6 @@
 /*
  * A client from its first byte to ReadyForQuery. Nothing it sends reaches a server before it is known who it
- * is: secrets are looked up on a session of the background thread's own, with the name as a parameter.
+ * is: secrets are looked up on a session of their own (secrets.h), with the name as a parameter.
  */
 #include "pool/cancel.h"
 #include "pool/client.h"

@@ -15,7 +15,7 @@
 struct pgm_peer {
 	int64_t id, size;		 /* most connections at once; 0: any number */
 	bool listed;			 /* in the configuration */
-	struct pgm_config_database line; /* host and port, as the background thread reads them */
+	struct pgm_config_database line; /* host and port, as hosts.c reads them */
 	struct pgm_database place;	 /* addresses; no database */
 	_Atomic int connections;
 	_Atomic int waiting, connecting, sent; /* cancel requests; all but the first have a connection */
