@@ -88,7 +88,7 @@ class Side:
         self.name = name
         self.tls = tls
         self.admin = wire.Connection((str(server.folder), server.settings["port"]), database=name,
-                                     options="-c lock_timeout=5s")
+                                     options="-c lock_timeout=60s")
         self.others = others and others(target, name)
         self.runs = 0
 
