@@ -101,14 +101,14 @@ class Screen:
         self.child = pgmend.popen(*args, env={"TERM": "xterm"}, stdin=slave, stdout=slave, stderr=slave,
                                   start_new_session=True)
         os.close(slave)
-        self.text = ""
+        self.shown = b""
 
     def rounds(self, count):
         """Waits for so many whole ones; each as lines without escape sequences."""
-        while self.text.count("\033[H") <= count:
-            self.text += os.read(self.master, 65536).decode()
-        return [re.sub(r"\033\[[0-9;]*[A-Za-z]", "", part).replace("\r", "").splitlines()
-                for part in self.text.split("\033[H")[1:count + 1]]
+        while self.shown.count(b"\033[H") <= count:
+            self.shown += os.read(self.master, 65536)
+        return [re.sub(r"\033\[[0-9;]*[A-Za-z]", "", part.decode()).replace("\r", "").splitlines()
+                for part in self.shown.split(b"\033[H")[1:count + 1]]
 
     def close(self):
         os.close(self.master)
@@ -119,7 +119,7 @@ def test_on_a_screen(busy, pgmend, lines, columns):
     """No line goes beyond the edge, and the heading stays on the screen, however long and many the statements."""
     with psycopg.connect(busy.conninfo(), autocommit=True) as conn:
         for number in range(50):
-            conn.execute(f"SELECT 'ü', {', '.join(f'1 AS column_{number}_{i}' for i in range(20))}")
+            conn.execute(f"SELECT {', '.join(f'1 AS süß_{number}_{i}' for i in range(20))}")
     screen = Screen(pgmend, lines, columns, "top", "-i", "100ms", console(busy))
     for shown in screen.rounds(3):
         assert max(map(len, shown)) <= columns, shown
