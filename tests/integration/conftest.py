@@ -139,6 +139,13 @@ def find_binary():
     return binary
 
 
+def preloaded(name, **env):
+    """The environment of a pooler with that module of helpers/ before all others."""
+    options = os.environ.get("ASAN_OPTIONS", "")
+    return {"LD_PRELOAD": str(find_binary().parent / f"tests/integration/helpers/{name}.so"),
+            "ASAN_OPTIONS": f"{options}{':' if options else ''}verify_asan_link_order=0", **env}
+
+
 class Result:
     """What a run of the program left: rc, out, err; json() parses out."""
 

@@ -12,6 +12,7 @@ import wire
 from daemons import Daemon
 
 PATIENCE_S = 60
+ASKS = "SELECT pid FROM pg_stat_activity"
 
 SETTINGS = {
     "listen_addr": "127.0.0.1",
@@ -34,13 +35,27 @@ def wait_for(what, *arguments, seconds=PATIENCE_S):
     return found
 
 
+def one(rows, **wanted):
+    """The only one of the console's rows that is so."""
+    found = [row for row in rows if all(row[key] == value for key, value in wanted.items())]
+    assert len(found) == 1, (wanted, rows)
+    return found[0]
+
+
+def backends(cluster, where="true"):
+    """Pids of the clients' backends but for the one that asks; who asked before may not have ended yet."""
+    with cluster.connect() as conn:
+        found = conn.execute(f"{ASKS} WHERE backend_type = 'client backend'"
+                             f" AND pid <> pg_backend_pid() AND {where}").fetchall()
+    return [row[0] for row in found]
+
+
 def sleeps(cluster, conn, seconds=300):
     """Starts a query that would sleep for so long, and waits until it does; its backend's pid."""
     text = f"/* {time.monotonic_ns()} */ SELECT pg_sleep({seconds})"
     conn.send(wire.query(text))
     with cluster.connect() as direct:
-        return wait_for(lambda: direct.execute("SELECT pid FROM pg_stat_activity WHERE query = %s AND state = 'active'",
-                                               [text]).fetchone())[0]
+        return wait_for(lambda: direct.execute(f"{ASKS} WHERE query = %s AND state = 'active'", [text]).fetchone())[0]
 
 
 def other_pooler():

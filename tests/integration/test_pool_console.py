@@ -13,7 +13,7 @@ import pytest
 import wire
 
 import cluster as clusters
-from pooling import wait_for
+from pooling import one, wait_for
 
 # Columns as PgBouncer 1.25.2's src/admin.c and src/stats.c send them.
 SOCKET = """type user database replication state addr port local_addr local_port connect_time request_time wait wait_us
@@ -98,12 +98,6 @@ class Command:
         assert self.done
         self.conn.close()
         return self.error
-
-
-def one(rows, **wanted):
-    found = [row for row in rows if all(row[key] == value for key, value in wanted.items())]
-    assert len(found) == 1, (wanted, rows)
-    return found[0]
 
 
 def test_columns_are_pgbouncers(pool):

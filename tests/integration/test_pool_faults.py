@@ -1,13 +1,12 @@
 """Sockets of the pooler that cannot be made, connected, accepted, watched, read or written."""
 
-import os
 import random
 import threading
 import time
 
 import pytest
 import wire
-from conftest import find_binary
+from conftest import preloaded
 from pooling import wait_for
 
 CLIENTS, SECONDS = 6, 4
@@ -46,10 +45,8 @@ class Client(threading.Thread):
 @pytest.mark.parametrize("tls", [False, True])
 def test_system_calls_that_fail(make_pool, tls):
     """Sessions break, but no answer is another's, nothing is left behind, and all is well when it is over."""
-    options = os.environ.get("ASAN_OPTIONS", "")
-    env = {"LD_PRELOAD": str(find_binary().parent / "tests/integration/helpers/faults.so"), "PGMT_FAULTS": "faults",
-           "ASAN_OPTIONS": f"{options}{':' if options else ''}verify_asan_link_order=0"}
-    pool = make_pool(env=env, workers=2, default_pool_size=3, query_wait_timeout=5, tls=tls)
+    pool = make_pool(env=preloaded("faults", PGMT_FAULTS="faults"), workers=2,
+                     default_pool_size=3, query_wait_timeout=5, tls=tls)
     stop = threading.Event()
     clients = [Client(pool, number, stop) for number in range(CLIENTS)]
     switch = pool.folder / "faults"

@@ -1,14 +1,13 @@
 """Where servers are: several hosts, names whose addresses change, name servers that are slow, and auth_query on the
 way to all of them."""
 
-import os
 import socket
 import time
 
 import psycopg
 import pytest
 import wire
-from conftest import find_binary
+from conftest import preloaded
 from pooling import wait_for
 
 import cluster as clusters
@@ -49,12 +48,6 @@ class Names:
             fresh.chmod(0o644)
             fresh.rename(self.pool.folder / "names")
 
-    def env(self):
-        shim = find_binary().parent / "tests/integration/helpers/names.so"
-        options = os.environ.get("ASAN_OPTIONS", "")
-        return {"LD_PRELOAD": str(shim), "PGMT_NAMES": "names",
-                "ASAN_OPTIONS": f"{options}{':' if options else ''}verify_asan_link_order=0"}
-
 
 @pytest.fixture
 def names(make_pool):
@@ -68,7 +61,7 @@ def named(make_pool, server, names):
     """Makes the pooler that asks the name server: named({"db": "host=db.test"}, ...)."""
     def make(databases, **settings):
         port = server.settings["port"]
-        names.pool = make_pool(server, env=names.env(), files={"names": names.text()},
+        names.pool = make_pool(server, env=preloaded("names", PGMT_NAMES="names"), files={"names": names.text()},
                                databases={k: f"{v} port={port} dbname=postgres" for k, v in databases.items()},
                                **settings)
         return names.pool
@@ -127,8 +120,8 @@ def test_settings_of_a_database(make_pool, cluster):
         conn.execute("TRUNCATE public.connected")
     line = ("{server} dbname=postgres connect_query='INSERT INTO public.connected VALUES (pg_backend_pid())' "
             "datestyle='SQL, DMY' timezone=Asia/Tokyo application_name=till client_encoding=LATIN1")
-    pool = make_pool(databases={"db": line, "bad": "{server} dbname=postgres connect_query='SELECT 1/0'"},
-                     default_pool_size=1, query_wait_timeout=3)
+    pool = make_pool(databases={"db": line, "bad": "{server} dbname=postgres connect_query='SELECT 1/0' "
+                                                  "query_wait_timeout=2"}, default_pool_size=1)
     with pool.connect("db") as conn:
         assert conn.scalar("SELECT count(*) FROM public.connected WHERE pid = pg_backend_pid()") == "1"
         for name, value in (("datestyle", "SQL, DMY"), ("timezone", "Asia/Tokyo"), ("application_name", "till"),
@@ -200,25 +193,27 @@ def test_auth_query_asks_the_host_that_is_there(make_pool, server):
     assert pool.log().count("auth_query: connection to server") <= 1  # once it is known who answers
 
 
-def test_auth_query_of_a_database_that_hangs(make_pool, server):
-    """It holds up nobody else's login, and its own get an answer after server_connect_timeout."""
+@pytest.mark.parametrize("how", ["until a timeout", "for ever"])
+def test_auth_query_of_a_database_that_hangs(make_pool, server, how):
+    """Its own logins get an answer after server_connect_timeout; it holds up nobody else's until then."""
     with socket.socket() as silent:
         silent.bind((ONE, 0))
         silent.listen(10)
         pool = lookups(make_pool, server, databases={"silent": f"host={ONE} port={silent.getsockname()[1]}"},
-                       server_connect_timeout=3)
+                       server_connect_timeout=3600 if how == "for ever" else 2)
         waiting = [wire.Raw(pool.target) for _ in range(5)]
         for raw in waiting:
             raw.send(wire.startup("ann", "silent"))
         taken, _ = silent.accept()
-        login(pool).close()
+        if how == "for ever":
+            login(pool).close()
+            taken.close()
+            silent.close()
         for raw in waiting:
-            raw.sock.settimeout(60)
             error = raw.receive()
             assert (error.kind, error.fields()["M"]) == ("E", "auth_query failed: the database could not be asked")
             raw.close()
         taken.close()
-        login(pool).close()
 
 
 def test_auth_query_says_what_it_lacks(make_pool, server):
@@ -257,7 +252,7 @@ def test_auth_query_leaves_no_session_behind(make_pool, server):
     pool.settings.update(server_idle_timeout=1)
     pool.write_config()
     console("RELOAD")
-    login(pool).close()
     began = time.monotonic()
+    login(pool).close()
     wait_for(lambda: not asking())
     assert time.monotonic() - began > 0.5

@@ -9,18 +9,7 @@ import time
 import pytest
 import wire
 
-from pooling import sleeps, wait_for
-
-
-ASKS = "SELECT pid FROM pg_stat_activity"
-
-
-def backends(cluster, where="true"):
-    """Pids of the clients' backends but for the one that asks; who asked before may not have ended yet."""
-    with cluster.connect() as conn:
-        found = conn.execute(f"{ASKS} WHERE backend_type = 'client backend'"
-                             f" AND pid <> pg_backend_pid() AND {where}").fetchall()
-    return [row[0] for row in found]
+from pooling import ASKS, backends, sleeps, wait_for
 
 
 def reload(pool, good=True):

@@ -10,7 +10,7 @@ import threading
 import time
 
 import wire
-from pooling import wait_for
+from pooling import backends, wait_for
 
 
 def limit_descriptors(pool, most):
@@ -64,13 +64,6 @@ def test_one_client_never_stops_talking(make_pool):
         finally:
             stop.set()
             thread.join()
-
-
-def backends(cluster, condition="true"):
-    with cluster.connect() as conn:
-        return [pid for pid, in conn.execute(
-            "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND "
-            + condition)]
 
 
 def test_minimum_without_clients(make_pool, cluster):

@@ -9,13 +9,7 @@ import pytest
 import wire
 
 from advising import make_shop
-from pooling import wait_for
-
-
-def one(rows, **wanted):
-    found = [row for row in rows if all(row[key] == value for key, value in wanted.items())]
-    assert len(found) == 1, (wanted, rows)
-    return found[0]
+from pooling import one, wait_for
 
 
 def statements_of(pool):
@@ -104,12 +98,14 @@ def test_the_slow_log_as_it_comes(make_pool, values):
     with psycopg.connect(pool.conninfo(), autocommit=True, prepare_threshold=0) as conn:
         conn.execute("SELECT %s::text, pg_sleep(0.06)", ["bound marker"])
         conn.execute("SELECT 'written marker', pg_sleep(0.06)")
-        conn.execute("SELECT 'quick marker'")
-    slow = [line for line in pool.log(1000).splitlines() if "slow query: " in line]
-    assert len(slow) == 2, slow
+        for _ in range(20):
+            conn.execute("SELECT 1 AS quick")
+    lines = [line for line in pool.log(1000).splitlines() if "slow query: " in line]
+    slow = [line for line in lines if "pg_sleep" in line]
+    assert len(slow) == 2, lines
     for line, marker in zip(slow, ("bound marker", "written marker")):
         assert (marker in line) == bool(values), line
-    assert "quick" not in pool.log(1000)
+    assert len(lines) < 22, lines  # not all were held up, however busy the machine is
 
 
 @pytest.mark.hypopg
