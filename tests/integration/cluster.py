@@ -12,6 +12,7 @@ import itertools
 import os
 import pathlib
 import pwd
+import random
 import re
 import shutil
 import signal
@@ -88,7 +89,7 @@ def server_user():
 
 
 PORTS_FROM, PORTS_EACH = 20000, 1500
-ports = itertools.count()
+ports = itertools.count(random.randrange(PORTS_EACH))  # elsewhere than another run of the tests
 
 
 def free_port():
