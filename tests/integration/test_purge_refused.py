@@ -76,6 +76,7 @@ def test_a_missing_index_that_would_be_slow(db, pgmend):
 
 @pytest.mark.parametrize("ddl", [
     "CREATE TABLE fresh (job_id int REFERENCES jobs ON DELETE CASCADE); INSERT INTO fresh SELECT 10; CREATE INDEX ON fresh (job_id)",
+    "ALTER TABLE acts DROP CONSTRAINT acts_job_id_fkey, ADD CONSTRAINT acts_job_id_fkey FOREIGN KEY (job_id) REFERENCES jobs",
     TRIGGER.format("AFTER DELETE", "jobs")])
 def test_no_trigger_is_passed_over_that_came_later(db, pgmend, tmp_path, ddl):
     """--skip-ri fires none: a Plan is carried out for the foreign keys and triggers only that it was made for."""
@@ -90,6 +91,30 @@ def test_no_trigger_is_passed_over_that_came_later(db, pgmend, tmp_path, ddl):
     if "fresh" in ddl:
         assert pgmend("purge", "jobs", "--where", "id <= 10", "--skip-ri", "--apply", "--yes", db.conninfo).rc == 0
         assert counts(db) == [40, 160] and db.scalar("SELECT count(*) FROM fresh") == 0
+
+
+def test_nor_one_of_a_partition(db, pgmend, tmp_path):
+    """The copies that partitions have of the table's foreign keys are none."""
+    db.psql("""CREATE TABLE days (id int PRIMARY KEY) PARTITION BY RANGE (id);
+               CREATE TABLE days_1 PARTITION OF days FOR VALUES FROM (0) TO (100) PARTITION BY RANGE (id);
+               CREATE TABLE days_2 PARTITION OF days_1 FOR VALUES FROM (0) TO (100);
+               CREATE TABLE acts (id serial PRIMARY KEY, day int REFERENCES days ON DELETE CASCADE);
+               CREATE INDEX ON acts (day); INSERT INTO days SELECT generate_series(1, 50); INSERT INTO acts (day) SELECT id FROM days""")
+    plan = tmp_path / "plan.sql"
+    assert pgmend("purge", "days", "--where", "id <= 10", "--skip-ri", "--out", plan, db.conninfo).rc == 0
+    db.psql("CREATE TABLE fresh (day int REFERENCES days_2); INSERT INTO fresh SELECT 5")
+    done = pgmend("apply", plan, db.conninfo)
+    assert done.rc == 4 and "of public.days were added since" in done.err, done
+    db.psql("DROP TABLE fresh")
+    assert pgmend("apply", plan, db.conninfo).rc == 0
+    # Of a partition itself, those of the whole are its own.
+    assert pgmend("purge", "days_1", "--where", "id <= 20", "--skip-ri", "--out", plan, db.conninfo).rc == 0
+    db.psql("CREATE TABLE fresh (day int REFERENCES days)")
+    done = pgmend("apply", plan, db.conninfo)
+    assert done.rc == 4 and "of public.days_1 were added since" in done.err, done
+    db.psql("DROP TABLE fresh")
+    assert pgmend("apply", plan, db.conninfo).rc == 0
+    assert db.query("SELECT count(*), (SELECT count(*) FROM acts) FROM days") == [(30, 30)]
 
 
 def test_others_publications_do_not_matter(db, pgmend):
