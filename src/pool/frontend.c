@@ -194,8 +194,11 @@ static enum pgm_next without_server(struct pgm_front *front)
 		return PGM_NEXT_MESSAGE; /* the server would read over them */
 	case PGM_FE_PARSE:
 		if (front->there == front->total &&
-		    pgm_relay_parse_without_server(client, front->body, front->length))
+		    pgm_relay_parse_without_server(client, front->body, front->length)) {
+			client->transaction_us = 0; /* it begins with what needs a server */
+			client->idle_since_us = client->worker->loop.now_us;
 			return PGM_NEXT_MESSAGE;
+		}
 		if (client->state >= PGM_CLIENT_CLOSING)
 			return PGM_NEXT_GONE;
 		/* fall through */

@@ -44,6 +44,20 @@ def test_transactions_and_how_long_they_idled(make_pool, kind):
     assert saved["idle"]["total_ms"] == figures["idle_total_ms"]
 
 
+def test_what_needs_no_server_begins_no_transaction(make_pool):
+    """A Parse of what another client has prepared is answered at once, and may be used much later."""
+    pool = make_pool(databases={"postgres": "{server} user=postgres"}, secrets={"ann": "", "bob": "", "postgres": ""})
+    prepare = wire.parse("one", "SELECT 1"), wire.sync()
+    with pool.connect(user="ann") as first, pool.connect(user="bob") as conn:
+        assert [m.kind for m in first.run(*prepare)] == ["1", "Z"]
+        assert [m.kind for m in conn.run(*prepare)] == ["1", "Z"]
+        time.sleep(0.5)
+        began = time.monotonic()
+        assert conn.run(wire.bind("", "one"), wire.execute(), wire.sync())[-1].kind == "Z"
+        row = one(pool.console("SHOW TRANSACTIONS"), user="bob")
+        assert row["transactions"] == "1" and float(row["max_ms"]) <= (time.monotonic() - began) * 1000
+
+
 def test_users_are_those_who_logged_in(make_pool):
     """Also where the database forces another user on its servers."""
     pool = make_pool(databases={"postgres": "{server} user=postgres"}, secrets={"ann": "", "bob": "", "postgres": ""},
