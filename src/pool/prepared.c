@@ -345,7 +345,7 @@ void pgm_relay_profile(struct pgm_client *client, struct pgm_server *server, str
 		.rows = server->rows,
 		.bytes_out = server->bytes_since_mark,
 		.failed = failed,
-		.client_burst = client->burst,
+		.client_burst = expect->burst,
 	};
 	if (failed && sqlstate)
 		strncpy(call.sqlstate, sqlstate, sizeof(call.sqlstate) - 1);

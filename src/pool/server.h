@@ -62,6 +62,7 @@ struct pgm_expect {
 	uint8_t kind;
 	uint8_t flags;
 	uint32_t name_tag; /* of the client's name for the statement, to tell of it in errors; 0: none */
+	uint32_t burst;	   /* with an entry: how often in a row its client had asked for it then */
 	struct pgm_prepared *prepared;	 /* of PARSE and CLOSE: set by pgm_relay_changes(), which holds it */
 	struct pgm_profile_entry *entry; /* of QUERY and EXECUTE; NULL: not profiled */
 	uint64_t fingerprint;		 /* with an entry */

@@ -94,5 +94,6 @@ void pgm_relay_note_call(struct pgm_client *client, struct pgm_expect *expected,
 		pgm_profile_find(worker->profile, scan->fingerprint, server->share->pool->database->name,
 				 client->user->name, sql, length, client->standard_strings);
 	expected->fingerprint = scan->fingerprint;
+	expected->burst = client->burst; /* more may have been asked for when it is answered */
 	expected->generation = pgm_profile_generation(worker->profile);
 }

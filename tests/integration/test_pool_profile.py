@@ -93,6 +93,18 @@ def test_n_plus_one(make_pool, how):
         assert row["n_plus_one"]["bursts"] == 0 and row["n_plus_one"]["longest"] <= 6
 
 
+def test_n_plus_one_in_a_pipeline(make_pool):
+    """All is asked for before the first answer comes; each statement has its own run."""
+    pool = make_pool(profile_file="profile.json")
+    first, second = (f"SELECT {name} FROM pg_class WHERE oid = $1" for name in ("relname", "relkind"))
+    with pool.connect() as conn:
+        conn.run(wire.parse("first", first), wire.parse("second", second), wire.sync())
+        run = [(wire.bind("", name, ["1"]), wire.execute()) for name in ["first"] * 9 + ["second"] * 10]
+        conn.run(*[message for pair in run for message in pair], wire.sync())
+    saved = {row["query"]: row["n_plus_one"] for row in statements_of(pool)["statements"]}
+    assert saved == {first: {"bursts": 0, "longest": 9}, second: {"bursts": 1, "longest": 10}}
+
+
 def test_n_plus_one_without_a_transaction(make_pool):
     """In so many loops one is not interrupted, however busy the machine is."""
     pool = make_pool()

@@ -156,7 +156,7 @@ function nPlusOne(r) {
 	if (!burst(r))
 		return null;
 	return el("div", {class: "banner warn"}, el("h2", null, "N+1: run again and again"),
-		el("p", null, `One client ran it 10 times or more in a row in one transaction, ${f.plural(r.n_plus_one.bursts, "time")} in this time${r.n_plus_one.longest ? `, up to ${f.count(r.n_plus_one.longest)} in a row since the pooler started` : ""}. One statement with `, el("code", null, "= ANY($1)"), " or a join would do."));
+		el("p", null, `One client ran it 10 times or more in a row, ${f.plural(r.n_plus_one.bursts, "time")} in this time${r.n_plus_one.longest ? `, up to ${f.count(r.n_plus_one.longest)} in a row since the pooler started` : ""}. One statement with `, el("code", null, "= ANY($1)"), " or a join would do."));
 }
 
 async function one(ctx) {
