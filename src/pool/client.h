@@ -118,6 +118,13 @@ struct pgm_client {
 void pgm_client_accept(struct pgm_worker *worker, int fd, const struct sockaddr *address, const char *peer);
 void pgm_client_ready(struct pgm_source *source, uint32_t events);
 
+/* It came by the Unix socket when that was open for the console alone. */
+static inline bool pgm_client_is_late(const struct pgm_client *client)
+{
+	uint64_t drained_us = atomic_load(&client->worker->pooler->drained_us);
+	return drained_us && client->stream.unix_socket && client->connected_us > drained_us;
+}
+
 /* After a round: those that may go to another worker. */
 void pgm_client_move_all(struct pgm_worker *worker);
 

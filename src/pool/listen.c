@@ -247,7 +247,7 @@ void pgm_listen_drain(struct pgm_pooler *pooler)
 	pgm_pooler_lock_all(pooler);
 	for (unsigned w = 0; w < pooler->worker_count; w++)
 		pgm_worker_stop_accepting(pooler->workers[w], stays);
-	atomic_store(&pooler->drained_us, pgm_loop_clock_us());
+	atomic_store(&pooler->drained_us, stays ? pgm_loop_clock_us() : UINT64_MAX);
 	pgm_pooler_unlock_all(pooler);
 	for (size_t i = 0; i < pooler->listener_count && pooler->steer_step; i++)
 		setsockopt(pooler->listeners[i], SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, NULL, 0);

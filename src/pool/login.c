@@ -519,10 +519,9 @@ static void take_startup(struct pgm_client *client, const struct pgm_first_packe
 		pgm_client_end(client, "53200", "out of memory");
 		return;
 	}
-	/* who was accepted while we wait for the clients is one of those; the Unix socket then is the
-	 * console's */
-	bool late = client->stream.unix_socket && atomic_load(&pooler->drained_us);
-	if (!console && (late || atomic_load(&pooler->state) >= PGM_POOLER_WAIT_SERVERS)) {
+	/* who was accepted while we wait for the clients is one of those */
+	if (!console &&
+	    (pgm_client_is_late(client) || atomic_load(&pooler->state) >= PGM_POOLER_WAIT_SERVERS)) {
 		pgm_client_end(client, "57P03", "pooler is shutting down");
 		return;
 	}

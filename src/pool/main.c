@@ -148,11 +148,11 @@ static void on_signal(struct pgm_pooler *pooler, int number)
 static bool has_clients(const struct pgm_worker *worker)
 {
 	const struct pgm_client *client;
-	uint64_t now = pgm_loop_clock_us(), drained_us = atomic_load(&worker->pooler->drained_us);
+	uint64_t now = pgm_loop_clock_us();
 	pgm_list_each(&worker->clients, client, struct pgm_client,
 		      link) if (client->state != PGM_CLIENT_CONSOLE && client->state < PGM_CLIENT_CLOSING &&
 				(client->state >= PGM_CLIENT_WELCOME ||
-				 (client->connected_us <= drained_us &&
+				 (!pgm_client_is_late(client) &&
 				  now - client->connected_us < LOGIN_PATIENCE_US))) return true;
 	return false;
 }

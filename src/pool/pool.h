@@ -138,7 +138,8 @@ struct pgm_pooler {
 	struct pgm_tls_context *client_tls, *server_tls; /* NULL: off */
 	int *listeners; /* listen.c; the control thread's, but for workers' copies of the descriptors */
 	size_t listener_count;	     /* that of the Unix socket, if there is one, comes last */
-	_Atomic uint64_t drained_us; /* since then no clients come in, but the console's; 0: they do */
+	_Atomic uint64_t drained_us; /* since then no clients come in, but the console's; 0: they do;
+					UINT64_MAX: nor do those */
 	uint64_t unix_socket_inode;  /* 0: none, or an abstract one */
 	uint64_t steered_us, steered_clients;
 	unsigned steer_step;

@@ -45,6 +45,17 @@ def test_sigterm_waits_for_clients(pool):
     assert not os.path.exists(f"{pool.folder}/.s.PGSQL.{pool.port}")
 
 
+def test_who_came_before_is_served(pool):
+    """By the Unix socket, which is for the console alone afterwards."""
+    with pool.connect() as held, wire.Raw(pool.unix) as conn:
+        pool.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: refuses(pool))
+        conn.send(wire.startup())
+        assert conn.receive_until("ZE")[-1].kind == "Z"
+        assert held.scalar("SELECT 1") == "1"
+    assert ended(pool) == 0
+
+
 def test_second_signal_waits_no_longer(pool, cluster):
     with pool.connect() as conn:
         sleeps(cluster, conn)
