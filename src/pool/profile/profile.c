@@ -126,7 +126,6 @@ static void push_out(struct pgm_profile *profile)
 	others->calls += least->calls;
 	others->errors += least->errors;
 	others->rows += least->rows;
-	others->bytes_in += least->bytes_in;
 	others->bytes_out += least->bytes_out;
 	others->bursts += least->bursts;
 	if (least->burst_max > others->burst_max)
@@ -211,7 +210,6 @@ void pgm_profile_add(struct pgm_profile *profile, struct pgm_profile_entry *entr
 		pgm_profile_look(profile, entry, call);
 	entry->calls++;
 	entry->rows += call->rows;
-	entry->bytes_in += call->bytes_in;
 	entry->bytes_out += call->bytes_out;
 	pgm_histogram_add(&entry->server, call->server_us);
 	pgm_histogram_add(&entry->wait, call->wait_us);

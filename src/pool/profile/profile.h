@@ -45,7 +45,6 @@ struct pgm_profile_call {
 	uint64_t server_us; /* from the first byte sent to the server to the end of its answer */
 	uint64_t rows;
 	uint64_t bytes_out; /* to the client */
-	uint64_t bytes_in;
 	bool failed;
 	char sqlstate[6]; /* where it failed */
 	/* the parameters of an extended query, as they came: format codes and values (body of Bind after the
@@ -103,7 +102,7 @@ struct pgm_profile_row {
 	const char *database; /* NULL in the row of all the others */
 	const char *user;
 	const char *query; /* with $1, $2... in the place of values; "" in the row of the others */
-	uint64_t calls, errors, rows, bytes_in, bytes_out;
+	uint64_t calls, errors, rows, bytes_out;
 	struct pgm_histogram server, wait;
 	uint64_t bursts; /* of PGM_PROFILE_BURST or more */
 	uint32_t burst_max;

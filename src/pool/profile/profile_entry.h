@@ -32,7 +32,7 @@ struct pgm_profile_entry {
 	bool cut; /* the statement is longer than that */
 	bool standard_strings;
 	bool others;
-	uint64_t calls, errors, rows, bytes_in, bytes_out;
+	uint64_t calls, errors, rows, bytes_out;
 	struct pgm_histogram server, wait;
 	uint64_t bursts;
 	uint32_t burst_max;

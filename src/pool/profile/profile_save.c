@@ -104,13 +104,12 @@ static json_t *statement(const struct pgm_profile_row *row, bool log_values)
 	char fingerprint[24];
 	snprintf(fingerprint, sizeof(fingerprint), "%016llx", (unsigned long long)row->fingerprint);
 	json_t *object = json_pack(
-		"{s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:{s:I, s:I}}", "fingerprint",
+		"{s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:{s:I, s:I}}", "fingerprint",
 		fingerprint, "database", text(row->database), "user", text(row->user), "query",
 		text(row->query), "calls", (json_int_t)row->calls, "errors", (json_int_t)row->errors, "rows",
-		(json_int_t)row->rows, "bytes_in", (json_int_t)row->bytes_in, "bytes_out",
-		(json_int_t)row->bytes_out, "server", histogram(&row->server), "wait", histogram(&row->wait),
-		"sqlstates", sqlstates(row), "n_plus_one", "bursts", (json_int_t)row->bursts, "longest",
-		(json_int_t)row->burst_max);
+		(json_int_t)row->rows, "bytes_out", (json_int_t)row->bytes_out, "server",
+		histogram(&row->server), "wait", histogram(&row->wait), "sqlstates", sqlstates(row),
+		"n_plus_one", "bursts", (json_int_t)row->bursts, "longest", (json_int_t)row->burst_max);
 	if (object && log_values)
 		pgm_profile_values_json(object, row);
 	return object;

@@ -137,7 +137,6 @@ static void add_entry(struct pgm_profile_merge *merge, const struct pgm_profile_
 	row->calls += entry->calls;
 	row->errors += entry->errors;
 	row->rows += entry->rows;
-	row->bytes_in += entry->bytes_in;
 	row->bytes_out += entry->bytes_out;
 	row->bursts += entry->bursts;
 	if (entry->burst_max > row->burst_max)

@@ -28,7 +28,6 @@ static void run(struct pgm_profile *profile, const char *sql, uint64_t us)
 					.wait_us = us / 10,
 					.rows = 2,
 					.bytes_out = 100,
-					.bytes_in = 10,
 					.sql = sql,
 					.sql_length = strlen(sql)};
 	pgm_profile_add(profile, find(profile, sql), &call);
