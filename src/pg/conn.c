@@ -4,6 +4,7 @@
 #include "pg/result.h"
 #include "util/clock.h"
 #include "util/interrupt.h"
+#include "util/utf8.h"
 
 #include <libpq-fe.h>
 #include <poll.h>
@@ -175,6 +176,9 @@ bool pgm_conn_show(struct pgm_conn *conn, struct pgm_arena *arena, const char *c
 		*names = PGM_NEW_ARRAY(arena, char *, rows->columns);
 		for (size_t i = 0; i < rows->columns; i++)
 			(*names)[i] = pgm_strdup(arena, PQfname(result, (int)i));
+		for (size_t i = 0; i < rows->count * rows->columns; i++)
+			if (rows->cells[i])
+				pgm_utf8_mend(rows->cells[i]);
 	}
 	PQclear(result);
 	return ok;

@@ -66,7 +66,7 @@ struct pgm_conn *pgm_conn_open_as_is(const struct pgm_conn_options *options,
 				     struct pgm_error *err) PGM_MUST_CHECK;
 
 /* One of a console's commands ("SHOW QUERIES"), by the simple protocol; names: as many as there are columns.
- */
+ * Texts are made UTF-8: names that the pooler's clients send can be any bytes. */
 bool pgm_conn_show(struct pgm_conn *conn, struct pgm_arena *arena, const char *command, char ***names,
 		   struct pgm_rows *rows, struct pgm_error *err) PGM_MUST_CHECK;
 

@@ -11,6 +11,7 @@ import termios
 
 import psycopg
 import pytest
+import wire
 
 from pooling import wait_for
 
@@ -90,6 +91,14 @@ def test_rounds_show_what_is_new(busy, pgmend):
     child.send_signal(signal.SIGINT)
     child.stdout.read()
     assert child.wait(60) == 0
+
+
+def test_letters_of_another_encoding(busy, pgmend):
+    """Names that clients send can be any bytes; no statement is left out of the JSON for them."""
+    with busy.connect() as conn:
+        conn.run(wire.message(b"Q", b"SELECT 1 AS a\xfcb\0"))
+    shown = pgmend("top", "--once", "--format", "json", console(busy)).json()
+    assert "SELECT ? AS a?b" in [query["query"] for query in shown["queries"]]
 
 
 class Screen:
