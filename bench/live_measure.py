@@ -1,5 +1,6 @@
 """A conversion or a purge under load: what it runs, the figures, and the proof that nothing was lost."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -50,6 +51,13 @@ class RunError(Exception):
     pass
 
 
+def give_priority(pid, nice):
+    """To a process and, where there are such groups, to its session."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, nice)
+        pathlib.Path(f"/proc/{pid}/autogroup").write_text(f"{nice}\n", encoding="ascii")
+
+
 class Priority(threading.Thread):
     """Gives the server's processes and ours a priority on a machine that others use, too. Where the kernel groups
     processes by their session (sched_autogroup) each session of the server is a group of its own."""
@@ -65,11 +73,7 @@ class Priority(threading.Thread):
             if server is None:
                 continue
             for pid in {os.getpid(), server.pid, *children_of(server.pid)} - done:
-                try:
-                    os.setpriority(os.PRIO_PROCESS, pid, self.nice)
-                    pathlib.Path(f"/proc/{pid}/autogroup").write_text(f"{self.nice}\n", encoding="ascii")
-                except OSError:
-                    pass
+                give_priority(pid, self.nice)
                 done.add(pid)
 
     def __enter__(self):
@@ -81,7 +85,8 @@ class Priority(threading.Thread):
     def __exit__(self, *_):
         self.ended.set()
         if self.nice:
-            os.setpriority(os.PRIO_PROCESS, 0, 0)
+            self.join()
+            give_priority(os.getpid(), 0)  # the session that this was started from goes on
 
 
 def children_of(pid):
