@@ -154,7 +154,7 @@ class Pooler:
                 with open(self.folder / f"log{n}", "wb") as log:
                     self.children.append(subprocess.Popen(
                         [*self.command, self.folder / "pool.ini"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                        cwd=self.folder, env=clusters.clean_env(),
+                        cwd=self.folder, env=clusters.clean_env(), start_new_session=True,
                         preexec_fn=clusters.die_with_parent(os.getpid()), **as_account))
             self._wait()
         except BaseException:
