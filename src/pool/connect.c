@@ -21,7 +21,7 @@ struct pgm_server_login {
 	struct pgm_server_auth auth;
 	struct pgm_scram_keys keys;
 	struct pgm_scram_cache cache;
-	char *secret;
+	char *user, *secret; /* copies: a reload may come before the server asks */
 	uint8_t binding[64];
 	bool authenticated; /* AuthenticationOk came */
 	bool tls_reversed;  /* as the pool's, when it connected */
@@ -43,6 +43,7 @@ void pgm_server_login_free(struct pgm_server *server)
 	if (login->secret)
 		pgm_scram_wipe(login->secret, strlen(login->secret));
 	free(login->secret);
+	free(login->user);
 	pgm_scram_wipe(login, sizeof(*login));
 	free(login);
 }
@@ -112,16 +113,17 @@ static struct pgm_server *new_server(struct pgm_share *share, struct pgm_client 
 	bool forced = config && config->user;
 	if (forced && !config->password)
 		secret = pgm_config_secret_find(share->worker->pooler->config, config->user);
+	server->login->user = strdup(pgm_server_user(server));
 	server->login->secret = secret ? strdup(secret) : NULL;
 	server->login->keys = pool->keys;
 	server->login->cache = pool->scram_cache;
 	server->login->tls_reversed = atomic_load(&pool->tls_reversed);
-	struct pgm_server_secret use = {.user = pgm_server_user(server),
+	struct pgm_server_secret use = {.user = server->login->user,
 					.secret = server->login->secret,
 					.keys = pool->have_keys && !forced ? &server->login->keys : NULL};
 	pthread_mutex_unlock(&pool->lock);
-	if (secret && !server->login->secret) {
-		free(server->login);
+	if (!server->login->user || (secret && !server->login->secret)) {
+		pgm_server_login_free(server);
 		free_grave(&server->grave);
 		return NULL;
 	}
@@ -198,7 +200,7 @@ static void send_startup(struct pgm_server *server)
 	const struct pgm_pairs *own = server->replication ? server->client->base : NULL;
 	const struct pgm_config_database *config = server->share->pool->database->config;
 	struct pgm_pair pairs[] = {
-		{"user", pgm_server_user(server)},
+		{"user", server->login->user},
 		{"database", server->share->pool->database->server_name},
 		{"client_encoding", config ? config->client_encoding : NULL},
 		{"datestyle", config ? config->datestyle : NULL},

@@ -4,7 +4,9 @@ when the server is honest again. docs/pool-hostile.md says which test is about w
     PGMEND_EVIL_COUNT   how many mutated answers (default: what takes some seconds; a release runs 1,000,000)
 """
 
+import hashlib
 import os
+import socket
 import struct
 import time
 
@@ -164,3 +166,21 @@ def test_a_password_is_not_sent_to_who_asks(make_pool):
     assert not any(b"topsecret" in p for p in evils.server.passwords), evils.server.passwords
     assert "topsecret" not in repr(found) and "topsecret" not in evils.pool.log(10_000)
     evils.server.close()
+
+
+def test_a_server_that_asks_after_a_reload(make_pool):
+    """It still gets what its connection began with."""
+    with socket.create_server(("127.0.0.1", 0)) as slow:
+        pool = make_pool(databases={"db": f"host=127.0.0.1 port={slow.getsockname()[1]} user=slowly password=secret"},
+                         server_tls_sslmode="disable", server_connect_timeout=PATIENCE_S)
+        with wire.Raw(pool.target) as client:
+            client.send(wire.startup(database="db"))
+            slow.settimeout(PATIENCE_S)
+            conn, _ = slow.accept()
+            with conn:
+                conn.settimeout(PATIENCE_S)
+                assert b"slowly" in conn.recv(1000)
+                pool.console("RELOAD")
+                conn.sendall(evil.message(b"R", struct.pack("!i", 5) + b"SALT"))
+                inner = hashlib.md5(b"secretslowly").hexdigest().encode()
+                assert conn.recv(1000)[5:-1] == b"md5" + hashlib.md5(inner + b"SALT").hexdigest().encode()
