@@ -24,7 +24,7 @@ struct pgm_server_login {
 	char *user, *secret; /* copies: a reload may come before the server asks */
 	uint8_t binding[64];
 	bool authenticated; /* AuthenticationOk came */
-	bool tls_reversed;  /* as the pool's, when it connected */
+	bool tls_reversed;  /* sslmode allow: with TLS; prefer: without: the first way was refused */
 };
 
 const char *pgm_server_user(const struct pgm_server *server)
@@ -117,7 +117,6 @@ static struct pgm_server *new_server(struct pgm_share *share, struct pgm_client 
 	server->login->secret = secret ? strdup(secret) : NULL;
 	server->login->keys = pool->keys;
 	server->login->cache = pool->scram_cache;
-	server->login->tls_reversed = atomic_load(&pool->tls_reversed);
 	struct pgm_server_secret use = {.user = server->login->user,
 					.secret = server->login->secret,
 					.keys = pool->have_keys && !forced ? &server->login->keys : NULL};
@@ -138,6 +137,29 @@ static struct pgm_server *new_server(struct pgm_share *share, struct pgm_client 
 	return server;
 }
 
+/* To its address. False: why. */
+static bool begin_connect(struct pgm_server *server, char *why, size_t size)
+{
+	struct pgm_worker *worker = server->share->worker;
+	const struct sockaddr *address = (const struct sockaddr *)&server->address.address;
+	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0 && address->sa_family != AF_UNIX)
+		pgm_tcp_tune(fd, worker->pooler->config);
+	bool begun = fd >= 0 && (connect(fd, address, server->address.length) == 0 || errno == EINPROGRESS) &&
+		     pgm_stream_open(&server->stream, &worker->loop, fd, address, pgm_server_ready);
+	if (!begun) {
+		snprintf(why, size, "cannot connect to %s port %d: %s", server->address.host,
+			 server->address.port, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	server->stream.want_write = true;
+	pgm_loop_want_write(&worker->loop, &server->stream.source, true);
+	pgm_server_move(server, PGM_SERVER_CONNECTING);
+	return true;
+}
+
 static void connect_server(struct pgm_share *share, struct pgm_client *client)
 {
 	struct pgm_pool *pool = share->pool;
@@ -149,27 +171,10 @@ static void connect_server(struct pgm_share *share, struct pgm_client *client)
 			pgm_client_end(client, "53200", "out of memory");
 		return;
 	}
-	int fd = -1;
 	char why[512] = "the database's host name is not resolved";
 	pgm_hosts_refresh(share->worker->pooler, pool->database);
-	if (pick_address(pool->database, server))
-		fd = socket(server->address.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	const struct sockaddr *address = (const struct sockaddr *)&server->address.address;
-	if (fd >= 0 && address->sa_family != AF_UNIX)
-		pgm_tcp_tune(fd, share->worker->pooler->config);
-	int connected = fd < 0 ? -1 : connect(fd, address, server->address.length);
-	if (connected < 0 && (fd < 0 || errno != EINPROGRESS)) {
-		if (server->address.length)
-			snprintf(why, sizeof(why), "cannot connect to %s port %d: %s", server->address.host,
-				 server->address.port, strerror(errno));
-	} else if (pgm_stream_open(&server->stream, &share->worker->loop, fd, address, pgm_server_ready)) {
-		server->stream.want_write = true;
-		pgm_loop_want_write(&share->worker->loop, &server->stream.source, true);
-		pgm_server_move(server, PGM_SERVER_CONNECTING);
+	if (pick_address(pool->database, server) && begin_connect(server, why, sizeof(why)))
 		return;
-	}
-	if (fd >= 0 && server->stream.source.fd < 0)
-		close(fd);
 	pgm_log(PGM_LOG_WARNING, "%s/%s: %s", pool->database->name, pool->user, why);
 	if (client)
 		client->server = NULL;
@@ -241,16 +246,33 @@ static bool may_reverse(enum pgm_sslmode mode)
 	return mode == PGM_SSL_ALLOW || mode == PGM_SSL_PREFER;
 }
 
-/* As libpq: allow tries with TLS where it is refused without, prefer without where it is refused with. True:
- * the next try goes the other way; one that has gone there, too, is over. */
-static bool try_other_way(struct pgm_server *server)
+/*
+ * As libpq, and for each connection anew: allow tries with TLS where it is refused without, prefer without
+ * where it is refused with. False: there is no other way.
+ */
+static bool connect_other_way(struct pgm_server *server, const char *refused)
 {
-	enum pgm_sslmode mode = sslmode(server);
-	bool reversed = server->login->tls_reversed, tls = server->stream.tls != NULL;
-	if (!may_reverse(mode) || (mode == PGM_SSL_PREFER) != (tls != reversed))
+	struct pgm_server_login *login = server->login;
+	char why[512];
+	if (login->tls_reversed || !may_reverse(sslmode(server)) ||
+	    (sslmode(server) == PGM_SSL_PREFER) != (server->stream.tls != NULL))
 		return false;
-	atomic_store(&server->share->pool->tls_reversed, !reversed);
-	return !reversed;
+	pgm_log(PGM_LOG_DEBUG, "S-%llu: %s/%s: next %s TLS: %s", (unsigned long long)server->id,
+		server->share->pool->database->name, server->share->pool->user,
+		server->stream.tls ? "without" : "with", refused);
+	/* nothing of the first way counts for the other */
+	struct pgm_server_secret use = login->auth.secret;
+	pgm_server_auth_done(&login->auth);
+	login->auth = (struct pgm_server_auth){.cache = &login->cache};
+	pgm_server_auth_begin(&login->auth, &use);
+	login->authenticated = false;
+	login->tls_reversed = true;
+	pgm_pairs_put(&server->reports, pgm_pairs_of(NULL, 0));
+	server->secret_length = server->carry_length = 0;
+	pgm_stream_close(&server->stream);
+	if (!begin_connect(server, why, sizeof(why)))
+		pgm_server_lost(server, why);
+	return true;
 }
 
 static void connected(struct pgm_server *server)
@@ -355,7 +377,9 @@ static void handshake(struct pgm_server *server)
 	default:
 		snprintf(why, sizeof(why), "TLS with the server failed: %s", pgm_tls_why(server->stream.tls));
 		/* a connection that broke mends itself; a certificate that is not right does not */
-		if (!try_other_way(server) && strstr(why, "certificate"))
+		if (connect_other_way(server, why))
+			return;
+		if (strstr(why, "certificate"))
 			login_failed(server, "08006", why, true);
 		else
 			pgm_server_lost(server, why);
@@ -453,8 +477,8 @@ static bool login_message(struct pgm_server *server, uint8_t type, const uint8_t
 		if (!pgm_wire_read_error(body, length, &error))
 			error = (struct pgm_wire_error){.sqlstate = "08P01", .message = "malformed error"};
 		/* no line of its pg_hba.conf is for connections like this one */
-		bool again = strcmp(error.sqlstate, "28000") == 0 && try_other_way(server);
-		login_failed(server, error.sqlstate, error.message, !again && is_final(error.sqlstate));
+		if (strcmp(error.sqlstate, "28000") != 0 || !connect_other_way(server, error.message))
+			login_failed(server, error.sqlstate, error.message, is_final(error.sqlstate));
 		return false;
 	case PGM_BE_READY:
 		if (!server->login->authenticated) {

@@ -88,7 +88,6 @@ struct pgm_pool {
 	_Atomic uint64_t outlived_us; /* when one was last closed for its age */
 	_Atomic int waiting;	      /* clients, in all workers */
 	_Atomic unsigned failures;    /* to connect, one after the other */
-	_Atomic bool tls_reversed; /* sslmode allow: with TLS; prefer: without: the first way was refused */
 	struct {
 		_Atomic uint64_t
 			oldest_wait_us; /* when the client at the head of this worker's queue came; 0: none */

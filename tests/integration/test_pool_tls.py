@@ -248,8 +248,8 @@ def test_server_modes(make_pool, certs, server, mode):
 
 @pytest.mark.parametrize("mode", ["allow", "prefer", "require"])
 def test_server_modes_fall_back(make_pool, server, mode):
-    """Who is let in only with TLS, or only without it, is, by allow and by prefer; each user's way is found once.
-    Not at the price of a password in the clear."""
+    """Who is let in only with TLS, or only without it, is, by allow and by prefer. Not at the price of a
+    password in the clear."""
     pool = make_pool(server, server_tls_sslmode=mode, secrets={"ann": "pwann", "bob": "pwbob", "carl": "pwcarl",
                                                                "nobody": ""},
                      databases={"postgres": f"host=127.0.0.1 port={server.settings['port']}"}, default_pool_size=3)
@@ -268,6 +268,25 @@ def test_server_modes_fall_back(make_pool, server, mode):
             continue  # TLS was not asked for, so it is given, as by libpq
         with pytest.raises(wire.Failed):
             pool.connect(user=user)
+
+
+def test_a_broken_handshake_is_no_habit(make_pool):
+    """prefer goes without TLS in that connection's place alone."""
+    with socket.create_server(("127.0.0.1", 0)) as breaking:
+        breaking.settimeout(60)
+        pool = make_pool(databases={"postgres": f"host=127.0.0.1 port={breaking.getsockname()[1]}"},
+                         server_tls_sslmode="prefer")
+        with wire.Raw(pool.target) as client:
+            client.send(wire.startup())
+            asked = []
+            for _ in range(4):
+                conn, _ = breaking.accept()
+                with conn:
+                    conn.settimeout(60)
+                    asked.append(conn.recv(1000) == wire.ssl_request())
+                    if asked[-1]:
+                        conn.sendall(b"S")
+            assert asked == [True, False, True, False]
 
 
 class Wiretap(threading.Thread):
