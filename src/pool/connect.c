@@ -176,10 +176,12 @@ static void connect_server(struct pgm_share *share, struct pgm_client *client)
 	if (pick_address(pool->database, server) && begin_connect(server, why, sizeof(why)))
 		return;
 	pgm_log(PGM_LOG_WARNING, "%s/%s: %s", pool->database->name, pool->user, why);
-	if (client)
+	if (client) {
 		client->server = NULL;
-	else
+		pgm_server_leave_address(server);
+	} else {
 		pgm_server_failed(server, "08006", why, false);
+	}
 	pgm_server_login_free(server);
 	pgm_stream_close(&server->stream);
 	pgm_pool_give_back(pool);

@@ -140,6 +140,8 @@ void pgm_server_lost(struct pgm_server *server, const char *why)
 	server->client = NULL;
 	if (!logged_in && !client)
 		pgm_server_failed(server, sqlstate, message, false);
+	else if (!logged_in)
+		pgm_server_leave_address(server);
 	if (client)
 		client->server = NULL;
 	server->stream.hangup = true;
@@ -166,7 +168,9 @@ void pgm_server_failed(struct pgm_server *server, const char *sqlstate, const ch
 	failure->at_us = server->share->worker->loop.now_us;
 	failure->final = final;
 	pthread_mutex_unlock(&pool->lock);
-	pgm_server_leave_address(server);
+	/* whom it does not let in is no reason for all others to leave it */
+	if (strncmp(sqlstate, "28", 2) != 0)
+		pgm_server_leave_address(server);
 	unsigned in_row = atomic_fetch_add(&pool->failures, 1);
 	in_row = in_row < 6 ? in_row : 6;
 	int64_t most_ms = server->share->worker->pooler->config->server_login_retry_ms;

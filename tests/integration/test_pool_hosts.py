@@ -113,6 +113,21 @@ def test_a_host_that_is_down(make_pool, server, how):
     assert refused == 1 if how == "disable" else refused > 1  # that one stays with the host that was found
 
 
+def test_who_leaves_a_host(make_pool, server):
+    """A user who is not let in does not; replication that found nobody does."""
+    line = f"port={server.settings['port']} dbname=postgres load_balance_hosts=disable"
+    pool = make_pool(databases={"db": f"host={ONE},{OTHER} {line}", "down": f"host={NOBODY},{OTHER} {line}"},
+                     secrets={"postgres": "", "ann": "wrong"})
+    with pytest.raises(wire.Failed):
+        pool.connect("db", user="ann")
+    with pool.connect("db") as conn:
+        assert conn.scalar(WHERE) == ONE
+    with pytest.raises(wire.Failed):
+        pool.connect("down", replication="database")
+    with pool.connect("down", replication="database") as conn:
+        assert conn.scalar("SHOW server_version")
+
+
 def test_settings_of_a_database(make_pool, cluster):
     """connect_query, and what is asked of the server at the start, also where the client says something else."""
     with cluster.connect() as conn:
