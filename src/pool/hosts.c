@@ -16,6 +16,7 @@ struct task {
 	struct pgm_database *database;
 	char *names; /* of the configuration, which may be another when the task is run */
 	int port;
+	unsigned place;
 };
 
 struct pgm_hosts {
@@ -89,10 +90,14 @@ static bool is_among(const struct pgm_address *addresses, size_t count, const st
 }
 
 /* Servers at an address that is not there any more look whether it is theirs. */
-static void keep(struct pgm_database *database, const struct found *found)
+static void keep(struct pgm_database *database, const struct found *found, unsigned place)
 {
 	bool lost = false;
 	pthread_mutex_lock(&database->lock);
+	if (atomic_load(&database->place) != place) {
+		pthread_mutex_unlock(&database->lock);
+		return;
+	}
 	for (size_t i = 0; i < database->address_count; i++)
 		lost |= !is_among(found->addresses, found->count, &database->addresses[i]);
 	memcpy(database->addresses, found->addresses, sizeof(found->addresses));
@@ -117,7 +122,7 @@ static void keep_old(struct pgm_database *database, const char *host, struct fou
 	pthread_mutex_unlock(&database->lock);
 }
 
-static bool resolve(struct pgm_database *database, const char *names, int port, bool ask)
+static bool resolve(struct pgm_database *database, const char *names, int port, unsigned place, bool ask)
 {
 	struct found found = {.count = 0};
 	char hosts[1024];
@@ -135,7 +140,7 @@ static bool resolve(struct pgm_database *database, const char *names, int port, 
 			keep_old(database, host, &found);
 	}
 	if (found.count && (all || ask)) {
-		keep(database, &found);
+		keep(database, &found, place);
 	} else if (ask) {
 		pthread_mutex_lock(&database->lock);
 		database->unresolved_at_us = pgm_loop_clock_us();
@@ -157,12 +162,22 @@ int pgm_hosts_port(const struct pgm_config_database *config)
 bool pgm_hosts_resolve_now(struct pgm_database *database)
 {
 	const struct pgm_config_database *config = database->config;
-	return !config || resolve(database, pgm_hosts_names(config), pgm_hosts_port(config), false);
+	return !config || resolve(database, pgm_hosts_names(config), pgm_hosts_port(config),
+				  atomic_load(&database->place), false);
 }
 
-bool pgm_hosts_look_up(struct pgm_database *database, const char *names, int port)
+bool pgm_hosts_look_up(struct pgm_database *database, const char *names, int port, unsigned place)
 {
-	return resolve(database, names, port, true);
+	return resolve(database, names, port, place, true);
+}
+
+void pgm_hosts_forget(struct pgm_database *database)
+{
+	pthread_mutex_lock(&database->lock);
+	atomic_fetch_add(&database->place, 1);
+	database->address_count = 0;
+	database->resolving = false;
+	pthread_mutex_unlock(&database->lock);
 }
 
 size_t pgm_hosts_count(struct pgm_database *database)
@@ -203,10 +218,11 @@ static void free_task(struct task *task)
 static void run_task(const struct task *task)
 {
 	struct pgm_database *database = task->database;
-	if (!resolve(database, task->names, task->port, true))
+	if (!resolve(database, task->names, task->port, task->place, true))
 		pgm_log(PGM_LOG_WARNING, "%s: its host name cannot be resolved", database->name);
 	pthread_mutex_lock(&database->lock);
-	database->resolving = false;
+	if (atomic_load(&database->place) == task->place)
+		database->resolving = false;
 	pthread_mutex_unlock(&database->lock);
 }
 
@@ -303,6 +319,7 @@ void pgm_hosts_resolve(struct pgm_pooler *pooler, struct pgm_database *database)
 		task->database = database;
 		task->names = strdup(pgm_hosts_names(database->config));
 		task->port = pgm_hosts_port(database->config);
+		task->place = atomic_load(&database->place);
 	}
 	if (task && task->names && add_task(pooler->hosts, task))
 		return;

@@ -23,9 +23,12 @@ void pgm_hosts_watch(struct pgm_pooler *pooler);
 /* At once, for what needs no name server. False: it does. */
 bool pgm_hosts_resolve_now(struct pgm_database *database);
 
-/* At once whatever it takes, for a thread that may wait. names, port: the database's, for its configuration
- * is another thread's. */
-bool pgm_hosts_look_up(struct pgm_database *database, const char *names, int port);
+/* At once whatever it takes, for a thread that may wait. names, port, place: the database's, for its
+ * configuration is another thread's. */
+bool pgm_hosts_look_up(struct pgm_database *database, const char *names, int port, unsigned place);
+
+/* It is somewhere else: what is known of where it was, or is found of that from now on, does not count. */
+void pgm_hosts_forget(struct pgm_database *database);
 
 /* What the configuration says, or stands for where it says nothing. */
 const char *pgm_hosts_names(const struct pgm_config_database *config);

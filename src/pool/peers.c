@@ -84,9 +84,7 @@ static void configure(struct pgm_peer *peer, const struct pgm_config_peer *line,
 	peer->line.host = host;
 	peer->line.port = line->port;
 	atomic_store(&peer->failing, false);
-	pthread_mutex_lock(&peer->place.lock);
-	peer->place.address_count = 0;
-	pthread_mutex_unlock(&peer->place.lock);
+	pgm_hosts_forget(&peer->place);
 }
 
 void pgm_peers_configure(struct pgm_pooler *pooler)

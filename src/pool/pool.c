@@ -191,9 +191,7 @@ static bool same_tls(const struct pgm_pool_tls *one, const struct pgm_pool_tls *
 static void retarget(struct pgm_database *database)
 {
 	atomic_fetch_add(&database->reconnect, 1);
-	pthread_mutex_lock(&database->lock);
-	database->address_count = 0;
-	pthread_mutex_unlock(&database->lock);
+	pgm_hosts_forget(database);
 }
 
 void pgm_pooler_configure(struct pgm_pooler *pooler, const struct pgm_pool_config *old)

@@ -49,6 +49,7 @@ struct pgm_database {
 	uint64_t resolved_at_us, unresolved_at_us; /* when they were found, or not */
 	bool by_name; /* a name server was asked, and is again after dns_max_ttl */
 	bool resolving;
+	_Atomic unsigned place; /* how often the configuration changed it: lookups from before are void */
 	_Atomic unsigned next_address;	/* the one to use; round robin: then the next */
 	_Atomic unsigned asked_address; /* the number of the one where auth_query was last answered */
 	_Atomic uint64_t used_us;	/* when somebody last asked for it or had a connection */

@@ -35,6 +35,8 @@ struct task {
 	char *auth_user, *auth_password, *auth_query, *dbname;
 	char *hosts, *tls;
 	int port;
+	unsigned place;
+	uint64_t reconnect;
 	int64_t timeout_ms, idle_ms, lifetime_ms;
 	struct answer *answer; /* made with the task, for an answer there must be */
 };
@@ -52,7 +54,7 @@ struct lane {
 	char *conn_key;
 	struct pgm_database *database;
 	struct pgm_address address;
-	uint64_t reconnect; /* the database's number when it was opened */
+	uint64_t reconnect; /* the database's number when it was asked for */
 	double opened_ms, used_ms;
 	int64_t idle_ms, lifetime_ms;
 	char *failed_key; /* what could last not be asked, and until when that was tried */
@@ -171,9 +173,9 @@ static bool open_session(struct lane *lane, const struct task *task, struct pgm_
 {
 	struct pgm_database *database = task->database;
 	close_session(lane);
-	lane->reconnect = atomic_load(&database->reconnect);
+	lane->reconnect = task->reconnect;
 	size_t count = pgm_hosts_count(database);
-	if (!count && pgm_hosts_look_up(database, task->hosts, task->port))
+	if (!count && pgm_hosts_look_up(database, task->hosts, task->port, task->place))
 		count = pgm_hosts_count(database);
 	if (!count)
 		return pgm_error_set(err, PGM_ERR_CONNECT, "the host name %s cannot be resolved",
@@ -474,6 +476,8 @@ enum pgm_secrets_asked pgm_secrets_ask(struct pgm_worker *worker, uint64_t clien
 	task->dbname = copy(database->server_name);
 	task->hosts = copy(pgm_hosts_names(own));
 	task->port = pgm_hosts_port(own);
+	task->place = atomic_load(&database->place);
+	task->reconnect = atomic_load(&database->reconnect);
 	task->tls = tls_options(&config->server_tls);
 	task->timeout_ms = config->server_connect_timeout_ms;
 	task->idle_ms = config->server_idle_timeout_ms;

@@ -200,6 +200,24 @@ def test_a_slow_name_server_holds_up_no_other_name(named, names):
         assert waiting.receive_until("ZE")[-1].kind == "Z"
 
 
+def test_a_reload_while_a_name_is_looked_up(named, names):
+    """The new name is not kept waiting by the old one, nor is what comes of that one used."""
+    names.say(old="?", new=ONE)
+    pool = named({"db": "host=old.test"}, server_connect_timeout=60, workers=1)
+    with wire.Raw(pool.target) as waiting:
+        waiting.send(wire.startup("postgres", "db"))
+        wait_for(lambda: "host name is not resolved" in pool.log())
+        pool.databases["db"] = pool.databases["db"].replace("old", "new")
+        pool.write_config()
+        pool.console("RELOAD")
+        assert waiting.receive_until("ZE")[-1].kind == "Z"
+    names.say(old=OTHER)
+    time.sleep(0.2)
+    assert [row["hostname"] for row in pool.console("SHOW DNS_HOSTS")] == ["new.test"]
+    with pool.connect("db") as conn:
+        assert conn.scalar(WHERE) == ONE
+
+
 def test_auth_query_asks_the_host_that_is_there(make_pool, server):
     pool = lookups(make_pool, server)
     for _ in range(3):
