@@ -47,8 +47,8 @@ struct lane {
 	pthread_t thread;
 	pthread_cond_t wake;
 	struct task *tasks, **end;
-	size_t task_count;
-	char *key; /* of the last task that came */
+	size_t task_count; /* with the one that is run */
+	char *key;	   /* of the last task that came */
 	/* the thread's own */
 	struct pgm_conn *conn; /* NULL: no session */
 	char *conn_key;
@@ -287,7 +287,6 @@ static struct task *next_task(struct lane *lane)
 	if (!task)
 		return NULL;
 	*at = task->next;
-	lane->task_count--;
 	if (!*at)
 		lane->end = at;
 	return task;
@@ -308,6 +307,7 @@ static void *run(void *data)
 			run_task(lane, task);
 			free_task(task);
 			pthread_mutex_lock(&secrets->lock);
+			lane->task_count--;
 		} else if (lane->conn && (is_paused(secrets, lane->database) || !is_good(lane))) {
 			pthread_mutex_unlock(&secrets->lock);
 			close_session(lane);
