@@ -65,7 +65,7 @@ struct lane {
 struct pgm_secrets {
 	struct pgm_pooler *pooler;
 	pthread_mutex_t lock;
-	bool stop;
+	_Atomic bool stop; /* set under the lock */
 	struct lane lanes[LANES_MAX];
 	size_t lane_count;
 };
@@ -182,7 +182,7 @@ static bool open_session(struct lane *lane, const struct task *task, struct pgm_
 				     task->hosts);
 	unsigned first = atomic_load(&database->asked_address);
 	pgm_error_set(err, PGM_ERR_CONNECT, "its addresses have changed"); /* where it is not even tried */
-	for (unsigned i = 0; i < count && !lane->conn; i++) {
+	for (unsigned i = 0; i < count && !lane->conn && !lane->secrets->stop; i++) {
 		if (!pgm_hosts_at(database, (first + i) % count, &lane->address))
 			continue;
 		lane->conn = open_at(task, &lane->address, arena, err);
