@@ -551,7 +551,8 @@ static void keep_minimum(struct pgm_share *share)
 		return;
 	if (failing) {
 		pthread_mutex_lock(&pool->lock);
-		bool soon = !over(now, pool->failure.at_us, pooler->config->server_login_retry_ms);
+		int64_t retry_ms = pooler->config->server_login_retry_ms; /* 0: not even that */
+		bool soon = retry_ms > 0 && !over(now, pool->failure.at_us, retry_ms);
 		pthread_mutex_unlock(&pool->lock);
 		if (soon || share->logging_in.count)
 			return;
