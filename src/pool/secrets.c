@@ -37,7 +37,7 @@ struct task {
 	int port;
 	unsigned place;
 	uint64_t reconnect;
-	int64_t timeout_ms, idle_ms, lifetime_ms;
+	int64_t login_ms, timeout_ms, idle_ms, lifetime_ms;
 	struct answer *answer; /* made with the task, for an answer there must be */
 };
 
@@ -272,9 +272,15 @@ static void run_task(struct lane *lane, struct task *task)
 
 /* ---- the lanes ---- */
 
+/* Its client has been closed for client_login_timeout. */
+static bool is_void(const struct task *task)
+{
+	return is_over(pgm_clock_ms(), task->asked_ms, task->login_ms);
+}
+
 static bool is_held_back(const struct pgm_secrets *secrets, const struct task *task)
 {
-	return !task->for_console && is_paused(secrets, task->database);
+	return !task->for_console && is_paused(secrets, task->database) && !is_void(task);
 }
 
 /* The first one that is not held back, or that is to be thrown away with all others; NULL: none. */
@@ -304,7 +310,8 @@ static void *run(void *data)
 		struct task *task = next_task(lane);
 		if (task) {
 			pthread_mutex_unlock(&secrets->lock);
-			run_task(lane, task);
+			if (!is_void(task))
+				run_task(lane, task);
 			free_task(task);
 			pthread_mutex_lock(&secrets->lock);
 			lane->task_count--;
@@ -479,6 +486,7 @@ enum pgm_secrets_asked pgm_secrets_ask(struct pgm_worker *worker, uint64_t clien
 	task->place = atomic_load(&database->place);
 	task->reconnect = atomic_load(&database->reconnect);
 	task->tls = tls_options(&config->server_tls);
+	task->login_ms = config->client_login_timeout_ms;
 	task->timeout_ms = config->server_connect_timeout_ms;
 	task->idle_ms = config->server_idle_timeout_ms;
 	task->lifetime_ms = config->server_lifetime_ms;
