@@ -40,7 +40,7 @@ class Other:
 
     def change(self, rng):
         name, self.count = rng.choice(list(self.SETTINGS)), self.count + 1
-        value = f"{self.count % 1000 + 64}kB" if name == "work_mem" else f"{self.name}_{self.count}"
+        value = f"{self.count % 900 + 64}kB" if name == "work_mem" else f"{self.name}_{self.count}"
         self.conn.query(f"SET {name} = '{value}'")
         self.expected[name] = value
 
